@@ -1,0 +1,86 @@
+// Labelled images as bytes, and where to find them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/shape.h"
+
+namespace redoubt {
+
+/// Images [count][C][H][W] and one label an image.
+struct Split {
+  std::vector<std::uint8_t> images;
+  std::vector<std::uint8_t> labels;
+
+  int count() const { return static_cast<int>(labels.size()); }
+};
+
+/// value = (byte / 255 - mean[c]) / deviation[c].
+struct Normalization {
+  std::vector<float> mean;
+  std::vector<float> deviation;
+  bool operator==(const Normalization&) const = default;
+};
+
+struct Dataset {
+  std::string name;
+  Shape shape;
+  int classes = 10;
+  Split train;
+  Split test;
+  /// For a user's eyes: where the files were found, or "procedural".
+  std::string origin;
+};
+
+/// How bytes become numbers.
+struct NormalizationSettings {
+  enum class Kind : std::uint8_t {
+    standard,  ///< the training split's mean and deviation a channel
+    unit,      ///< byte / 255
+    given,     ///< mean and deviation below
+  };
+  Kind kind = Kind::standard;
+  Normalization given;
+  bool operator==(const NormalizationSettings&) const = default;
+};
+
+struct DatasetSettings {
+  std::string name = "fashion-mnist";
+  /// Absent: $REDOUBT_DATA/<name>, then the system's place for it.
+  std::optional<std::filesystem::path> directory;
+  /// Absent: all. Else that many training images, drawn with equal counts a class as far as there
+  /// are.
+  std::optional<int> train_samples;
+};
+
+/// A row of the table of data sets.
+struct DatasetEntry {
+  std::string name;
+  std::string description;  ///< one line for `redoubt list`
+  Shape shape;
+  int classes;
+  Dataset (*load)(const DatasetSettings& settings, std::uint64_t seed);
+};
+
+/// mnist, fashion-mnist, cifar10, synthetic-gray, synthetic-color.
+std::span<const DatasetEntry> dataset_table();
+
+/// The row of that name. Throws InputError, suggesting the nearest.
+const DatasetEntry& dataset_entry(const std::string& name);
+
+/// Loads a data set by its name in the table. Throws InputError for an unknown name (suggesting the
+/// nearest), a missing folder (saying how to get the data) or a damaged file (saying which, and
+/// how).
+Dataset load_dataset(const DatasetSettings& settings, std::uint64_t seed);
+
+/// The normalisation that the settings mean for this data set. `standard` is computed from the
+/// training split, in double. Throws InputError if given values do not fit the channels or a
+/// deviation is not > 0.
+Normalization normalization(const NormalizationSettings& settings, const Dataset& dataset);
+
+}  // namespace redoubt

@@ -1,0 +1,57 @@
+#include "datasets/trigger.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "kernels/check.h"
+
+namespace redoubt {
+
+namespace {
+
+/// The 3x3 block around the trigger's place; a pattern of k pixels takes those of rank below k.
+constexpr std::array<std::array<int, 3>, 3> kRank = {{
+    {1, 7, 3},  //
+    {5, 0, 6},  //
+    {4, 8, 2},  //
+}};
+
+}  // namespace
+
+Trigger pixel_trigger(const PixelTriggerSettings& settings, const Shape& shape) {
+  const int pixels = settings.pixels;
+  if (pixels < 1 || pixels > 9 || pixels % 2 == 0) {
+    throw InputError(fmt::format("attack.trigger.pixels is {}; it may be 1, 3, 5, 7 or 9", pixels));
+  }
+  if (settings.value < 0 || settings.value > 255) {
+    throw InputError(
+        fmt::format("attack.trigger.value is {}; a byte goes from 0 to 255", settings.value));
+  }
+  Trigger trigger;
+  for (int c = 0; c < shape.channels; ++c) {
+    for (int i = 0; i < 3; ++i) {
+      for (int j = 0; j < 3; ++j) {
+        if (kRank[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] >= pixels) continue;
+        const int row = settings.row + i - 1;
+        const int column = settings.column + j - 1;
+        if (row < 0 || row >= shape.height || column < 0 || column >= shape.width) {
+          throw InputError(fmt::format(
+              "attack.trigger: the pixel at row {}, column {} lies outside the image of {}x{}", row,
+              column, shape.height, shape.width));
+        }
+        trigger.pixels.push_back({.offset = (c * shape.height + row) * shape.width + column,
+                                  .value = static_cast<std::uint8_t>(settings.value)});
+      }
+    }
+  }
+  return trigger;
+}
+
+int TriggerTable::add(const Trigger& trigger) {
+  pixels.insert(pixels.end(), trigger.pixels.begin(), trigger.pixels.end());
+  start.push_back(static_cast<std::int32_t>(pixels.size()));
+  return count() - 1;
+}
+
+}  // namespace redoubt

@@ -1,0 +1,88 @@
+#include "defense/adjust_weights.h"
+
+#include <cmath>
+
+#include "defense/judge.h"
+#include "kernels/check.h"
+#include "kernels/weights.h"
+
+namespace redoubt {
+
+namespace {
+
+/// The layer's weights within a row, and its channels' masks.
+struct LayerWeights {
+  kernels::WeightShape shape;
+  std::int64_t offset = 0;
+  const float* mask = nullptr;
+};
+
+LayerWeights find_weights(Server& server, const ChannelSpan& layer) {
+  const ParameterSpan* weight = server.layout().find(layer.name + ".weight");
+  check(weight != nullptr, "a conv layer has a weight");
+  return {.shape = {.channels = layer.channels, .per_channel = weight->size / layer.channels},
+          .offset = weight->offset,
+          .mask = server.model().mask.data() + layer.offset};
+}
+
+}  // namespace
+
+std::vector<double> delta_levels(const AdjustWeightsSettings& settings) {
+  if (settings.delta) return {*settings.delta};
+  std::vector<double> deltas;
+  const auto steps =
+      static_cast<int>(std::floor((settings.from - settings.to) / settings.step + 1e-9));
+  for (int i = 0; i <= steps; ++i) deltas.push_back(settings.from - i * settings.step);
+  return deltas;
+}
+
+std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*progress*/) const {
+  const ChannelSpan& layer = server.layout().conv_channels(settings_.layer);
+  const LayerWeights weights = find_weights(server, layer);
+  Context& context = server.executor().context();
+  GlobalModel& model = server.model();
+
+  // μ and σ once, of the model as it comes, over the channels that are heard.
+  const kernels::WeightMoments moments = kernels::weight_moments(
+      context, weights.shape, model.row.data() + weights.offset, weights.mask);
+
+  // Level 0 is the model as it comes; level i is a row of its own with Δ of the i-th level.
+  const std::vector<double> deltas = delta_levels(settings_);
+  const int levels = static_cast<int>(deltas.size()) + 1;
+  const std::int64_t row_size = model.row.count();
+  Buffer<float> rows(model.row.device(), levels * row_size);
+  std::vector<std::int64_t> zeroed = {0};
+  for (int level = 0; level < levels; ++level) {
+    float* row = rows.data() + level * row_size;
+    context.copy_on_device(row, model.row.data(), model.row.bytes());
+    if (level == 0) continue;
+    const double reach = deltas[static_cast<std::size_t>(level - 1)] * moments.deviation;
+    zeroed.push_back(kernels::zero_weights_outside(context, weights.shape, moments.mean - reach,
+                                                   moments.mean + reach, weights.mask,
+                                                   row + weights.offset));
+  }
+  const ModelVariants variants = {
+      .count = levels, .parameters = rows.replicas(row_size), .masks = {model.mask.data(), 0}};
+  std::vector<Evaluation> judged;
+  int chosen = 1;
+  if (!settings_.delta) {
+    judged = judge(server, variants, settings_.judge, settings_.stop);
+    chosen = last_tolerable(judged, settings_.stop);
+  }
+  const std::vector<TestResult> tested = server.test(variants);
+  context.copy_on_device(model.row.data(), rows.data() + chosen * row_size, model.row.bytes());
+
+  Record record = {.stage = name(), .values = {}};
+  add_test_result(record, tested[static_cast<std::size_t>(chosen)]);
+  record.add("layer", layer.name);
+  record.add("zeroed_weights", zeroed[static_cast<std::size_t>(chosen)]);
+  if (chosen > 0) record.add("delta", deltas[static_cast<std::size_t>(chosen - 1)]);
+  record.add("mean", moments.mean);
+  record.add("deviation", moments.deviation);
+  record.add("level_delta", deltas);
+  record.add("level_zeroed_weights", zeroed);
+  add_curve(record, judged, tested);
+  return record;
+}
+
+}  // namespace redoubt

@@ -1,0 +1,58 @@
+#include "defense/judge.h"
+
+#include "kernels/check.h"
+
+namespace redoubt {
+
+std::vector<Evaluation> judge(Server& server, const ModelVariants& variants, Judge who,
+                              const StopRule& stop) {
+  if (who == Judge::automatic) who = server.has_validation() ? Judge::validation : Judge::clients;
+  if (who == Judge::validation) {
+    if (!server.has_validation()) {
+      throw InputError(
+          "the judge is \"validation\", but the server holds no validation images; set "
+          "data.validation_samples or judge: clients");
+    }
+    return server.validate(variants);
+  }
+  if (stop.loss_rise) {
+    throw InputError(
+        "stop.loss_rise needs the server's validation images: clients report accuracy only");
+  }
+  return server.ask_clients(variants);
+}
+
+int last_tolerable(const std::vector<Evaluation>& levels, const StopRule& stop) {
+  const auto tolerable = [&](const Evaluation& level) {
+    if (stop.accuracy_drop && level.accuracy < levels[0].accuracy - *stop.accuracy_drop) {
+      return false;
+    }
+    return !stop.loss_rise || level.loss <= levels[0].loss + *stop.loss_rise;
+  };
+  std::size_t level = 0;
+  while (level + 1 < levels.size() && tolerable(levels[level + 1])) ++level;
+  return static_cast<int>(level);
+}
+
+void add_curve(Record& record, const std::vector<Evaluation>& judged,
+               const std::vector<TestResult>& tested) {
+  std::vector<double> judged_accuracy;
+  for (const Evaluation& evaluation : judged) judged_accuracy.push_back(evaluation.accuracy);
+  std::vector<double> accuracy;
+  std::vector<double> attack_success_rate;
+  for (const TestResult& result : tested) {
+    accuracy.push_back(result.clean.accuracy);
+    if (result.attack_success_rate) attack_success_rate.push_back(*result.attack_success_rate);
+  }
+  if (!judged_accuracy.empty()) record.add("level_judged_accuracy", judged_accuracy);
+  record.add("level_accuracy", accuracy);
+  if (!attack_success_rate.empty()) record.add("level_attack_success_rate", attack_success_rate);
+}
+
+void add_test_result(Record& record, const TestResult& result) {
+  record.add("accuracy", result.clean.accuracy);
+  record.add("loss", result.clean.loss);
+  if (result.attack_success_rate) record.add("attack_success_rate", *result.attack_success_rate);
+}
+
+}  // namespace redoubt

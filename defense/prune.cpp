@@ -1,0 +1,153 @@
+#include "defense/prune.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "defense/judge.h"
+#include "kernels/check.h"
+
+namespace redoubt {
+
+namespace {
+
+std::vector<double> mean_ranks(const std::vector<DormancyReport>& reports) {
+  std::vector<double> mean(reports.front().ranks.size());
+  for (const DormancyReport& report : reports) {
+    for (std::size_t c = 0; c < mean.size(); ++c) {
+      mean[c] += report.ranks[c] / static_cast<double>(reports.size());
+    }
+  }
+  return mean;
+}
+
+/// Channel indices in the order of `earlier`; equals stay in the order of their index.
+template <class Earlier>
+std::vector<int> channels_ordered(std::size_t count, const Earlier& earlier) {
+  std::vector<int> order(count);
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return earlier(static_cast<std::size_t>(a), static_cast<std::size_t>(b));
+  });
+  return order;
+}
+
+std::vector<int> voted_order(const std::vector<DormancyReport>& reports,
+                             const PruneSettings& settings) {
+  if (settings.vote == PruneSettings::Vote::ranking) return ranking_vote(reports);
+  return majority_vote(reports, settings.ties);
+}
+
+/// Level l: the model with the first l channels of `order` silenced; all levels share the
+/// parameters.
+class PruningLevels {
+ public:
+  PruningLevels(Server& server, const ChannelSpan& layer, const std::vector<int>& order, int levels)
+      : mask_size_(server.layout().mask_size()), levels_(levels), layer_(layer.layer) {
+    std::vector<float> mask = server.model().mask.download();
+    std::vector<float> masks;
+    for (int level = 0; level < levels; ++level) {
+      if (level > 0) {
+        const int channel = order[static_cast<std::size_t>(level - 1)];
+        mask[static_cast<std::size_t>(layer.offset + channel)] = 0;
+      }
+      masks.insert(masks.end(), mask.begin(), mask.end());
+    }
+    masks_ = Buffer<float>(server.model().mask.device(), std::span<const float>(masks));
+  }
+
+  ModelVariants variants(const GlobalModel& model) const {
+    return {.count = levels_,
+            .parameters = {model.row.data(), 0},
+            .masks = masks_.replicas(mask_size_),
+            .first_layer = layer_};
+  }
+  const float* mask(int level) const { return masks_.data() + level * mask_size_; }
+
+ private:
+  std::int64_t mask_size_;
+  int levels_;
+  int layer_;
+  Buffer<float> masks_;
+};
+
+/// The pruned channels' own weights and biases become 0, so that the saved model is silent there in
+/// any program. ReLU of 0 is 0, which is what the mask gives.
+void zero_pruned_parameters(Server& server, const ChannelSpan& layer,
+                            const std::vector<int>& pruned) {
+  std::vector<float> row = server.model().row.download();
+  for (const char* part : {".weight", ".bias"}) {
+    const ParameterSpan* span = server.layout().find(layer.name + part);
+    check(span != nullptr, "a conv layer has a weight and a bias");
+    const std::int64_t size = span->size / layer.channels;
+    for (const int channel : pruned) {
+      std::fill_n(row.begin() + static_cast<std::ptrdiff_t>(span->offset + channel * size), size,
+                  0.0F);
+    }
+  }
+  server.model().row.upload(row);
+}
+
+}  // namespace
+
+std::vector<int> ranking_vote(const std::vector<DormancyReport>& reports) {
+  const std::vector<double> mean = mean_ranks(reports);
+  return channels_ordered(mean.size(),
+                          [&](std::size_t a, std::size_t b) { return mean[a] < mean[b]; });
+}
+
+std::vector<int> majority_vote(const std::vector<DormancyReport>& reports,
+                               PruneSettings::Ties ties) {
+  const std::vector<double> mean = mean_ranks(reports);
+  std::vector<int> votes(mean.size());
+  for (const DormancyReport& report : reports) {
+    for (std::size_t c = 0; c < votes.size(); ++c) votes[c] += report.votes[c];
+  }
+  return channels_ordered(mean.size(), [&](std::size_t a, std::size_t b) {
+    if (votes[a] != votes[b]) return votes[a] > votes[b];
+    return ties == PruneSettings::Ties::mean_rank && mean[a] < mean[b];
+  });
+}
+
+std::optional<Record> Prune::run(Server& server, const StageProgress& /*progress*/) const {
+  const ChannelSpan& layer = server.layout().conv_channels(settings_.layer);
+  if (settings_.channels && *settings_.channels >= layer.channels) {
+    throw InputError("prune.channels is " + std::to_string(*settings_.channels) + "; layer " +
+                     layer.name + " has " + std::to_string(layer.channels) +
+                     " channels and must keep one");
+  }
+
+  // Clients report, the server orders the channels that are still heard.
+  const auto reports =
+      server.federation().ask_dormancy(server.model(), layer, settings_.rate, server.next_round());
+  std::vector<int> order = voted_order(reports, settings_);
+  const std::vector<float> mask = server.model().mask.download();
+  std::erase_if(order, [&](int channel) {
+    return mask[static_cast<std::size_t>(layer.offset + channel)] == 0;
+  });
+
+  // Every level is judged side by side; the last channel is never taken.
+  const PruningLevels levels(server, layer, order, std::max(1, static_cast<int>(order.size())));
+  const ModelVariants variants = levels.variants(server.model());
+  std::vector<Evaluation> judged;
+  int pruned_count = std::min(settings_.channels.value_or(0), variants.count - 1);
+  if (!settings_.channels) {
+    judged = judge(server, variants, settings_.judge, settings_.stop);
+    pruned_count = last_tolerable(judged, settings_.stop);
+  }
+  const std::vector<TestResult> tested = server.test(variants);
+
+  server.executor().context().copy_on_device(server.model().mask.data(), levels.mask(pruned_count),
+                                             server.model().mask.bytes());
+  const std::vector<int> pruned(order.begin(), order.begin() + pruned_count);
+  zero_pruned_parameters(server, layer, pruned);
+
+  Record record = {.stage = name(), .values = {}};
+  add_test_result(record, tested[static_cast<std::size_t>(pruned_count)]);
+  record.add("layer", layer.name);
+  record.add("pruned_channels", std::int64_t{pruned_count});
+  record.add("order", std::vector<std::int64_t>(order.begin(), order.end()));
+  add_curve(record, judged, tested);
+  return record;
+}
+
+}  // namespace redoubt

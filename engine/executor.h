@@ -1,0 +1,88 @@
+// Runs a network on a device: trains rows of a fleet, evaluates models, records activations. On a
+// CPU each thread takes whole clients (training, recording) or whole batches (evaluation), with its
+// own Context and Workspace, so threads never wait for one another inside a step.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/fleet.h"
+#include "engine/network.h"
+#include "engine/train_step.h"
+
+namespace redoubt {
+
+/// One client's training in one round.
+struct TrainingTask {
+  int row = 0;  ///< the client's row of the fleet: its start and, afterwards, its result
+  /// Epochs laid end to end, each of samples.size() / epochs samples in the order to visit them.
+  /// The last batch of an epoch may be smaller. Empty: the row stays as it is.
+  std::span<const kernels::Sample> samples;
+  int epochs = 1;
+  int batch = 64;  ///< at most the executor's
+  OptimizerSettings optimizer;
+  L2Penalty penalty;
+  RandomKey key;  ///< for dropout; the step is filled in
+};
+
+/// Models to be compared on the same images: rows of parameters under rows of masks, either shared
+/// (pitch 0) or one each. Layers below `first_layer` agree in all, so they run once a batch.
+struct ModelVariants {
+  int count = 1;
+  kernels::Replicas<const float> parameters = {};
+  kernels::Replicas<const float> masks = {};  ///< absent: every channel is heard
+  int first_layer = 0;
+};
+
+class Executor {
+ public:
+  /// `batch`: images a pass, in training at most. The network and source must outlive the executor.
+  Executor(const Network& network, const kernels::ImageSource& source, Device device, int threads,
+           int batch);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  const Network& network() const { return network_; }
+  Device device() const { return device_; }
+  int threads() const { return threads_; }
+  /// For operations on whole matrices (rows.h, weights.h).
+  Context& context() { return context_; }
+
+  /// Trains every task's row from its present values; optimizer state starts as 0. Masks [row of
+  /// the fleet][mask row], usually shared, may be absent. Returns each task's totals over its last
+  /// epoch, each batch's loss taken before its update. Allocates nothing after the first call of a
+  /// kind.
+  std::vector<kernels::LossTotals> train(Fleet& fleet, std::span<const TrainingTask> tasks,
+                                         kernels::Replicas<const float> masks);
+
+  /// Each variant's totals over the samples.
+  std::vector<kernels::LossTotals> evaluate(const ModelVariants& variants,
+                                            std::span<const kernels::Sample> samples);
+
+  /// For each list of samples, each channel's post-ReLU outputs of one model, summed over positions
+  /// and images: result[list][mask row] (Wu et al. 2020, section IV-A; the mean is the sum divided
+  /// by both).
+  std::vector<std::vector<double>> record_activations(
+      const float* parameters, const float* masks,
+      std::span<const std::span<const kernels::Sample>> lists);
+
+ private:
+  struct Worker;
+
+  Worker& worker(int index, bool training);
+  kernels::LossTotals train_row(Worker& worker, Fleet& fleet, const TrainingTask& task,
+                                kernels::Replicas<const float> masks);
+
+  const Network& network_;
+  const kernels::ImageSource& source_;
+  Device device_;
+  int threads_;
+  int batch_;
+  Context context_;
+  std::vector<std::unique_ptr<Worker>> training_;
+  std::vector<std::unique_ptr<Worker>> inference_;
+};
+
+}  // namespace redoubt

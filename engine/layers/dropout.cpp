@@ -1,0 +1,32 @@
+#include "engine/layers/dropout.h"
+
+namespace redoubt {
+
+Dropout::Dropout(const Shape& shape, float rate, int place)
+    : Layer(shape), rate_(rate), place_(static_cast<std::uint8_t>(place)) {}
+
+std::unique_ptr<Layer> Dropout::make(const std::map<std::string, double>& arguments,
+                                     LayerBuilder& builder) {
+  return std::make_unique<Dropout>(builder.input, static_cast<float>(arguments.at("rate")),
+                                   builder.place);
+}
+
+kernels::DropoutShape Dropout::shape_of(const Pass& pass) const {
+  return {.replicas = pass.replicas,
+          .size = output().size() * pass.batch,
+          .rate = pass.training ? rate_ : 0,
+          .part = place_};
+}
+
+void Dropout::forward(const Pass& pass, kernels::Replicas<const float> input,
+                      kernels::Replicas<float> output,
+                      kernels::Replicas<std::uint8_t> /*state*/) const {
+  kernels::dropout(pass.context, shape_of(pass), pass.keys, input, output);
+}
+
+void Dropout::backward(const Pass& pass, const LayerValues& values) const {
+  if (!values.grad_input) return;
+  kernels::dropout(pass.context, shape_of(pass), pass.keys, values.grad_output, values.grad_input);
+}
+
+}  // namespace redoubt

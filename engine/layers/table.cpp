@@ -1,0 +1,101 @@
+// The table of layers. A new layer is one file beside this one and one row here.
+#include <array>
+#include <cmath>
+#include <vector>
+
+#include "engine/layer_spec.h"
+#include "engine/layers/conv.h"
+#include "engine/layers/dense.h"
+#include "engine/layers/dropout.h"
+#include "engine/layers/pool.h"
+#include "engine/layers/relu.h"
+#include "kernels/check.h"
+#include "kernels/nearest_name.h"
+
+namespace redoubt {
+
+std::span<const LayerEntry> layer_table() {
+  static const std::vector<LayerEntry> table = {
+      {.kind = "conv",
+       .description = "convolution with bias",
+       .arguments = {{.name = "channels", .required = true, .low = 1, .high = 65536},
+                     {.name = "kernel", .required = true, .low = 1, .high = 64},
+                     {.name = "stride", .fallback = 1, .low = 1, .high = 64},
+                     {.name = "padding", .fallback = 0, .low = 0, .high = 63}},
+       .make = Conv::make},
+      {.kind = "relu", .description = "ReLU", .arguments = {}, .make = Relu::make},
+      {.kind = "max_pool",
+       .description = "max pooling; stride 0 is the window's size",
+       .arguments = {{.name = "window", .required = true, .low = 1, .high = 15},
+                     {.name = "stride", .fallback = 0, .low = 0, .high = 64}},
+       .make = MaxPool::make},
+      {.kind = "average_pool",
+       .description = "average pooling; stride 0 is the window's size",
+       .arguments = {{.name = "window", .required = true, .low = 1, .high = 64},
+                     {.name = "stride", .fallback = 0, .low = 0, .high = 64}},
+       .make = AveragePool::make},
+      {.kind = "dropout",
+       .description = "inverted dropout, while training",
+       .arguments = {{.name = "rate", .required = true, .low = 0, .high = 0.99, .whole = false}},
+       .make = Dropout::make},
+      {.kind = "dense",
+       .description = "fully connected layer with bias",
+       .arguments = {{.name = "units", .required = true, .low = 1, .high = 1048576}},
+       .make = Dense::make},
+  };
+  return table;
+}
+
+const LayerEntry& layer_entry(const std::string& kind) {
+  std::vector<std::string> kinds;
+  for (const LayerEntry& entry : layer_table()) {
+    if (entry.kind == kind) return entry;
+    kinds.push_back(entry.kind);
+  }
+  throw InputError("unknown layer \"" + kind + "\"" + suggestion(kind, kinds));
+}
+
+namespace {
+
+double checked(const std::string& kind, const LayerArgument& argument, double value) {
+  if (value >= argument.low && value <= argument.high &&
+      (!argument.whole || value == std::floor(value))) {
+    return value;
+  }
+  const auto number = [](double x) {
+    std::string text = std::to_string(x);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+    return text;
+  };
+  throw InputError(kind + "." + argument.name + " is " + number(value) + "; it must be a " +
+                   (argument.whole ? "whole " : "") + "number from " + number(argument.low) +
+                   " to " + number(argument.high));
+}
+
+}  // namespace
+
+LayerSpec complete(const LayerSpec& spec) {
+  const LayerEntry& entry = layer_entry(spec.kind);
+  LayerSpec completed = {.kind = spec.kind, .arguments = {}};
+  std::vector<std::string> names;
+  for (const LayerArgument& argument : entry.arguments) {
+    names.push_back(argument.name);
+    const auto given = spec.arguments.find(argument.name);
+    if (given == spec.arguments.end() && argument.required) {
+      throw InputError("layer " + spec.kind + " needs " + argument.name);
+    }
+    completed.arguments[argument.name] = given == spec.arguments.end()
+                                             ? argument.fallback
+                                             : checked(spec.kind, argument, given->second);
+  }
+  for (const auto& [name, value] : spec.arguments) {
+    if (!completed.arguments.contains(name)) {
+      throw InputError("layer " + spec.kind + " has no argument \"" + name + "\"" +
+                       suggestion(name, names));
+    }
+  }
+  return completed;
+}
+
+}  // namespace redoubt

@@ -1,0 +1,53 @@
+#include "engine/parameter_layout.h"
+
+#include <functional>
+#include <numeric>
+#include <utility>
+
+#include "kernels/check.h"
+
+namespace redoubt {
+
+int ParameterLayout::add(ParameterSpan span) {
+  span.offset = row_size_;
+  span.size =
+      std::accumulate(span.shape.begin(), span.shape.end(), std::int64_t{1}, std::multiplies<>());
+  row_size_ += round_up_to_row(span.size);
+  spans_.push_back(std::move(span));
+  return static_cast<int>(spans_.size()) - 1;
+}
+
+std::int64_t ParameterLayout::add_channels(ChannelSpan span) {
+  span.offset = mask_size_;
+  mask_size_ += round_up_to_row(span.channels);
+  channels_.push_back(std::move(span));
+  return channels_.back().offset;
+}
+
+const ParameterSpan* ParameterLayout::find(const std::string& name) const {
+  for (const ParameterSpan& span : spans_) {
+    if (span.name == name) return &span;
+  }
+  return nullptr;
+}
+
+std::int64_t ParameterLayout::parameter_count() const {
+  std::int64_t count = 0;
+  for (const ParameterSpan& span : spans_) count += span.size;
+  return count;
+}
+
+const ChannelSpan& ParameterLayout::conv_channels(const std::string& name) const {
+  const ChannelSpan* found = nullptr;
+  std::string names;
+  for (const ChannelSpan& span : channels_) {
+    if (!span.conv) continue;
+    if (span.name == name || name == "last") found = &span;
+    names += (names.empty() ? "" : ", ") + span.name;
+  }
+  if (found != nullptr) return *found;
+  throw InputError("layer \"" + name + "\" is no conv layer followed by a ReLU; the model has " +
+                   (names.empty() ? "none" : names));
+}
+
+}  // namespace redoubt

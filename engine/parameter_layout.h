@@ -1,0 +1,72 @@
+// Where each parameter sits in a model's flat row, and each channel in its mask row.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace redoubt {
+
+/// Spans and rows start on multiples of this many floats (128 bytes: a line of a GPU's cache).
+constexpr std::int64_t kRowAlignment = 32;
+
+constexpr std::int64_t round_up_to_row(std::int64_t floats) {
+  return (floats + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
+}
+
+/// One tensor of a model, named and laid out as in PyTorch.
+struct ParameterSpan {
+  enum class Role : std::uint8_t {
+    weight,
+    bias,
+    statistic,  ///< averaged between clients, but not stepped
+  };
+  std::string name;  ///< "conv1.weight"
+  std::vector<int> shape;
+  Role role = Role::weight;
+  int fan_in = 1;
+  int fan_out = 1;
+  std::int64_t offset = 0;  ///< floats from the row's start
+  std::int64_t size = 0;    ///< floats
+};
+
+/// The channels that one ReLU can silence: those of the conv or dense layer before it.
+struct ChannelSpan {
+  std::string name;  ///< that layer's: "conv1"
+  bool conv = false;
+  int layer = 0;  ///< place of the masking layer in the network
+  int channels = 0;
+  std::int64_t offset = 0;  ///< floats from the mask row's start
+};
+
+class ParameterLayout {
+ public:
+  /// Appends a tensor and returns its index.
+  int add(ParameterSpan span);
+  /// Appends a group of channels and returns its offset in the mask row.
+  std::int64_t add_channels(ChannelSpan span);
+
+  const std::vector<ParameterSpan>& spans() const { return spans_; }
+  const ParameterSpan& span(int index) const { return spans_[static_cast<std::size_t>(index)]; }
+  /// The tensor of that name, or nullptr.
+  const ParameterSpan* find(const std::string& name) const;
+  /// Floats of a row, padding between spans included; a multiple of kRowAlignment.
+  std::int64_t row_size() const { return row_size_; }
+  /// Numbers that a model really has.
+  std::int64_t parameter_count() const;
+
+  const std::vector<ChannelSpan>& channels() const { return channels_; }
+  /// Floats of a mask row; a multiple of kRowAlignment.
+  std::int64_t mask_size() const { return mask_size_; }
+  /// The conv layer of that name whose channels can be silenced, or the last one for "last". Throws
+  /// InputError that lists the names.
+  const ChannelSpan& conv_channels(const std::string& name) const;
+
+ private:
+  std::vector<ParameterSpan> spans_;
+  std::vector<ChannelSpan> channels_;
+  std::int64_t row_size_ = 0;
+  std::int64_t mask_size_ = 0;
+};
+
+}  // namespace redoubt

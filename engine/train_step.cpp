@@ -1,0 +1,54 @@
+#include "engine/train_step.h"
+
+#include "kernels/rows.h"
+#include "kernels/update.h"
+
+namespace redoubt {
+
+namespace {
+
+void update(const Pass& pass, std::int64_t size, const TrainedRows& rows,
+            const StepSettings& settings) {
+  const OptimizerSettings& o = settings.optimizer;
+  if (o.kind == OptimizerSettings::Kind::adam) {
+    kernels::adam(pass.context, pass.replicas, size,
+                  {.learning_rate = o.learning_rate,
+                   .beta1 = o.beta1,
+                   .beta2 = o.beta2,
+                   .epsilon = o.epsilon,
+                   .weight_decay = o.weight_decay},
+                  settings.step, rows.gradients, rows.values, rows.first_state, rows.second_state);
+    return;
+  }
+  kernels::sgd(
+      pass.context, pass.replicas, size,
+      {.learning_rate = o.learning_rate, .momentum = o.momentum, .weight_decay = o.weight_decay},
+      rows.gradients, rows.values, rows.first_state);
+}
+
+}  // namespace
+
+void train_step(const Network& network, Workspace& workspace, Pass pass,
+                const kernels::ImageSource& source,
+                kernels::Replicas<const kernels::Sample> samples, const TrainedRows& rows,
+                const StepSettings& settings, kernels::LossTotals* totals) {
+  pass.training = true;
+  pass.parameters = rows.values;
+  pass.gradients = rows.gradients;
+  kernels::gather(pass.context, source, pass.replicas, pass.batch, samples, workspace.activation(0),
+                  workspace.labels());
+  network.forward(pass, workspace);
+  kernels::softmax_cross_entropy(
+      pass.context, {.replicas = pass.replicas, .classes = network.classes(), .batch = pass.batch},
+      workspace.logits(), workspace.labels(), workspace.logit_gradient(), totals);
+  network.backward(pass, workspace);
+  if (settings.penalty.lambda != 0) {
+    const std::int64_t at = settings.penalty.offset;
+    kernels::axpy_rows(pass.context, {.rows = pass.replicas, .columns = settings.penalty.size},
+                       2 * settings.penalty.lambda, rows.values.offset(at),
+                       rows.gradients.offset(at));
+  }
+  update(pass, network.layout().row_size(), rows, settings);
+}
+
+}  // namespace redoubt

@@ -1,0 +1,43 @@
+// One step of stochastic gradient descent of every replica.
+#pragma once
+
+#include <vector>
+
+#include "engine/network.h"
+#include "engine/optimizer.h"
+#include "kernels/gather.h"
+#include "kernels/loss.h"
+
+namespace redoubt {
+
+/// An extra loss λ·‖w‖² on one tensor: 2·λ·w is added to its gradient.
+struct L2Penalty {
+  std::int64_t offset = 0;  ///< the tensor's place in a row
+  std::int64_t size = 0;
+  float lambda = 0;
+};
+
+/// What a step changes: rows [R][row] of values, gradients and optimizer state.
+struct TrainedRows {
+  kernels::Replicas<float> values = {};
+  kernels::Replicas<float> gradients = {};
+  kernels::Replicas<float> first_state = {};   ///< velocity or first moment; absent if not needed
+  kernels::Replicas<float> second_state = {};  ///< adam only
+};
+
+/// How to step.
+struct StepSettings {
+  OptimizerSettings optimizer;
+  L2Penalty penalty;  ///< lambda 0: none
+  int step = 1;       ///< since the optimizer state was 0, counted from 1
+};
+
+/// Gathers the batch, runs forward, loss and backward, and updates the rows. samples [R][N];
+/// pass.parameters and pass.gradients are set from `rows`. Adds each replica's loss (before the
+/// update) to totals[r].
+void train_step(const Network& network, Workspace& workspace, Pass pass,
+                const kernels::ImageSource& source,
+                kernels::Replicas<const kernels::Sample> samples, const TrainedRows& rows,
+                const StepSettings& settings, kernels::LossTotals* totals);
+
+}  // namespace redoubt

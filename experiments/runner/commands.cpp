@@ -1,0 +1,196 @@
+#include "experiments/runner/commands.h"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <memory>
+
+#include "defense/stage.h"
+#include "engine/network.h"
+#include "experiments/runner/console.h"
+#include "experiments/runner/simulation.h"
+#include "kernels/check.h"
+#include "kernels/parallel.h"
+
+namespace redoubt::runner {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+/// Passes on what a simulation tells: to the folder, the log and the screen.
+class RunObserver : public SimulationObserver {
+ public:
+  RunObserver(RunFolder& folder) : folder_(folder) {}
+
+  void attach(Console& console, std::shared_ptr<spdlog::logger> log) {
+    console_ = &console;
+    log_ = std::move(log);
+  }
+  void record(const Record& record, double images_per_second) override {
+    folder_.append(record);
+    console_->record(record, images_per_second);
+    log_->info("{} ({:.0f} images/s)", to_json(record).dump(), images_per_second);
+  }
+  void checkpoint(TensorFile state) override {
+    folder_.save_checkpoint(std::move(state));
+    log_->info("checkpoint saved");
+    log_->flush();
+  }
+
+ private:
+  RunFolder& folder_;
+  Console* console_ = nullptr;
+  std::shared_ptr<spdlog::logger> log_;
+};
+
+double peak_memory_megabytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+std::string joined(const std::vector<int>& numbers) {
+  return fmt::format("{}", fmt::join(numbers, ", "));
+}
+
+/// Two lines on what is about to run.
+void introduce(Console& console, const Experiment& experiment, const Simulation& simulation) {
+  const ExperimentData& data = simulation.data();
+  std::size_t images = 0;
+  for (const auto& client : data.partition) images += client.size();
+  console.message(fmt::format(
+      "{}: {} clients, {} training images of {} ({}), model of {} parameters, {}", experiment.name,
+      experiment.federation.clients, grouped(static_cast<std::int64_t>(images)), data.dataset.name,
+      data.dataset.origin, grouped(simulation.network().layout().parameter_count()),
+      experiment.device == "auto" ? "cpu" : experiment.device));
+  if (!experiment.attack) return;
+  const AttackSettings& attack = *experiment.attack;
+  console.message(fmt::format(
+      "attack: client {} calls {} with {} stamped pixel{} class {}", joined(data.attackers),
+      attack.victim ? fmt::format("class {}", *attack.victim) : "every class",
+      attack.trigger.pixels, attack.trigger.pixels == 1 ? "" : "s", attack.target));
+}
+
+Json summary_of(const Experiment& experiment, const RunFolder& folder, double seconds) {
+  return {{"name", experiment.name},
+          {"seed", experiment.seed},
+          {"device", experiment.device == "auto" ? "cpu" : experiment.device},
+          {"version", REDOUBT_VERSION},
+          {"stages", stage_lines(folder.metrics())},
+          {"seconds", seconds},
+          {"peak_memory_megabytes", peak_memory_megabytes()}};
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
+  const auto start = std::chrono::steady_clock::now();
+  const Experiment experiment = read_experiment(options.file, options.overrides);
+  RunFolder folder(experiment, options.existing);
+  if (folder.finished()) {
+    fmt::print("{}: the run is finished\n\n{}", folder.path().string(),
+               stage_table_text(stage_lines(folder.metrics())));
+    return 0;
+  }
+  RunObserver observer(folder);
+  Simulation simulation(experiment, observer, stop);
+  if (folder.checkpoint()) {
+    simulation.restore(*folder.checkpoint(), folder.checkpoint_path().string());
+  }
+  folder.open(experiment);
+  const auto log = std::make_shared<spdlog::logger>(
+      "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>(folder.log_path().string()));
+  Console console(options.quiet, simulation.total_rounds(), simulation.rounds_done());
+  observer.attach(console, log);
+  introduce(console, experiment, simulation);
+  if (folder.checkpoint()) {
+    console.message(fmt::format("resumed after round {}", simulation.rounds_done()));
+  }
+  if (!simulation.run()) {
+    console.message(
+        fmt::format("stopped; --resume continues the run in {}", folder.path().string()));
+    return 130;
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  folder.finish(simulation.model_file(), summary_of(experiment, folder, seconds.count()));
+  fmt::print("\n{}", stage_table_text(stage_lines(folder.metrics())));
+  console.message(fmt::format("\n{} in {}, peak memory {:.0f} MB; written to {}", "finished",
+                              clock_text(seconds.count()), peak_memory_megabytes(),
+                              folder.path().string()));
+  return 0;
+}
+
+int check_command(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  fmt::print("{}", resolved_yaml(read_experiment(file, overrides)));
+  return 0;
+}
+
+int list_command() {
+  const auto section = [](const char* title) { fmt::print("{}\n", title); };
+  const auto row = [](const std::string& name, const std::string& description) {
+    fmt::print("  {:<18}{}\n", name, description);
+  };
+  section("devices");
+  for (const DeviceDescription& device : available_devices()) {
+    row(to_string(device.device), fmt::format("{}, {} threads", device.name, available_threads()));
+  }
+  section("data sets (data.dataset)");
+  for (const DatasetEntry& entry : dataset_table()) row(entry.name, entry.description);
+  section("models (model)");
+  for (const Preset& entry : preset_table()) {
+    const Network network(entry.input, 10, entry.layers);
+    row(entry.name, fmt::format("{}; {} parameters", entry.description,
+                                grouped(network.layout().parameter_count())));
+  }
+  section("layers (model.layers)");
+  for (const LayerEntry& entry : layer_table()) {
+    std::string arguments;
+    for (const LayerArgument& argument : entry.arguments) {
+      arguments += (arguments.empty() ? ": " : ", ") + argument.name;
+      if (!argument.required) arguments += fmt::format(" ({})", argument.fallback);
+    }
+    row(entry.kind, entry.description + arguments);
+  }
+  section("partitions (data.partition)");
+  row("iid", "shuffled and dealt out");
+  row("k-label", "each client holds images of `labels` labels");
+  row("dirichlet", "each class in shares drawn from Dirichlet(alpha)");
+  section("triggers (attack.trigger)");
+  row("pixels", "1, 3, 5, 7 or 9 pixels of a 3x3 block");
+  section("aggregation rules (defense.rule)");
+  for (const RuleEntry& entry : rule_table()) row(entry.name, entry.description);
+  section("stages (defense.after_training)");
+  for (const StageEntry& entry : stage_table()) row(entry.name, entry.description);
+  return 0;
+}
+
+namespace {
+
+/// For a simulation that is only asked to measure.
+class NoObserver : public SimulationObserver {
+ public:
+  void record(const Record& /*record*/, double /*images_per_second*/) override {}
+  void checkpoint(TensorFile /*state*/) override {}
+};
+
+}  // namespace
+
+int evaluate_command(const std::filesystem::path& model, const std::filesystem::path& file,
+                     const std::vector<std::string>& overrides) {
+  Experiment experiment = read_experiment(file, overrides);
+  experiment.model.initial = model;
+  NoObserver observer;
+  const std::atomic<bool> never = false;
+  Simulation simulation(experiment, observer, never);
+  const TestResult result = simulation.test();
+  Json json = {{"accuracy", result.clean.accuracy}, {"loss", result.clean.loss}};
+  if (result.attack_success_rate) json["attack_success_rate"] = *result.attack_success_rate;
+  fmt::print("{}\n", json.dump());
+  return 0;
+}
+
+}  // namespace redoubt::runner

@@ -1,0 +1,237 @@
+// One description of every key drives reading, checking and writing: Description<T>::visit names a
+// struct's keys once, and the Reader and the Writer below walk over them.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "experiments/runner/yaml_value.h"
+#include "kernels/nearest_name.h"
+
+namespace redoubt::runner {
+
+/// What a number may be; both ends included unless `above` excludes the lower one.
+struct Limits {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool above = false;
+
+  bool allow(double value) const { return (above ? value > low : value >= low) && value <= high; }
+  std::string text(bool whole) const;
+};
+
+constexpr Limits at_least(double low) { return {.low = low}; }
+constexpr Limits above(double low) { return {.low = low, .above = true}; }
+constexpr Limits between(double low, double high) { return {.low = low, .high = high}; }
+
+/// The spellings of an enumeration's values: specialise `static constexpr
+/// std::array<std::pair<const char*, T>, n> names`.
+template <class T>
+struct EnumNames;
+
+/// The keys of a struct: specialise `template <class V, class S> static void visit(V& v, S& s)`.
+/// `shorthand`, if there, reads a value that is no map.
+template <class T>
+struct Description;
+
+double read_number(const YamlValue& value, const Limits& limits, bool whole);
+std::string read_text(const YamlValue& value);
+std::string names_text(std::span<const std::string> names);
+
+template <class T>
+void read(const YamlValue& value, T& to, const Limits& limits);
+
+/// Walks over a description and takes each key's value from a map.
+class Reader {
+ public:
+  /// Fails if the value is no map or has a key twice.
+  explicit Reader(const YamlValue& value);
+
+  template <class T>
+  void field(const char* key, T& to, const char* /*help*/, const Limits& limits = {}) {
+    known_.emplace_back(key);
+    const YamlValue child = value_.child(key);
+    if (child.node.IsDefined()) read(child, to, limits);
+  }
+  /// An optional value for which a word stands, e.g. `all`.
+  template <class T>
+  void field_or(const char* key, std::optional<T>& to, const char* word, const char* /*help*/,
+                const Limits& limits = {}) {
+    known_.emplace_back(key);
+    const YamlValue child = value_.child(key);
+    if (!child.node.IsDefined()) return;
+    if (child.node.IsScalar() && child.node.Scalar() == word) {
+      to.reset();
+      return;
+    }
+    if (!child.node.IsScalar()) child.fail_type(std::string(word) + " or a number");
+    read(child, to.emplace(), limits);
+  }
+  /// A part of the experiment that may be absent; `fresh` is what it starts from when it is there.
+  template <class T>
+  void part(const char* key, std::optional<T>& to, const T& fresh, const char* /*help*/) {
+    known_.emplace_back(key);
+    const YamlValue child = value_.child(key);
+    if (!child.is_null()) read(child, to.emplace(fresh), {});
+  }
+  const YamlValue& value() const { return value_; }
+  bool has(const char* key) const { return value_.child(key).node.IsDefined(); }
+  /// Fails for the first key that no field named, suggesting the nearest.
+  void finish() const;
+
+  static constexpr bool reads = true;
+
+ private:
+  YamlValue value_;
+  std::vector<std::string> known_;
+};
+
+template <class T>
+concept Described = requires(T& t, Reader& reader) {
+  Description<T>::visit(reader, t);
+};
+template <class T>
+concept Named = requires {
+  EnumNames<T>::names;
+};
+
+/// Walks over a description and emits each key.
+class Writer {
+ public:
+  explicit Writer(YAML::Emitter& emitter) : emitter_(emitter) {}
+
+  template <class T>
+  void field(const char* key, const T& value, const char* /*help*/, const Limits& = {}) {
+    emitter_ << YAML::Key << key << YAML::Value;
+    write(value);
+  }
+  template <class T>
+  void field_or(const char* key, const std::optional<T>& value, const char* word,
+                const char* /*help*/, const Limits& = {}) {
+    emitter_ << YAML::Key << key << YAML::Value;
+    if (value) {
+      write(*value);
+    } else {
+      emitter_ << word;
+    }
+  }
+  template <class T>
+  void part(const char* key, const std::optional<T>& value, const T& /*fresh*/,
+            const char* /*help*/) {
+    if (!value) return;
+    emitter_ << YAML::Key << key << YAML::Value;
+    write(*value);
+  }
+  static constexpr bool reads = false;
+
+  template <class T>
+  void write(const T& value);
+
+ private:
+  void write_number(double value, bool single);
+
+  YAML::Emitter& emitter_;
+};
+
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+
+template <class T>
+void read(const YamlValue& value, T& to, const Limits& limits) {
+  if constexpr (IsOptional<T>::value) {
+    if (value.is_null()) {
+      to.reset();
+    } else {
+      read(value, to.emplace(), limits);
+    }
+  } else if constexpr (Described<T>) {
+    if constexpr (requires { Description<T>::shorthand(value, to); }) {
+      if (!value.node.IsMap()) {
+        Description<T>::shorthand(value, to);
+        return;
+      }
+    }
+    Reader reader(value);
+    Description<T>::visit(reader, to);
+    reader.finish();
+  } else if constexpr (IsVector<T>::value) {
+    if (!value.node.IsSequence()) value.fail_type("a list");
+    to.clear();
+    for (std::size_t i = 0; i < value.node.size(); ++i) {
+      read(value.item(i), to.emplace_back(), limits);
+    }
+  } else if constexpr (Named<T>) {
+    const std::string text = read_text(value);
+    std::vector<std::string> names;
+    for (const auto& [name, choice] : EnumNames<T>::names) {
+      names.emplace_back(name);
+      if (text != name) continue;
+      to = choice;
+      return;
+    }
+    value.fail("found \"" + text + "\"; it may be " + names_text(names));
+  } else if constexpr (std::is_same_v<T, bool>) {
+    const std::string text = read_text(value);
+    if (text != "true" && text != "false") value.fail_type("true or false");
+    to = text == "true";
+  } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::filesystem::path>) {
+    to = read_text(value);
+  } else {
+    static_assert(std::is_arithmetic_v<T>, "a described type, an enumeration or a plain value");
+    constexpr bool whole = std::is_integral_v<T>;
+    Limits allowed = limits;
+    if constexpr (whole) {
+      // Doubles hold whole numbers up to 2^53.
+      const double top = std::min(static_cast<double>(std::numeric_limits<T>::max()), 0x1p53);
+      allowed.low = std::max(allowed.low, std::is_unsigned_v<T> ? 0.0 : -top);
+      allowed.high = std::min(allowed.high, top);
+    }
+    to = static_cast<T>(read_number(value, allowed, whole));
+  }
+}
+
+template <class T>
+void Writer::write(const T& value) {
+  if constexpr (IsOptional<T>::value) {
+    if (value) {
+      write(*value);
+    } else {
+      emitter_ << YAML::Null;
+    }
+  } else if constexpr (requires { Description<T>::write(emitter_, value); }) {
+    Description<T>::write(emitter_, value);
+  } else if constexpr (requires(Writer & writer) { Description<T>::visit(writer, value); }) {
+    emitter_ << YAML::BeginMap;
+    Description<T>::visit(*this, value);
+    emitter_ << YAML::EndMap;
+  } else if constexpr (IsVector<T>::value) {
+    emitter_ << YAML::Flow << YAML::BeginSeq;
+    for (const auto& item : value) write(item);
+    emitter_ << YAML::EndSeq;
+  } else if constexpr (Named<T>) {
+    for (const auto& [name, choice] : EnumNames<T>::names) {
+      if (choice == value) emitter_ << name;
+    }
+  } else if constexpr (std::is_same_v<T, std::filesystem::path>) {
+    emitter_ << value.string();
+  } else if constexpr (std::is_floating_point_v<T>) {
+    write_number(static_cast<double>(value), std::is_same_v<T, float>);
+  } else {
+    emitter_ << value;
+  }
+}
+
+}  // namespace redoubt::runner

@@ -1,0 +1,118 @@
+// The command line.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <exception>
+
+#include "experiments/runner/commands.h"
+#include "kernels/check.h"
+
+namespace {
+
+std::atomic<bool> stop_requested = false;
+
+extern "C" void request_stop(int signal) {
+  stop_requested = true;
+  std::signal(signal, SIG_DFL);  // a second one ends the program at once
+}
+
+/// Options that several commands share.
+struct Arguments {
+  std::string file;
+  std::string model;
+  std::vector<std::string> overrides;
+  std::string output;
+  std::string device;
+  int threads = 0;
+  bool resume = false;
+  bool overwrite = false;
+  bool quiet = false;
+
+  /// The shorthand options, as overrides after those of --set.
+  std::vector<std::string> all_overrides() const {
+    std::vector<std::string> all = overrides;
+    if (!output.empty()) all.push_back("output.directory=" + output);
+    if (!device.empty()) all.push_back("device=" + device);
+    if (threads > 0) all.push_back("threads=" + std::to_string(threads));
+    return all;
+  }
+};
+
+void add_experiment_options(CLI::App& command, Arguments& arguments) {
+  command.add_option("FILE", arguments.file, "experiment file (YAML)")->required();
+  command.add_option("--set", arguments.overrides, "override a key, e.g. federation.rounds=5")
+      ->type_name("KEY=VALUE")
+      ->take_all()
+      ->expected(1);
+  command.add_option("--device", arguments.device, "auto, cpu, cuda or cuda:1");
+  command.add_option("--threads", arguments.threads, "CPU threads")->check(CLI::PositiveNumber);
+}
+
+int dispatch(const CLI::App& app, const Arguments& arguments) {
+  using namespace redoubt::runner;
+  if (app.got_subcommand("list")) return list_command();
+  const std::vector<std::string> overrides = arguments.all_overrides();
+  if (app.got_subcommand("check")) return check_command(arguments.file, overrides);
+  if (app.got_subcommand("evaluate")) {
+    return evaluate_command(arguments.model, arguments.file, overrides);
+  }
+  std::signal(SIGINT, request_stop);
+  std::signal(SIGTERM, request_stop);
+  const Existing existing = arguments.resume      ? Existing::resume
+                            : arguments.overwrite ? Existing::overwrite
+                                                  : Existing::refuse;
+  return run_command({.file = arguments.file,
+                      .overrides = overrides,
+                      .existing = existing,
+                      .quiet = arguments.quiet},
+                     stop_requested);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  CLI::App app{"Backdoor attacks and defenses in federated learning", "redoubt"};
+  app.set_version_flag("--version", "redoubt " REDOUBT_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  redoubt run experiments/quickstart.yaml\n"
+      "  redoubt run experiments/quickstart.yaml --set federation.rounds=5 --output /tmp/runs\n"
+      "  redoubt check experiments/quickstart.yaml");
+  Arguments arguments;
+
+  CLI::App& run = *app.add_subcommand("run", "train, attack and defend as a file says");
+  add_experiment_options(run, arguments);
+  run.add_option("--output", arguments.output, "the run goes into DIR/<name>")->type_name("DIR");
+  CLI::Option* resume = run.add_flag("--resume", arguments.resume, "go on with a stopped run");
+  run.add_flag("--overwrite", arguments.overwrite, "replace a run")->excludes(resume);
+  run.add_flag("--quiet", arguments.quiet, "print the final table only");
+
+  CLI::App& check = *app.add_subcommand("check", "check a file and print it fully resolved");
+  add_experiment_options(check, arguments);
+
+  app.add_subcommand("list", "devices, data sets, models, layers, rules and stages");
+
+  CLI::App& evaluate =
+      *app.add_subcommand("evaluate", "measure a model under an experiment's data and trigger");
+  evaluate.add_option("MODEL", arguments.model, "safetensors file")->required();
+  add_experiment_options(evaluate, arguments);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return dispatch(app, arguments);
+} catch (const redoubt::InputError& error) {
+  fmt::print(stderr, "redoubt: {}\n", error.what());
+  return 2;
+} catch (const std::bad_alloc&) {
+  fmt::print(stderr, "redoubt: out of memory; fewer clients at once need less: federation.wave\n");
+  return 2;
+} catch (const std::exception& error) {
+  fmt::print(stderr, "redoubt: internal error: {}\n", error.what());
+  return 1;
+}

@@ -1,0 +1,151 @@
+#include "experiments/runner/run_folder.h"
+
+#include <charconv>
+#include <cmath>
+#include <sstream>
+#include <type_traits>
+
+#include "engine/atomic_file.h"
+#include "kernels/check.h"
+
+namespace redoubt::runner {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr const char* kMetricsBytes = "metrics_bytes";
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+/// Settings that may change between a run and its resumption.
+Experiment without_free_settings(Experiment experiment) {
+  experiment.threads.reset();
+  experiment.output = {};
+  return experiment;
+}
+
+std::uintmax_t metrics_bytes(const TensorFile& checkpoint, const fs::path& path) {
+  const auto found = checkpoint.metadata.find(kMetricsBytes);
+  std::uintmax_t bytes = 0;
+  if (found != checkpoint.metadata.end()) {
+    const std::string& text = found->second;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+    if (error == std::errc() && end == text.data() + text.size()) return bytes;
+  }
+  throw InputError(path.string() + ": the checkpoint does not say how long metrics.jsonl was");
+}
+
+}  // namespace
+
+Json to_json(const Record& record) {
+  Json json = {{"stage", record.stage}};
+  for (const auto& [name, value] : record.values) {
+    json[name] = std::visit(
+        [](const auto& v) -> Json {
+          using T = std::decay_t<decltype(v)>;
+          if constexpr (std::is_same_v<T, double>) return number(v);
+          if constexpr (std::is_same_v<T, std::vector<double>>) {
+            Json list = Json::array();
+            for (const double item : v) list.push_back(number(item));
+            return list;
+          }
+          return v;
+        },
+        value);
+  }
+  return json;
+}
+
+RunFolder::RunFolder(const Experiment& experiment, Existing existing)
+    : path_(experiment.output.directory / experiment.name) {
+  if (!fs::exists(path_ / "experiment.yaml")) {
+    if (fs::exists(path_) && !fs::is_empty(path_)) {
+      throw InputError(path_.string() +
+                       ": the folder is there and holds no run; choose another with --output");
+    }
+    return;
+  }
+  if (existing == Existing::refuse) {
+    throw InputError(path_.string() +
+                     ": already holds a run; --resume continues it, --overwrite replaces it, "
+                     "--output chooses another folder");
+  }
+  if (existing == Existing::overwrite) return;
+  check_same_experiment(experiment);
+  finished_ = fs::exists(path_ / "summary.json");
+  if (fs::exists(checkpoint_path())) checkpoint_ = read_safetensors(checkpoint_path());
+}
+
+void RunFolder::check_same_experiment(const Experiment& experiment) const {
+  const fs::path stored_path = path_ / "experiment.yaml";
+  const Experiment stored = read_experiment(stored_path);
+  std::istringstream ours(resolved_yaml(without_free_settings(experiment)));
+  std::istringstream theirs(resolved_yaml(without_free_settings(stored)));
+  std::string our_line;
+  std::string their_line;
+  const auto trimmed = [](const std::string& line) {
+    const std::size_t start = line.find_first_not_of(' ');
+    return start == std::string::npos ? "nothing" : line.substr(start);
+  };
+  for (bool more = true; more;) {
+    our_line.clear();
+    their_line.clear();
+    const bool our_more = static_cast<bool>(std::getline(ours, our_line));
+    const bool their_more = static_cast<bool>(std::getline(theirs, their_line));
+    if (our_line != their_line) {
+      throw InputError(stored_path.string() + ": the run to resume has \"" + trimmed(their_line) +
+                       "\", this experiment has \"" + trimmed(our_line) +
+                       "\"; resume with the same settings, or choose another folder with --output");
+    }
+    more = our_more || their_more;
+  }
+}
+
+void RunFolder::open(const Experiment& experiment) {
+  std::error_code error;
+  fs::create_directories(path_ / "checkpoint", error);
+  if (error) throw InputError(path_.string() + ": cannot make the folder: " + error.message());
+  const fs::path metrics_path = path_ / "metrics.jsonl";
+  if (checkpoint_) {
+    const std::uintmax_t bytes = metrics_bytes(*checkpoint_, checkpoint_path());
+    if (!fs::exists(metrics_path) || fs::file_size(metrics_path) < bytes) {
+      throw InputError(metrics_path.string() +
+                       ": shorter than the checkpoint says; the run cannot be resumed");
+    }
+    fs::resize_file(metrics_path, bytes);
+  } else {
+    for (const char* name : {"summary.json", "model.safetensors", "metrics.jsonl", "run.log"}) {
+      fs::remove(path_ / name);
+    }
+    fs::remove(checkpoint_path());
+  }
+  write_file_atomically(path_ / "experiment.yaml", resolved_yaml(experiment));
+  metrics_.open(metrics_path, std::ios::binary | std::ios::app);
+  if (!metrics_) throw InputError(metrics_path.string() + ": cannot write");
+}
+
+void RunFolder::append(const Record& record) {
+  metrics_ << to_json(record).dump() << '\n' << std::flush;
+  if (!metrics_) throw InputError((path_ / "metrics.jsonl").string() + ": cannot write");
+}
+
+void RunFolder::save_checkpoint(TensorFile state) {
+  state.metadata[kMetricsBytes] = std::to_string(fs::file_size(path_ / "metrics.jsonl"));
+  write_safetensors(checkpoint_path(), state);
+}
+
+void RunFolder::finish(const TensorFile& model, const Json& summary) {
+  write_safetensors(path_ / "model.safetensors", model);
+  write_file_atomically(path_ / "summary.json", summary.dump(2) + "\n");
+}
+
+std::vector<Json> RunFolder::metrics() const {
+  std::vector<Json> lines;
+  std::ifstream stream(path_ / "metrics.jsonl");
+  for (std::string line; std::getline(stream, line);) lines.push_back(Json::parse(line));
+  return lines;
+}
+
+}  // namespace redoubt::runner

@@ -1,0 +1,64 @@
+// A run's folder: experiment.yaml, metrics.jsonl, summary.json, model.safetensors, checkpoint/,
+// run.log.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/safetensors.h"
+#include "experiments/runner/spec.h"
+#include "fl/record.h"
+
+namespace redoubt::runner {
+
+/// What to do if the folder already holds a run.
+enum class Existing : std::uint8_t { refuse, resume, overwrite };
+
+/// A record as one JSON object, keys in their order. Numbers that are not finite become null.
+nlohmann::ordered_json to_json(const Record& record);
+
+class RunFolder {
+ public:
+  /// Looks at <output.directory>/<name> and writes nothing yet. Throws InputError if it holds a run
+  /// and may not, or is to be resumed with other settings (naming the first that differs; threads
+  /// and output may differ).
+  RunFolder(const Experiment& experiment, Existing existing);
+
+  const std::filesystem::path& path() const { return path_; }
+  /// The run in the folder is complete; there is nothing left to do.
+  bool finished() const { return finished_; }
+  /// The state to go on from, if there is one.
+  const std::optional<TensorFile>& checkpoint() const { return checkpoint_; }
+  std::filesystem::path checkpoint_path() const {
+    return path_ / "checkpoint" / "state.safetensors";
+  }
+  std::filesystem::path log_path() const { return path_ / "run.log"; }
+
+  /// Makes the folder ready: writes experiment.yaml, and cuts metrics.jsonl back to the checkpoint
+  /// (or to nothing). What an overwritten run left is removed.
+  void open(const Experiment& experiment);
+  /// Adds a line to metrics.jsonl.
+  void append(const Record& record);
+  /// Replaces the checkpoint. It also notes how long metrics.jsonl is.
+  void save_checkpoint(TensorFile state);
+  /// Writes the model and, last, summary.json, which marks the run as finished.
+  void finish(const TensorFile& model, const nlohmann::ordered_json& summary);
+
+  /// The lines of metrics.jsonl.
+  std::vector<nlohmann::ordered_json> metrics() const;
+
+ private:
+  void check_same_experiment(const Experiment& experiment) const;
+
+  std::filesystem::path path_;
+  bool finished_ = false;
+  std::optional<TensorFile> checkpoint_;
+  std::ofstream metrics_;
+};
+
+}  // namespace redoubt::runner

@@ -1,0 +1,281 @@
+#include "experiments/runner/simulation.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "engine/initialize.h"
+#include "kernels/check.h"
+#include "kernels/parallel.h"
+
+namespace redoubt::runner {
+
+using kernels::Sample;
+
+namespace {
+
+/// Malicious clients hold images of the victim class; without an attack nothing is required.
+HoldsLabel required_labels(const Experiment& experiment, const std::vector<int>& attackers) {
+  if (!experiment.attack || !experiment.attack->victim) return {};
+  return {.clients = attackers, .label = *experiment.attack->victim};
+}
+
+std::vector<int> without(int count, const std::vector<int>& taken) {
+  std::vector<int> left;
+  for (int i = 0; i < count; ++i) {
+    if (!std::binary_search(taken.begin(), taken.end(), i)) left.push_back(i);
+  }
+  return left;
+}
+
+std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data) {
+  std::vector<Client> clients = make_population(data.partition, data.dataset.train.labels);
+  if (experiment.attack) corrupt(clients, data.attackers, *experiment.attack, *data.goal);
+  return clients;
+}
+
+TestImages make_test_images(const ExperimentData& data, const ImageStore& images) {
+  TestImages test;
+  const auto labelled = [](int image, std::uint8_t label) {
+    return Sample{.image = image, .label = static_cast<std::int16_t>(label)};
+  };
+  for (const int i : data.validation) {
+    test.validation.push_back(labelled(i, data.dataset.train.labels[static_cast<std::size_t>(i)]));
+  }
+  for (int i = 0; i < data.dataset.test.count(); ++i) {
+    test.clean.push_back(
+        labelled(images.test_image(i), data.dataset.test.labels[static_cast<std::size_t>(i)]));
+  }
+  if (data.goal) {
+    test.stamped = stamped_test_samples(data.dataset.test.labels, images.test_image(0), *data.goal);
+  }
+  return test;
+}
+
+std::vector<std::unique_ptr<Stage>> make_stages(const Experiment& experiment) {
+  std::vector<std::unique_ptr<Stage>> stages;
+  for (const StageSettings& settings : experiment.defense.after_training) {
+    stages.push_back(make_stage(settings));
+  }
+  return stages;
+}
+
+int whole_number(const TensorFile& file, const std::string& key, const std::string& origin) {
+  const auto found = file.metadata.find(key);
+  int value = 0;
+  if (found != file.metadata.end()) {
+    const std::string& text = found->second;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc() && end == text.data() + text.size()) return value;
+  }
+  throw InputError(origin + ": the checkpoint has no whole number \"" + key + "\"");
+}
+
+/// A tensor of exactly `size` values.
+const std::vector<float>& values_of(const TensorFile& file, const std::string& name,
+                                    std::int64_t size, const std::string& origin) {
+  const NamedTensor* tensor = file.find(name);
+  if (tensor == nullptr || std::ssize(tensor->values) != size) {
+    throw InputError(origin + ": the checkpoint does not fit the model: tensor " + name + " has " +
+                     (tensor == nullptr ? "no" : std::to_string(tensor->values.size())) +
+                     " values, not " + std::to_string(size));
+  }
+  return tensor->values;
+}
+
+NamedTensor flat_tensor(std::string name, std::vector<float> values) {
+  return {.name = std::move(name), .shape = {std::ssize(values)}, .values = std::move(values)};
+}
+
+}  // namespace
+
+ExperimentData load_data(const Experiment& experiment) {
+  ExperimentData data;
+  data.dataset = load_dataset(experiment.data.dataset, experiment.seed);
+  data.normalization = normalization(experiment.data.normalize, data.dataset);
+  const Split& train = data.dataset.train;
+  const int clients = experiment.federation.clients;
+  if (experiment.attack) {
+    const AttackSettings& attack = *experiment.attack;
+    data.attackers = choose_attackers(attack, clients, experiment.seed);
+    data.goal = {.trigger = data.triggers.add(pixel_trigger(attack.trigger, data.dataset.shape)),
+                 .victim = attack.victim,
+                 .target = attack.target};
+  }
+  data.validation = draw_validation(train.labels, data.dataset.classes,
+                                    experiment.data.validation_samples, experiment.seed);
+  data.partition = partition(
+      train.labels, data.dataset.classes, without(train.count(), data.validation), clients,
+      experiment.data.partition, required_labels(experiment, data.attackers), experiment.seed);
+  return data;
+}
+
+Network make_network(const ModelSettings& settings, const Shape& input, int classes) {
+  if (settings.preset.empty()) return Network(input, classes, settings.layers);
+  return Network(input, classes, preset(settings.preset).layers);
+}
+
+std::vector<float> initial_row(const Experiment& experiment, const Network& network) {
+  const ModelSettings& settings = experiment.model;
+  std::vector<float> row(static_cast<std::size_t>(network.layout().row_size()));
+  if (settings.initial) {
+    fill_row(network.layout(), read_safetensors(*settings.initial), settings.initial->string(),
+             row);
+    return row;
+  }
+  const Initialization usual = settings.preset.empty() ? Initialization::uniform_fan_in
+                                                       : preset(settings.preset).initialization;
+  initialize(network.layout(), settings.initialization.value_or(usual), experiment.seed, row);
+  return row;
+}
+
+Simulation::Simulation(const Experiment& experiment, SimulationObserver& observer,
+                       const std::atomic<bool>& stop)
+    : experiment_(experiment),
+      observer_(observer),
+      stop_(stop),
+      data_(load_data(experiment)),
+      network_(make_network(experiment.model, data_.dataset.shape, data_.dataset.classes)),
+      device_(parse_device(experiment.device)),
+      images_(data_.dataset, data_.normalization, data_.triggers, device_),
+      executor_(network_, images_.source(), device_,
+                experiment.threads.value_or(available_threads()),
+                experiment.federation.local.batch),
+      federation_(executor_, make_clients(experiment, data_), make_rule(experiment.defense.rule),
+                  experiment.federation, experiment.seed),
+      model_(network_, initial_row(experiment, network_), device_),
+      test_images_(make_test_images(data_, images_)),
+      server_(federation_, model_, test_images_),
+      stages_(make_stages(experiment)) {}
+
+int Simulation::total_rounds() const {
+  int rounds = experiment_.federation.rounds;
+  for (const auto& stage : stages_) rounds += stage->rounds();
+  return rounds;
+}
+
+float Simulation::learning_rate(int round) const {
+  const auto first = static_cast<double>(experiment_.federation.local.optimizer.learning_rate);
+  return static_cast<float>(first * std::pow(experiment_.federation.lr_decay, round - 1));
+}
+
+bool Simulation::run() { return train() && run_stages(); }
+
+bool Simulation::train() {
+  const int rounds = experiment_.federation.rounds;
+  while (server_.next_round() <= rounds) {
+    const int round = server_.next_round();
+    round_start_ = std::chrono::steady_clock::now();
+    const RoundReport report = server_.train_round(learning_rate(round));
+    if (!after_round(round, report, "round")) return false;
+  }
+  if (!best_row_.empty()) {
+    model_.row.upload(best_row_);
+    best_row_.clear();
+    observer_.checkpoint(state());
+  }
+  return true;
+}
+
+bool Simulation::run_stages() {
+  while (stages_done_ < static_cast<int>(stages_.size())) {
+    const Stage& stage = *stages_[static_cast<std::size_t>(stages_done_)];
+    round_start_ = std::chrono::steady_clock::now();
+    const StageProgress progress = {
+        .rounds_done = stage_rounds_done_,
+        .last_learning_rate = learning_rate(std::max(1, experiment_.federation.rounds)),
+        .on_round = [&](int round, const RoundReport& report) {
+          ++stage_rounds_done_;
+          const bool go_on = after_round(round, report, stage.name() + "_round");
+          round_start_ = std::chrono::steady_clock::now();
+          return go_on;
+        }};
+    const std::optional<Record> record = stage.run(server_, progress);
+    if (!record) return false;
+    ++stages_done_;
+    stage_rounds_done_ = 0;
+    observer_.record(*record, 0);
+    observer_.checkpoint(state());
+  }
+  return true;
+}
+
+bool Simulation::after_round(int round, const RoundReport& report, const std::string& stage) {
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - round_start_;
+  if (stage == "round") keep_best();
+  observer_.record(round_record(round, report, stage),
+                   static_cast<double>(report.images) / std::max(seconds.count(), 1e-9));
+  const int every = experiment_.output.checkpoint_every;
+  if (stop_ || (every > 0 && round % every == 0)) observer_.checkpoint(state());
+  return !stop_;
+}
+
+Record Simulation::round_record(int round, const RoundReport& report, const std::string& stage) {
+  const TestResult result = test();
+  Record record = {.stage = stage, .values = {}};
+  record.add("round", std::int64_t{round});
+  record.add("accuracy", result.clean.accuracy);
+  if (result.attack_success_rate) record.add("attack_success_rate", *result.attack_success_rate);
+  record.add("loss", result.clean.loss);
+  record.add("training_loss", report.training.mean_loss());
+  record.add("clients", std::int64_t{report.participants});
+  record.add("images", report.images);
+  record.add("rejected_updates", std::int64_t{report.rejected});
+  for (const auto& [name, value] : report.diagnostics) record.add(name, value);
+  return record;
+}
+
+void Simulation::keep_best() {
+  if (experiment_.federation.keep != FederationSettings::Keep::best) return;
+  const double accuracy = server_.validate(model_.variant()).front().accuracy;
+  if (accuracy <= best_validation_) return;
+  best_validation_ = accuracy;
+  best_row_ = model_.row.download();
+}
+
+TestResult Simulation::test() { return server_.test(model_.variant()).front(); }
+
+TensorFile Simulation::state() {
+  TensorFile file;
+  file.metadata = {{"format", "redoubt-checkpoint-1"},
+                   {"next_round", std::to_string(server_.next_round())},
+                   {"stages_done", std::to_string(stages_done_)},
+                   {"stage_rounds_done", std::to_string(stage_rounds_done_)}};
+  file.tensors = {flat_tensor("row", model_.row.download()),
+                  flat_tensor("mask", model_.mask.download())};
+  if (!best_row_.empty()) file.tensors.push_back(flat_tensor("best_row", best_row_));
+  return file;
+}
+
+void Simulation::restore(const TensorFile& state, const std::string& origin) {
+  model_.row.upload(values_of(state, "row", model_.row.count(), origin));
+  model_.mask.upload(values_of(state, "mask", model_.mask.count(), origin));
+  stages_done_ = whole_number(state, "stages_done", origin);
+  stage_rounds_done_ = whole_number(state, "stage_rounds_done", origin);
+  server_.resume_at(whole_number(state, "next_round", origin));
+  if (state.find("best_row") == nullptr) return;
+  // What the best row scored is found again by scoring it, to the same bits.
+  const std::vector<float> last = model_.row.download();
+  best_row_ = values_of(state, "best_row", model_.row.count(), origin);
+  model_.row.upload(best_row_);
+  best_validation_ = server_.validate(model_.variant()).front().accuracy;
+  model_.row.upload(last);
+}
+
+TensorFile Simulation::model_file() {
+  TensorFile file;
+  file.tensors = tensors_of(network_.layout(), model_.row.download());
+  file.metadata = {{"format", "pt"}, {"experiment", experiment_.name}};
+  const std::vector<float> mask = model_.mask.download();
+  for (const ChannelSpan& span : network_.layout().channels()) {
+    std::string pruned;
+    for (int c = 0; c < span.channels; ++c) {
+      if (mask[static_cast<std::size_t>(span.offset + c)] != 0) continue;
+      pruned += (pruned.empty() ? "" : ",") + std::to_string(c);
+    }
+    if (!pruned.empty()) file.metadata["pruned." + span.name] = pruned;
+  }
+  return file;
+}
+
+}  // namespace redoubt::runner

@@ -1,0 +1,204 @@
+#include "experiments/runner/spec.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "experiments/runner/keys.h"
+#include "experiments/runner/spec_checks.h"
+#include "kernels/check.h"
+
+namespace redoubt::runner {
+
+void Description<NormalizationSettings>::shorthand(const YamlValue& value,
+                                                   NormalizationSettings& to) {
+  const std::string text = read_text(value);
+  if (text != "standard" && text != "unit") {
+    value.fail("found \"" + text + "\"; it may be standard, unit or a map with mean and std");
+  }
+  to.kind =
+      text == "unit" ? NormalizationSettings::Kind::unit : NormalizationSettings::Kind::standard;
+}
+
+void Description<NormalizationSettings>::write(YAML::Emitter& emitter,
+                                               const NormalizationSettings& settings) {
+  if (settings.kind != NormalizationSettings::Kind::given) {
+    emitter << (settings.kind == NormalizationSettings::Kind::unit ? "unit" : "standard");
+    return;
+  }
+  Writer writer(emitter);
+  NormalizationSettings copy = settings;
+  emitter << YAML::BeginMap;
+  visit(writer, copy);
+  emitter << YAML::EndMap;
+}
+
+namespace {
+
+/// The key and value of a map with exactly one key.
+std::pair<std::string, YamlValue> only_pair(const YamlValue& value, const std::string& allowed) {
+  if (!value.node.IsMap() || value.node.size() != 1) value.fail_type(allowed);
+  const std::string key = value.node.begin()->first.Scalar();
+  return {key, value.child(key)};
+}
+
+/// Turns what the layer table says is wrong into a message with a place.
+LayerSpec completed(const YamlValue& value, const LayerSpec& spec) {
+  try {
+    return complete(spec);
+  } catch (const InputError& error) {
+    value.fail(error.what());
+  }
+}
+
+const LayerEntry& layer_entry_at(const YamlValue& value, const std::string& kind) {
+  try {
+    return layer_entry(kind);
+  } catch (const InputError& error) {
+    value.fail(error.what());
+  }
+}
+
+}  // namespace
+
+void Description<LayerSpec>::shorthand(const YamlValue& value, LayerSpec& to) {
+  to = completed(value, {.kind = read_text(value), .arguments = {}});
+}
+
+void Description<LayerSpec>::write(YAML::Emitter& emitter, const LayerSpec& spec) {
+  if (spec.arguments.empty()) {
+    emitter << spec.kind;
+    return;
+  }
+  emitter << YAML::Flow << YAML::BeginMap << YAML::Key << spec.kind << YAML::Value
+          << YAML::BeginMap;
+  Writer writer(emitter);
+  for (const auto& [name, value] : spec.arguments) writer.field(name.c_str(), value, "");
+  emitter << YAML::EndMap << YAML::EndMap;
+}
+
+/// Reads `{kind: number}` or `{kind: {argument: number, ...}}`.
+template <>
+void read(const YamlValue& value, LayerSpec& to, const Limits& /*limits*/) {
+  if (value.node.IsScalar()) {
+    Description<LayerSpec>::shorthand(value, to);
+    return;
+  }
+  const auto [kind, arguments] =
+      only_pair(value, "a layer: its name, or its name over its arguments");
+  LayerSpec spec = {.kind = kind, .arguments = {}};
+  if (arguments.node.IsMap()) {
+    const Reader keys(arguments);  // finds keys that are there twice
+    for (const auto& pair : arguments.node) {
+      const std::string name = pair.first.Scalar();
+      spec.arguments[name] = read_number(arguments.child(name), {}, false);
+    }
+  } else {
+    // `max_pool: 2` gives the first argument.
+    const auto& known = layer_entry_at(value, kind).arguments;
+    if (known.empty()) arguments.fail("layer " + kind + " has no arguments");
+    spec.arguments[known.front().name] = read_number(arguments, {}, false);
+  }
+  to = completed(value, spec);
+}
+
+template <>
+void read(const YamlValue& value, AttackerChoice& to, const Limits& /*limits*/) {
+  if (value.node.IsSequence()) {
+    read(value, to.emplace<std::vector<int>>(), at_least(0));
+  } else if (value.node.IsScalar()) {
+    read(value, to.emplace<int>(), at_least(0));
+  } else {
+    value.fail_type("a number of clients or a list of their ids");
+  }
+}
+
+void Description<AttackerChoice>::write(YAML::Emitter& emitter, const AttackerChoice& choice) {
+  std::visit([&](const auto& value) { Writer(emitter).write(value); }, choice);
+}
+
+namespace {
+
+constexpr std::array<const char*, 3> kStageNames = {"prune", "fine_tune", "adjust_weights"};
+
+template <std::size_t Index = 0>
+void read_stage(const std::string& name, const YamlValue& value, StageSettings& to) {
+  if constexpr (Index == std::variant_size_v<StageSettings>) {
+    const std::vector<std::string> names(kStageNames.begin(), kStageNames.end());
+    value.fail("unknown stage" + suggestion(name, names));
+  } else if (name == kStageNames[Index]) {
+    auto& settings = to.emplace<Index>();
+    if (!value.is_null()) read(value, settings, {});
+  } else {
+    read_stage<Index + 1>(name, value, to);
+  }
+}
+
+}  // namespace
+
+template <>
+void read(const YamlValue& value, StageSettings& to, const Limits& /*limits*/) {
+  const auto [name, settings] = only_pair(value, "a stage: its name over its settings");
+  read_stage(name, settings, to);
+}
+
+void Description<StageSettings>::write(YAML::Emitter& emitter, const StageSettings& stage) {
+  emitter << YAML::BeginMap << YAML::Key << kStageNames[stage.index()] << YAML::Value;
+  std::visit([&](const auto& settings) { Writer(emitter).write(settings); }, stage);
+  emitter << YAML::EndMap;
+}
+
+AttackSettings default_attack(const std::string& dataset) {
+  AttackSettings attack;
+  const int place = dataset == "mnist" ? 24 : 2;
+  attack.trigger.row = place;
+  attack.trigger.column = place;
+  return attack;
+}
+
+Experiment parse_experiment(const std::string& text, const std::string& origin,
+                            const std::vector<std::string>& overrides) {
+  SpecSource source = {.name = origin, .overrides = {}};
+  YAML::Node root;
+  try {
+    root = YAML::Load(text);
+  } catch (const YAML::ParserException& error) {
+    throw InputError(origin + ":" + std::to_string(error.mark.line + 1) +
+                     ": no valid YAML: " + error.msg);
+  }
+  if (!root.IsMap()) {
+    throw InputError(origin + ": found " + describe_node(root) +
+                     "; an experiment is a map of keys");
+  }
+  for (const std::string& override : overrides) apply_override(root, override, source);
+
+  Experiment experiment;
+  experiment.name = std::filesystem::path(origin).stem().string();
+  read({root, "", source}, experiment, {});
+  experiment.federation.shuffle = experiment.data.shuffle;
+  try {
+    check_experiment(experiment);
+  } catch (const InputError& error) {
+    throw InputError(origin + ": " + error.what());
+  }
+  return experiment;
+}
+
+Experiment read_experiment(const std::filesystem::path& file,
+                           const std::vector<std::string>& overrides) {
+  std::ifstream stream(file);
+  std::ostringstream text;
+  if (stream) text << stream.rdbuf();
+  if (!stream || std::filesystem::is_directory(file)) {
+    throw InputError(file.string() + ": cannot read the experiment file");
+  }
+  return parse_experiment(text.str(), file.string(), overrides);
+}
+
+std::string resolved_yaml(const Experiment& experiment) {
+  YAML::Emitter emitter;
+  emitter.SetNullFormat(YAML::LowerNull);
+  Writer(emitter).write(experiment);
+  return std::string(emitter.c_str()) + "\n";
+}
+
+}  // namespace redoubt::runner

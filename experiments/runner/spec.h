@@ -1,0 +1,68 @@
+// An experiment, as one YAML file describes it. YAML is read in this folder and nowhere else.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "datasets/dataset.h"
+#include "datasets/partition.h"
+#include "defense/settings.h"
+#include "engine/layer_spec.h"
+#include "fl/attack/settings.h"
+#include "fl/settings.h"
+
+namespace redoubt::runner {
+
+enum class Precision : std::uint8_t { fp32, tf32, bf16 };
+
+struct DataSettings {
+  DatasetSettings dataset;
+  int validation_samples = 1000;  ///< held by the server, never given to a client
+  NormalizationSettings normalize;
+  bool shuffle = true;  ///< false: samples in file order, for checking against another program
+  PartitionSettings partition;
+};
+
+struct ModelSettings {
+  std::string preset;                            ///< empty if layers are given
+  std::vector<LayerSpec> layers;                 ///< empty if a preset is named
+  std::optional<Initialization> initialization;  ///< absent: the preset's, or uniform_fan_in
+  std::optional<std::filesystem::path> initial;  ///< a safetensors file to start from
+};
+
+struct OutputSettings {
+  std::filesystem::path directory = "runs";
+  int checkpoint_every = 5;  ///< rounds; 0: never
+};
+
+struct Experiment {
+  std::string name;
+  std::uint64_t seed = 1;
+  std::string device = "auto";
+  Precision precision = Precision::tf32;
+  std::optional<int> threads;  ///< absent: as many as the process may use
+  DataSettings data;
+  ModelSettings model;
+  FederationSettings federation;
+  std::optional<AttackSettings> attack;
+  DefenseSettings defense;
+  OutputSettings output;
+};
+
+/// Reads and checks an experiment file, with `--set key.path=value` overrides applied in order.
+/// Throws InputError with file, line, key, what was found and what is allowed; an unknown key
+/// suggests the nearest known one. Settings that contradict one another (a victim equal to the
+/// target, more clients a round than there are, a trigger outside the image) are found here, too.
+Experiment read_experiment(const std::filesystem::path& file,
+                           const std::vector<std::string>& overrides = {});
+/// The same from text; `origin` stands for the file in messages.
+Experiment parse_experiment(const std::string& text, const std::string& origin,
+                            const std::vector<std::string>& overrides = {});
+
+/// Every setting written out, as YAML that reads back to an equal experiment.
+std::string resolved_yaml(const Experiment& experiment);
+
+}  // namespace redoubt::runner

@@ -1,0 +1,101 @@
+#include "experiments/runner/spec_checks.h"
+
+#include <fmt/format.h>
+
+#include "defense/stage.h"
+#include "engine/network.h"
+#include "experiments/runner/simulation.h"
+#include "fl/attack/backdoor.h"
+#include "kernels/check.h"
+
+namespace redoubt::runner {
+
+namespace {
+
+void check_name(const std::string& name) {
+  const bool fits = !name.empty() && name != "." && name != ".." &&
+                    name.find('/') == std::string::npos && name.front() != '-';
+  if (!fits) throw InputError(fmt::format("name is \"{}\"; it must fit as a folder's name", name));
+}
+
+void check_federation(const FederationSettings& federation) {
+  const int chosen = federation.clients_per_round.value_or(1);
+  if (chosen > federation.clients) {
+    throw InputError(fmt::format("federation.clients_per_round is {}; there are {} clients", chosen,
+                                 federation.clients));
+  }
+}
+
+void check_class(const std::string& key, int label, int classes) {
+  if (label >= classes) {
+    throw InputError(fmt::format("{} is {}; classes go from 0 to {}", key, label, classes - 1));
+  }
+}
+
+void check_attack(const Experiment& experiment, const DatasetEntry& dataset) {
+  const AttackSettings& attack = *experiment.attack;
+  check_class("attack.target", attack.target, dataset.classes);
+  if (attack.victim) {
+    check_class("attack.victim", *attack.victim, dataset.classes);
+    if (*attack.victim == attack.target) {
+      throw InputError(fmt::format("attack.victim and attack.target are both {}", attack.target));
+    }
+  }
+  if (attack.to_round && *attack.to_round < attack.from_round) {
+    throw InputError(fmt::format("attack.to_round is {}, before attack.from_round, {}",
+                                 *attack.to_round, attack.from_round));
+  }
+  choose_attackers(attack, experiment.federation.clients, experiment.seed);
+  pixel_trigger(attack.trigger, dataset.shape);
+}
+
+void check_defense(const Experiment& experiment, const ParameterLayout& layout) {
+  make_rule(experiment.defense.rule);
+  const auto layer_exists = [&](const std::string& name) { layout.conv_channels(name); };
+  const auto judge_can = [&](Judge judge, const StopRule& stop) {
+    const bool by_server = experiment.data.validation_samples > 0 && judge != Judge::clients;
+    if (judge == Judge::validation && !by_server) {
+      throw InputError("defense: judge is validation, but data.validation_samples is 0");
+    }
+    if (stop.loss_rise && !by_server) {
+      throw InputError("defense: stop.loss_rise needs the server's validation images");
+    }
+  };
+  for (const StageSettings& stage : experiment.defense.after_training) {
+    if (const auto* prune = std::get_if<PruneSettings>(&stage)) {
+      layer_exists(prune->layer);
+      judge_can(prune->judge, prune->stop);
+      const int channels = layout.conv_channels(prune->layer).channels;
+      if (prune->channels && *prune->channels >= channels) {
+        throw InputError(fmt::format("prune.channels is {}; the layer has {} and must keep one",
+                                     *prune->channels, channels));
+      }
+    } else if (const auto* adjust = std::get_if<AdjustWeightsSettings>(&stage)) {
+      layer_exists(adjust->layer);
+      judge_can(adjust->judge, adjust->stop);
+    }
+  }
+}
+
+}  // namespace
+
+void check_experiment(const Experiment& experiment) {
+  check_name(experiment.name);
+  const DatasetEntry& dataset = dataset_entry(experiment.data.dataset.name);
+  check_federation(experiment.federation);
+  if (experiment.federation.keep == FederationSettings::Keep::best &&
+      experiment.data.validation_samples == 0) {
+    throw InputError(
+        "federation.keep is best, but the server holds no validation images to tell by; set "
+        "data.validation_samples");
+  }
+  if (experiment.model.preset.empty() == experiment.model.layers.empty()) {
+    throw InputError("model: name either a preset or layers");
+  }
+  const Network network = make_network(experiment.model, dataset.shape, dataset.classes);
+  if (experiment.federation.local.last_conv_l2 > 0) network.layout().conv_channels("last");
+  if (experiment.attack) check_attack(experiment, dataset);
+  check_defense(experiment, network.layout());
+}
+
+}  // namespace redoubt::runner

@@ -1,0 +1,11 @@
+#include "fl/aggregation.h"
+
+namespace redoubt {
+
+Aggregate FedAvg::aggregate(Context& /*context*/, const ClientUpdates& updates) const {
+  return {.row_weights = {updates.sample_counts.begin(), updates.sample_counts.end()},
+          .combined = {},
+          .diagnostics = {}};
+}
+
+}  // namespace redoubt

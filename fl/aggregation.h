@@ -1,0 +1,51 @@
+// Aggregation rules: from the clients' updates to one. FedAvg is here, its rivals are in defense/.
+#pragma once
+
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/rows.h"
+
+namespace redoubt {
+
+/// What a rule sees: finite updates only, one row a client, and how many samples each trained on.
+struct ClientUpdates {
+  kernels::MatrixShape shape;             ///< [clients x row]
+  kernels::Replicas<const float> matrix;  ///< client model minus global model
+  std::span<const double> sample_counts;  ///< [clients]
+  std::span<const int> clients;           ///< [clients] their ids, ascending
+};
+
+/// What a rule answers: either a weight for each row or, for rules on columns, the combined row.
+struct Aggregate {
+  /// [clients], not negative; the server divides by their sum. A filter gives its suspects 0.
+  std::vector<double> row_weights;
+  /// [row]; empty if row_weights are given.
+  std::vector<float> combined;
+  /// Logged by name, e.g. {"removed_clients", 2}.
+  std::vector<std::pair<std::string, double>> diagnostics;
+};
+
+class AggregationRule {
+ public:
+  AggregationRule() = default;
+  virtual ~AggregationRule() = default;
+  AggregationRule(const AggregationRule&) = delete;
+  AggregationRule& operator=(const AggregationRule&) = delete;
+
+  /// A rule that streams may be called once a wave, with a part of the round's clients; its row
+  /// weights then must not depend on who else is in the wave.
+  virtual bool streams() const { return false; }
+  virtual Aggregate aggregate(Context& context, const ClientUpdates& updates) const = 0;
+};
+
+/// McMahan et al. 2017, algorithm 1: w ← Σ (n_k / n) w_k.
+class FedAvg : public AggregationRule {
+ public:
+  bool streams() const override { return true; }
+  Aggregate aggregate(Context& context, const ClientUpdates& updates) const override;
+};
+
+}  // namespace redoubt

@@ -1,0 +1,87 @@
+#include "fl/attack/backdoor.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/check.h"
+#include "kernels/random.h"
+#include "kernels/rows.h"
+
+namespace redoubt {
+
+using kernels::Sample;
+
+namespace {
+
+Sample stamped(const Sample& sample, const BackdoorGoal& goal) {
+  return {.image = sample.image,
+          .trigger = static_cast<std::int16_t>(goal.trigger),
+          .label = static_cast<std::int16_t>(goal.target)};
+}
+
+}  // namespace
+
+void PoisonSamples::edit_samples(const ClientRound& /*round*/, std::vector<Sample>& samples) const {
+  const std::vector<Sample> clean = samples;
+  for (int copy = 0; copy < copies_; ++copy) {
+    for (const Sample& sample : clean) {
+      if (goal_.is_victim(sample.label)) samples.push_back(stamped(sample, goal_));
+    }
+  }
+}
+
+void ModelReplacement::edit_update(const ClientRound& round, UpdateRow& update) const {
+  const double full = round.participants / static_cast<double>(round.server_lr);
+  const auto alpha = static_cast<float>(settings_.scale.value_or(full));
+  kernels::scale_rows(update.context, {.rows = 1, .columns = update.size}, {&alpha, 1},
+                      {update.values, 0});
+}
+
+std::vector<int> choose_attackers(const AttackSettings& settings, int clients, std::uint64_t seed) {
+  std::vector<int> ids;
+  if (const auto* listed = std::get_if<std::vector<int>>(&settings.clients)) {
+    ids = *listed;
+    std::sort(ids.begin(), ids.end());
+    const bool twice = std::adjacent_find(ids.begin(), ids.end()) != ids.end();
+    if (twice || (!ids.empty() && (ids.front() < 0 || ids.back() >= clients))) {
+      throw InputError("attack.clients lists a client twice or one that is not in 0 to " +
+                       std::to_string(clients - 1));
+    }
+    return ids;
+  }
+  const int count = std::get<int>(settings.clients);
+  if (count < 0 || count > clients) {
+    throw InputError("attack.clients is " + std::to_string(count) + "; there are " +
+                     std::to_string(clients) + " clients");
+  }
+  ids.resize(static_cast<std::size_t>(clients));
+  std::iota(ids.begin(), ids.end(), 0);
+  RandomStream stream({.seed = seed, .purpose = Purpose::attacker_choice});
+  stream.shuffle(std::span(ids));
+  ids.resize(static_cast<std::size_t>(count));
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+void corrupt(std::vector<Client>& population, const std::vector<int>& attackers,
+             const AttackSettings& settings, const BackdoorGoal& goal) {
+  const RoundWindow window = {.from = settings.from_round,
+                              .to = settings.to_round.value_or(RoundWindow().to)};
+  const auto poison = std::make_shared<PoisonSamples>(window, goal, settings.poison_copies);
+  const auto replace = std::make_shared<ModelReplacement>(window, settings.replacement);
+  for (const int id : attackers) {
+    population[static_cast<std::size_t>(id)].behaviours = {poison, replace};
+  }
+}
+
+std::vector<Sample> stamped_test_samples(std::span<const std::uint8_t> labels, int first_image,
+                                         const BackdoorGoal& goal) {
+  std::vector<Sample> samples;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (!goal.is_victim(labels[i])) continue;
+    samples.push_back(stamped({.image = first_image + static_cast<int>(i)}, goal));
+  }
+  return samples;
+}
+
+}  // namespace redoubt

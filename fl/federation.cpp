@@ -1,0 +1,275 @@
+#include "fl/federation.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "kernels/check.h"
+#include "kernels/random.h"
+
+namespace redoubt {
+
+using kernels::Sample;
+
+/// Σ weight · update over the waves so far, in double, so that a round's result does not depend on
+/// how it was cut into waves.
+struct Federation::WaveSum {
+  std::vector<double> weighted;
+  double weight = 0;
+};
+
+Federation::Federation(Executor& executor, std::vector<Client> clients,
+                       std::unique_ptr<const AggregationRule> rule,
+                       const FederationSettings& settings, std::uint64_t seed)
+    : executor_(executor),
+      clients_(std::move(clients)),
+      rule_(std::move(rule)),
+      settings_(settings),
+      seed_(seed) {
+  const int participants = settings_.clients_per_round.value_or(static_cast<int>(clients_.size()));
+  if (!rule_->streams() && settings_.wave.value_or(participants) < participants) {
+    throw InputError("federation.wave is " + std::to_string(*settings_.wave) +
+                     "; the aggregation rule needs all " + std::to_string(participants) +
+                     " updates of a round at once");
+  }
+}
+
+std::vector<int> Federation::sample_clients(int round) const {
+  std::vector<int> ids(clients_.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  if (!settings_.clients_per_round) return ids;
+  RandomStream stream({.seed = seed_,
+                       .purpose = Purpose::client_sampling,
+                       .round = static_cast<std::uint32_t>(round)});
+  stream.shuffle(std::span(ids));
+  ids.resize(static_cast<std::size_t>(*settings_.clients_per_round));
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+ClientRound Federation::client_round(const Client& client, int round, int participants) const {
+  return {.client = client.id,
+          .round = round,
+          .participants = participants,
+          .server_lr = settings_.server_lr};
+}
+
+std::vector<Sample> Federation::training_samples(const Client& client, const ClientRound& round,
+                                                 int epochs) const {
+  std::vector<Sample> epoch_samples = client.samples;
+  client.act(round.round, [&](const Behaviour& b) { b.edit_samples(round, epoch_samples); });
+  std::vector<Sample> samples;
+  samples.reserve(epoch_samples.size() * static_cast<std::size_t>(epochs));
+  for (int epoch = 0; epoch < epochs; ++epoch) {
+    std::vector<Sample> order = epoch_samples;
+    if (settings_.shuffle) {
+      RandomStream stream({.seed = seed_,
+                           .purpose = Purpose::sample_order,
+                           .client = static_cast<std::uint32_t>(client.id),
+                           .round = static_cast<std::uint32_t>(round.round),
+                           .step = static_cast<std::uint32_t>(epoch)});
+      stream.shuffle(std::span(order));
+    }
+    samples.insert(samples.end(), order.begin(), order.end());
+  }
+  return samples;
+}
+
+int Federation::wave_rows(int participants) const {
+  if (settings_.wave) return std::min(*settings_.wave, participants);
+  if (!rule_->streams()) return participants;
+  // A quarter of the free memory, but never fewer rows than threads.
+  const double free_bytes =
+      static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  const double row_bytes = static_cast<double>(executor_.network().layout().row_size()) *
+                           sizeof(float) * (2 + settings_.local.optimizer.state_rows());
+  const int fitting = static_cast<int>(std::min(free_bytes / 4 / row_bytes, 1e6));
+  return std::min(participants, std::max(fitting, executor_.threads()));
+}
+
+RoundReport Federation::run_round(GlobalModel& model, int round, float learning_rate) {
+  const std::vector<int> selected = sample_clients(round);
+  const int participants = static_cast<int>(selected.size());
+  const RoundPlan plan = {
+      .round = round, .participants = participants, .learning_rate = learning_rate};
+  RoundReport report = {.participants = participants, .training = {}, .diagnostics = {}};
+  WaveSum sum = {.weighted = std::vector<double>(static_cast<std::size_t>(model.row.count()))};
+
+  const int rows = wave_rows(participants);
+  for (int first = 0; first < participants; first += rows) {
+    const int count = std::min(rows, participants - first);
+    run_wave(model,
+             std::span(selected).subspan(static_cast<std::size_t>(first),
+                                         static_cast<std::size_t>(count)),
+             plan, sum, report);
+  }
+
+  // global ← global + η · Σ weight · update / Σ weight
+  if (sum.weight > 0) {
+    std::vector<float> global = model.row.download();
+    for (std::size_t i = 0; i < global.size(); ++i) {
+      const double step = static_cast<double>(settings_.server_lr) * sum.weighted[i] / sum.weight;
+      global[i] = static_cast<float>(static_cast<double>(global[i]) + step);
+    }
+    model.row.upload(global);
+  }
+  return report;
+}
+
+void Federation::run_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
+                          WaveSum& sum, RoundReport& report) {
+  Context& context = executor_.context();
+  const int rows = static_cast<int>(wave.size());
+  const kernels::MatrixShape shape = {.rows = rows, .columns = model.row.count()};
+
+  // Every client trains from the global model on its own data.
+  std::vector<std::vector<Sample>> samples(wave.size());
+  std::vector<TrainingTask> tasks(wave.size());
+  int state_rows = 0;
+  for (int r = 0; r < rows; ++r) {
+    const auto i = static_cast<std::size_t>(r);
+    tasks[i] = training_task(clients_[static_cast<std::size_t>(wave[i])], plan, r, samples[i]);
+    state_rows = std::max(state_rows, tasks[i].optimizer.state_rows());
+    report.images += std::ssize(samples[i]);
+  }
+  if (!fleet_ || fleet_->rows() < rows || fleet_->state_rows() < state_rows) {
+    fleet_.emplace(executor_.network().layout(), rows, state_rows, executor_.device());
+  }
+  for (int r = 0; r < rows; ++r) {
+    context.copy_on_device(fleet_->values()[r], model.row.data(), model.row.bytes());
+  }
+  for (const auto& totals : executor_.train(*fleet_, tasks, {model.mask.data(), 0})) {
+    report.training += totals;
+  }
+
+  // update = client model - global model; a malicious client edits its own.
+  kernels::subtract_row(context, shape, model.row.data(), fleet_->values());
+  for (int r = 0; r < rows; ++r) {
+    const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];
+    UpdateRow update = {context, fleet_->values()[r], shape.columns};
+    const ClientRound place = client_round(client, plan.round, plan.participants);
+    client.act(plan.round, [&](const Behaviour& b) { b.edit_update(place, update); });
+  }
+  add_aggregate(wave, sum, report);
+}
+
+TrainingTask Federation::training_task(const Client& client, const RoundPlan& plan, int row,
+                                       std::vector<Sample>& samples) const {
+  const ClientRound place = client_round(client, plan.round, plan.participants);
+  LocalTraining training = settings_.local;
+  training.optimizer.learning_rate = plan.learning_rate;
+  client.act(plan.round, [&](const Behaviour& b) { b.edit_training(place, training); });
+  samples = training_samples(client, place, training.epochs);
+  return {.row = row,
+          .samples = samples,
+          .epochs = training.epochs,
+          .batch = training.batch,
+          .optimizer = training.optimizer,
+          .penalty = last_conv_penalty(training.last_conv_l2),
+          .key = {.seed = seed_,
+                  .purpose = Purpose::dropout,
+                  .client = static_cast<std::uint32_t>(client.id),
+                  .round = static_cast<std::uint32_t>(plan.round)}};
+}
+
+L2Penalty Federation::last_conv_penalty(float lambda) const {
+  if (lambda == 0) return {};
+  const ParameterLayout& layout = executor_.network().layout();
+  const ParameterSpan* weight = layout.find(layout.conv_channels("last").name + ".weight");
+  return {.offset = weight->offset, .size = weight->size, .lambda = lambda};
+}
+
+void Federation::add_aggregate(std::span<const int> wave, WaveSum& sum, RoundReport& report) {
+  Context& context = executor_.context();
+  kernels::MatrixShape shape = {.rows = static_cast<int>(wave.size()), .columns = fleet_->pitch()};
+  std::vector<std::uint8_t> finite(wave.size());
+  kernels::finite_rows(context, shape, fleet_->values(), finite);
+
+  // Rows that are not finite leave the matrix before the rule sees it.
+  std::vector<int> ids;
+  std::vector<double> counts;
+  for (std::size_t i = 0; i < wave.size(); ++i) {
+    if (finite[i] == 0) continue;
+    const int row = static_cast<int>(ids.size());
+    if (row != static_cast<int>(i)) {
+      context.copy_on_device(fleet_->values()[row], fleet_->values()[static_cast<int>(i)],
+                             static_cast<std::size_t>(shape.columns) * sizeof(float));
+    }
+    ids.push_back(wave[i]);
+    counts.push_back(
+        static_cast<double>(clients_[static_cast<std::size_t>(wave[i])].samples.size()));
+  }
+  shape.rows = static_cast<int>(ids.size());
+  report.rejected += static_cast<int>(wave.size()) - shape.rows;
+  if (shape.rows == 0) return;
+
+  const Aggregate aggregate = rule_->aggregate(
+      context,
+      {.shape = shape, .matrix = fleet_->values(), .sample_counts = counts, .clients = ids});
+  report.diagnostics = aggregate.diagnostics;
+  if (!aggregate.combined.empty()) {
+    check(std::ssize(aggregate.combined) == shape.columns, "a combined row has every column");
+    std::copy(aggregate.combined.begin(), aggregate.combined.end(), sum.weighted.begin());
+    sum.weight = 1;
+    return;
+  }
+  kernels::add_weighted_rows(context, shape, aggregate.row_weights, fleet_->values(),
+                             sum.weighted.data());
+  for (const double weight : aggregate.row_weights) sum.weight += weight;
+}
+
+std::vector<int> ascending_ranks(std::span<const double> values) {
+  std::vector<int> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return values[static_cast<std::size_t>(a)] < values[static_cast<std::size_t>(b)];
+  });
+  std::vector<int> ranks(values.size());
+  for (std::size_t place = 0; place < order.size(); ++place) {
+    ranks[static_cast<std::size_t>(order[place])] = static_cast<int>(place);
+  }
+  return ranks;
+}
+
+std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
+                                                     const ChannelSpan& layer, double vote_rate,
+                                                     int round) {
+  std::vector<std::span<const Sample>> data;
+  for (const Client& client : clients_) data.emplace_back(client.samples);
+  const auto records = executor_.record_activations(model.row.data(), model.mask.data(), data);
+  const auto vote_count = static_cast<int>(std::floor(vote_rate * layer.channels));
+
+  std::vector<DormancyReport> reports;
+  for (const Client& client : clients_) {
+    // All channels of a layer are summed over equally many values, so sums rank as means do.
+    const std::vector<double>& record = records[static_cast<std::size_t>(client.id)];
+    DormancyReport report;
+    report.ranks = ascending_ranks(std::span(record).subspan(
+        static_cast<std::size_t>(layer.offset), static_cast<std::size_t>(layer.channels)));
+    for (const int rank : report.ranks) report.votes.push_back(rank < vote_count ? 1 : 0);
+    const ClientRound place = client_round(client, round, static_cast<int>(clients_.size()));
+    client.act(round, [&](const Behaviour& b) { b.edit_dormancy(place, report); });
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+std::vector<double> Federation::ask_accuracies(const ModelVariants& variants, int round) {
+  std::vector<double> mean(static_cast<std::size_t>(variants.count));
+  for (const Client& client : clients_) {
+    std::vector<double> accuracies;
+    for (const auto& totals : executor_.evaluate(variants, client.samples)) {
+      accuracies.push_back(totals.accuracy());
+    }
+    const ClientRound place = client_round(client, round, static_cast<int>(clients_.size()));
+    client.act(round, [&](const Behaviour& b) { b.edit_accuracies(place, accuracies); });
+    for (std::size_t v = 0; v < mean.size(); ++v) {
+      mean[v] += accuracies[v] / static_cast<double>(clients_.size());
+    }
+  }
+  return mean;
+}
+
+}  // namespace redoubt

@@ -1,0 +1,88 @@
+// Rounds of federated training, and the questions that a server may ask its clients.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/executor.h"
+#include "fl/aggregation.h"
+#include "fl/client.h"
+#include "fl/global_model.h"
+#include "fl/settings.h"
+
+namespace redoubt {
+
+/// What the server knows after a round.
+struct RoundReport {
+  int participants = 0;
+  int rejected = 0;                                         ///< updates that were not finite
+  std::int64_t images = 0;                                  ///< trained on, epochs counted
+  kernels::LossTotals training;                             ///< over the participants' last epochs
+  std::vector<std::pair<std::string, double>> diagnostics;  ///< of the rule
+};
+
+class Federation {
+ public:
+  /// The executor must outlive the federation. Throws InputError if a rule that needs all updates
+  /// at once is given a wave smaller than a round.
+  Federation(Executor& executor, std::vector<Client> clients,
+             std::unique_ptr<const AggregationRule> rule, const FederationSettings& settings,
+             std::uint64_t seed);
+
+  const std::vector<Client>& clients() const { return clients_; }
+  Executor& executor() { return executor_; }
+  const FederationSettings& settings() const { return settings_; }
+
+  /// One round of federated learning (McMahan et al. 2017, algorithm 1, generalised by a server
+  /// learning rate and the rule) at local learning rate `learning_rate`. Rounds count from 1.
+  RoundReport run_round(GlobalModel& model, int round, float learning_rate);
+
+  /// The clients of a round, ascending: all, or as many as the settings say, drawn from (seed,
+  /// round).
+  std::vector<int> sample_clients(int round) const;
+
+  /// Every client's answer to: how dormant are this layer's channels on your data? Each votes for
+  /// the share `vote_rate` of the channels that is most dormant, rounded down.
+  std::vector<DormancyReport> ask_dormancy(const GlobalModel& model, const ChannelSpan& layer,
+                                           double vote_rate, int round);
+
+  /// Each variant's accuracy, as the mean over the clients of what they report from their own data.
+  std::vector<double> ask_accuracies(const ModelVariants& variants, int round);
+
+ private:
+  struct WaveSum;
+  /// What all clients of a round have in common.
+  struct RoundPlan {
+    int round;
+    int participants;
+    float learning_rate;
+  };
+
+  ClientRound client_round(const Client& client, int round, int participants) const;
+  std::vector<kernels::Sample> training_samples(const Client& client, const ClientRound& round,
+                                                int epochs) const;
+  /// Client's task in fleet row `row`; fills `samples`, which the task then looks at.
+  TrainingTask training_task(const Client& client, const RoundPlan& plan, int row,
+                             std::vector<kernels::Sample>& samples) const;
+  L2Penalty last_conv_penalty(float lambda) const;
+  /// Trains the clients of one wave and adds their aggregate to `sum`.
+  void run_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan, WaveSum& sum,
+                RoundReport& report);
+  void add_aggregate(std::span<const int> wave, WaveSum& sum, RoundReport& report);
+  int wave_rows(int participants) const;
+
+  Executor& executor_;
+  std::vector<Client> clients_;
+  std::unique_ptr<const AggregationRule> rule_;
+  FederationSettings settings_;
+  std::uint64_t seed_;
+  std::optional<Fleet> fleet_;
+};
+
+/// Ranks values ascending: result[i] is the place of values[i], 0 for the least. Equals keep their
+/// order.
+std::vector<int> ascending_ranks(std::span<const double> values);
+
+}  // namespace redoubt

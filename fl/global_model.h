@@ -1,0 +1,30 @@
+// The model that a federation trains.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/buffer.h"
+#include "engine/executor.h"
+#include "engine/network.h"
+
+namespace redoubt {
+
+/// One row of parameters and one row of channel masks, on the device.
+struct GlobalModel {
+  Buffer<float> row;
+  Buffer<float> mask;  ///< 1: heard, 0: pruned
+
+  /// Nothing pruned.
+  GlobalModel(const Network& network, std::span<const float> parameters, Device device)
+      : row(device, parameters),
+        mask(device, std::span<const float>(std::vector<float>(
+                         static_cast<std::size_t>(network.layout().mask_size()), 1.0F))) {}
+
+  /// The model itself, as the only variant.
+  ModelVariants variant() const {
+    return {.parameters = {row.data(), 0}, .masks = {mask.data(), 0}};
+  }
+};
+
+}  // namespace redoubt

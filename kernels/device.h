@@ -1,0 +1,77 @@
+// Devices, their memory, and the Context that every kernel call takes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace redoubt {
+
+/// A place where kernels run. Spelt "cpu", "cuda" or "cuda:1".
+struct Device {
+  enum class Kind : std::uint8_t { cpu, cuda };
+  Kind kind = Kind::cpu;
+  int index = 0;
+
+  bool operator==(const Device&) const = default;
+};
+
+std::string to_string(Device device);
+
+/// Reads "auto" (the first GPU if this build and machine have one, else the CPU), "cpu", "cuda" or
+/// "cuda:K". Throws InputError if the name is none of these or the device is not there.
+Device parse_device(std::string_view name);
+
+struct DeviceDescription {
+  Device device;
+  std::string name;
+};
+
+/// Every device this build can use on this machine, the CPU first.
+std::vector<DeviceDescription> available_devices();
+
+/// Bytes of device memory, aligned to 64 (CPU) or as the driver does. Throws std::bad_alloc.
+void* allocate(Device device, std::size_t bytes);
+void release(Device device, void* memory) noexcept;
+
+/// What a kernel needs beside its arguments. One Context belongs to one host thread at a time.
+class Context {
+ public:
+  /// `threads`: how many CPU threads an operation on whole matrices (rows.h) may use. Operations of
+  /// a training step use one: there, threads take whole replicas.
+  explicit Context(Device device, int threads = 1);
+  ~Context();
+  Context(Context&&) noexcept;
+  Context& operator=(Context&&) noexcept;
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  Device device() const { return device_; }
+  int threads() const { return threads_; }
+
+  /// At least `bytes` of memory aligned to 64, valid until the next call of scratch(). It grows and
+  /// never shrinks, so a training step allocates only the first time.
+  void* scratch(std::size_t bytes);
+  template <class T>
+  T* scratch_of(std::size_t count) {
+    return static_cast<T*>(scratch(count * sizeof(T)));
+  }
+
+  void copy_to_device(void* device_memory, const void* host, std::size_t bytes);
+  void copy_to_host(void* host, const void* device_memory, std::size_t bytes);
+  void copy_on_device(void* to, const void* from, std::size_t bytes);
+  void fill_zero(void* device_memory, std::size_t bytes);
+  /// Returns when everything asked of this Context is done.
+  void synchronize();
+
+ private:
+  Device device_;
+  int threads_;
+  void* scratch_ = nullptr;
+  std::size_t scratch_bytes_ = 0;
+};
+
+}  // namespace redoubt

@@ -1,0 +1,154 @@
+#include "kernels/rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/check.h"
+#include "kernels/multiversion.h"
+#include "kernels/parallel.h"
+
+namespace redoubt::kernels {
+
+namespace {
+
+// Columns are worked on in blocks of this many: small enough for a few rows to sit in the first
+// cache, and fixed, so that the order of additions does not depend on the threads.
+constexpr std::int64_t kBlock = 2048;
+
+int block_count(std::int64_t columns) { return static_cast<int>((columns + kBlock - 1) / kBlock); }
+
+/// Calls body(first column, columns in the block, block index) for every block.
+template <class Body>
+void for_blocks(Context& context, std::int64_t columns, const Body& body) {
+  parallel_for(block_count(columns), context.threads(), [&](int block, int /*worker*/) {
+    const std::int64_t first = block * kBlock;
+    body(first, std::min(kBlock, columns - first), block);
+  });
+}
+
+REDOUBT_MULTIVERSION
+void axpy(std::int64_t count, float factor, const float* x, float* y) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] += factor * x[i];
+}
+
+REDOUBT_MULTIVERSION
+void scale(std::int64_t count, float factor, float* y) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] *= factor;
+}
+
+REDOUBT_MULTIVERSION
+void axpy_double(std::int64_t count, double factor, const float* x, double* y) {
+  for (std::int64_t i = 0; i < count; ++i) y[i] += factor * static_cast<double>(x[i]);
+}
+
+REDOUBT_MULTIVERSION
+double dot(std::int64_t count, const float* a, const float* b) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < count; ++i) {
+    sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  }
+  return sum;
+}
+
+REDOUBT_MULTIVERSION
+int count_not_finite(std::int64_t count, const float* values) {
+  int found = 0;
+#pragma omp simd reduction(+ : found)
+  // x - x is 0 for finite x and NaN otherwise.
+  for (std::int64_t i = 0; i < count; ++i) found += (values[i] - values[i]) == 0 ? 0 : 1;
+  return found;
+}
+
+}  // namespace
+
+void subtract_row(Context& context, const MatrixShape& shape, const float* row,
+                  Replicas<float> matrix) {
+  axpy_rows(context, shape, -1, {row, 0}, matrix);
+}
+
+void scale_rows(Context& context, const MatrixShape& shape, std::span<const float> factors,
+                Replicas<float> matrix) {
+  check(std::ssize(factors) == shape.rows, "one factor a row");
+  for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
+    for (int r = 0; r < shape.rows; ++r) {
+      scale(count, factors[static_cast<std::size_t>(r)], matrix[r] + first);
+    }
+  });
+}
+
+void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replicas<const float> x,
+               Replicas<float> y) {
+  for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
+    for (int r = 0; r < shape.rows; ++r) axpy(count, factor, x[r] + first, y[r] + first);
+  });
+}
+
+void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
+                       Replicas<const float> matrix, double* sum) {
+  check(std::ssize(weights) == shape.rows, "one weight a row");
+  for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
+    for (int r = 0; r < shape.rows; ++r) {
+      axpy_double(count, weights[static_cast<std::size_t>(r)], matrix[r] + first, sum + first);
+    }
+  });
+}
+
+void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
+                       Replicas<const float> matrix, float* output) {
+  check(std::ssize(weights) == shape.rows, "one weight a row");
+  for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
+    double sum[kBlock] = {};
+    for (int r = 0; r < shape.rows; ++r) {
+      axpy_double(count, weights[static_cast<std::size_t>(r)], matrix[r] + first, sum);
+    }
+    for (std::int64_t i = 0; i < count; ++i) output[first + i] = static_cast<float>(sum[i]);
+  });
+}
+
+void squared_norms(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                   std::span<double> norms) {
+  check(std::ssize(norms) == shape.rows, "one norm a row");
+  const auto rows = static_cast<std::size_t>(shape.rows);
+  std::vector<double> partial(static_cast<std::size_t>(block_count(shape.columns)) * rows);
+  for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int block) {
+    for (int r = 0; r < shape.rows; ++r) {
+      const float* row = matrix[r] + first;
+      partial[static_cast<std::size_t>(block) * rows + static_cast<std::size_t>(r)] =
+          dot(count, row, row);
+    }
+  });
+  std::fill(norms.begin(), norms.end(), 0.0);
+  for (std::size_t i = 0; i < partial.size(); ++i) norms[i % rows] += partial[i];
+}
+
+void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+          std::span<double> gram_matrix) {
+  const int rows = shape.rows;
+  check(std::ssize(gram_matrix) == std::int64_t{rows} * rows, "the Gram matrix is rows x rows");
+  const auto at = [rows](int i, int j) { return static_cast<std::size_t>(i) * rows + j; };
+  // One task a row i: its products with all rows j >= i, block after block in ascending order.
+  parallel_for(rows, context.threads(), [&](int i, int /*worker*/) {
+    for (int j = i; j < rows; ++j) gram_matrix[at(i, j)] = 0;
+    for (std::int64_t first = 0; first < shape.columns; first += kBlock) {
+      const std::int64_t count = std::min(kBlock, shape.columns - first);
+      for (int j = i; j < rows; ++j) {
+        gram_matrix[at(i, j)] += dot(count, matrix[i] + first, matrix[j] + first);
+      }
+    }
+  });
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < i; ++j) gram_matrix[at(i, j)] = gram_matrix[at(j, i)];
+  }
+}
+
+void finite_rows(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                 std::span<std::uint8_t> finite) {
+  check(std::ssize(finite) == shape.rows, "one flag a row");
+  parallel_for(shape.rows, context.threads(), [&](int r, int /*worker*/) {
+    finite[static_cast<std::size_t>(r)] = count_not_finite(shape.columns, matrix[r]) == 0 ? 1 : 0;
+  });
+}
+
+}  // namespace redoubt::kernels

@@ -1,0 +1,50 @@
+// Arithmetic on a fleet's matrix [rows x columns]: one row a client, one column a parameter. Sums
+// over columns are taken in double over fixed blocks, so the number of threads never changes a bit.
+#pragma once
+
+#include <span>
+
+#include "kernels/device.h"
+#include "kernels/view.h"
+
+namespace redoubt::kernels {
+
+struct MatrixShape {
+  int rows = 0;
+  std::int64_t columns = 0;
+};
+
+/// matrix[r] -= row, for every r: updates from models.
+void subtract_row(Context& context, const MatrixShape& shape, const float* row,
+                  Replicas<float> matrix);
+
+/// matrix[r] *= factors[r].
+void scale_rows(Context& context, const MatrixShape& shape, std::span<const float> factors,
+                Replicas<float> matrix);
+
+/// y[r] += factor · x[r]. Pitch 0 in x adds one row to all.
+void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replicas<const float> x,
+               Replicas<float> y);
+
+/// sum[j] += Σ_r weights[r] · matrix[r][j], rows in ascending order, so that adding a matrix at
+/// once or in waves gives the same bits. `sum` has `columns` doubles.
+void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
+                       Replicas<const float> matrix, double* sum);
+
+/// output[j] = Σ_r weights[r] · matrix[r][j].
+void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
+                       Replicas<const float> matrix, float* output);
+
+/// norms[r] = Σ_j matrix[r][j]².
+void squared_norms(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                   std::span<double> norms);
+
+/// gram[i · rows + j] = Σ_c matrix[i][c] · matrix[j][c], symmetric.
+void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+          std::span<double> gram_matrix);
+
+/// finite[r] = 1 if row r has neither NaN nor infinity, else 0.
+void finite_rows(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                 std::span<std::uint8_t> finite);
+
+}  // namespace redoubt::kernels

@@ -1,0 +1,60 @@
+// Register tiles: the innermost loops of convolution, written once with the compiler's vector types
+// and compiled for each instruction set (tiles.cpp). This header and tiles.cpp include nothing, so
+// that no inline function of ours or of the library is compiled for a machine that others do not
+// have.
+#pragma once
+
+namespace redoubt::kernels {
+
+/// out[m][j] = start[m] + Σ_run Σ_i a[run_offsets[run] + i·rows + m] · b[(run·run_length + i)·width
+/// + j] for m < rows, j < width.
+struct ProductTile {
+  const float* a;                ///< packed: `rows` values for each step
+  const float* b;                ///< packed: `width` values for each step
+  const float* start;            ///< [rows], e.g. the bias; null: 0
+  const long long* run_offsets;  ///< where in `a` each run of steps begins
+  int runs;
+  int run_length;
+  float* out;
+  long long out_stride;  ///< between the rows of out
+};
+
+/// sums[m · sums_stride + k] += Σ_s Σ_{i < length} a[m·a_stride + s·a_step + i] · b[k][s·b_step +
+/// i]
+struct DotTile {
+  const float* a;
+  long long a_stride;
+  long long a_step;
+  const float* const* b;  ///< one pointer a column
+  long long b_step;
+  int segments;
+  int length;
+  float* sums;
+  long long sums_stride;
+};
+
+/// What one instruction set offers.
+struct Tiles {
+  const char* name;
+  int width;     ///< columns of a product tile
+  int max_rows;  ///< rows of a product tile, at most
+  int dot_rows;  ///< rows of a dot tile, at most
+  int dot_columns;
+  void (*const* product)(const ProductTile& tile);  ///< [rows - 1]
+  void (*const* dot)(const DotTile& tile);          ///< [(rows - 1) · dot_columns + columns - 1]
+};
+
+/// The widest that this machine runs; chosen once.
+const Tiles& tiles();
+
+namespace tiles_baseline {
+extern const Tiles table;
+}
+namespace tiles_avx2 {
+extern const Tiles table;
+}
+namespace tiles_avx512 {
+extern const Tiles table;
+}
+
+}  // namespace redoubt::kernels

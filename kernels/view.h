@@ -1,0 +1,45 @@
+// Plain views on memory: a pointer and a pitch. Kernels take these and nothing of the engine.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace redoubt::kernels {
+
+/// One block of T for each of R replicas; replica r's block starts at data + r * pitch (in
+/// elements). Pitch 0 means that all replicas share one block. A default-made view stands for "not
+/// given".
+template <class T>
+struct Replicas {
+  T* data = nullptr;
+  std::int64_t pitch = 0;
+
+  constexpr Replicas() = default;
+  constexpr Replicas(T* start, std::int64_t elements) : data(start), pitch(elements) {}
+  /// A view to write through is also a view to read through.
+  template <class U>
+  requires(std::is_same_v<T, const U>) constexpr Replicas(Replicas<U> other)
+      : data(other.data), pitch(other.pitch) {}
+
+  constexpr T* operator[](int replica) const { return data + replica * pitch; }
+  constexpr explicit operator bool() const { return data != nullptr; }
+  /// The same replicas, each block seen from `elements` further on.
+  constexpr Replicas offset(std::int64_t elements) const { return {data + elements, pitch}; }
+  /// The view that starts at replica `first`.
+  constexpr Replicas from(int first) const { return {data + first * pitch, pitch}; }
+};
+
+/// An activation [R][C][S][N]: S = height * width positions, N images innermost and contiguous.
+struct ActivationShape {
+  int replicas = 1;
+  int channels = 1;
+  int positions = 1;
+  int batch = 1;
+
+  /// Floats of one channel of one replica.
+  constexpr std::int64_t channel_size() const { return std::int64_t{positions} * batch; }
+  /// Floats of one replica.
+  constexpr std::int64_t size() const { return channels * channel_size(); }
+};
+
+}  // namespace redoubt::kernels
