@@ -31,8 +31,11 @@ double sum_of_valid(int positions, int batch, int valid, const float* values) {
 
 }  // namespace
 
-void relu_forward(Context& /*context*/, const ActivationShape& shape, Replicas<const float> input,
+void relu_forward(Context& context, const ActivationShape& shape, Replicas<const float> input,
                   const ChannelEffects& effects, Replicas<float> output) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::relu_forward(context, shape, input, effects, output);
+  }
   check(!effects.record || effects.valid != nullptr, "recording needs the count of valid images");
   const std::int64_t size = shape.channel_size();
   for (int r = 0; r < shape.replicas; ++r) {
@@ -51,8 +54,12 @@ void relu_forward(Context& /*context*/, const ActivationShape& shape, Replicas<c
   }
 }
 
-void relu_backward(Context& /*context*/, const ActivationShape& shape, Replicas<const float> output,
+void relu_backward(Context& context, const ActivationShape& shape, Replicas<const float> output,
                    Replicas<const float> grad_output, Replicas<float> grad_input) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context))
+      return cuda::relu_backward(context, shape, output, grad_output, grad_input);
+  }
   for (int r = 0; r < shape.replicas; ++r) {
     gate(shape.size(), output[r], grad_output[r], grad_input[r]);
   }

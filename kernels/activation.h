@@ -28,4 +28,10 @@ void relu_forward(Context& context, const ActivationShape& shape, Replicas<const
 void relu_backward(Context& context, const ActivationShape& shape, Replicas<const float> output,
                    Replicas<const float> grad_output, Replicas<float> grad_input);
 
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::relu_forward) relu_forward;
+decltype(kernels::relu_backward) relu_backward;
+}  // namespace cuda
+
 }  // namespace redoubt::kernels

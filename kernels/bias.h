@@ -14,4 +14,10 @@ void add_bias(Context& context, const ActivationShape& shape, Replicas<const flo
 void bias_gradient(Context& context, const ActivationShape& shape,
                    Replicas<const float> grad_output, Replicas<float> grad_bias);
 
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::add_bias) add_bias;
+decltype(kernels::bias_gradient) bias_gradient;
+}  // namespace cuda
+
 }  // namespace redoubt::kernels

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/check.h"
+#include "kernels/device_cuda.h"
 
 namespace redoubt {
 
@@ -14,9 +15,22 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
-[[noreturn]] void no_cuda() {
-  throw InputError(
-      "device cuda is not available: this build has no CUDA side; use \"cpu\" or \"auto\"");
+bool is_cuda(Device device) { return device.kind == Device::Kind::cuda; }
+
+/// Throws unless the device is there.
+void check_available(Device device) {
+  if (!is_cuda(device)) return;
+  std::string reason = "this build has no CUDA side";
+  if constexpr (kCudaBuilt) {
+    const kernels::cuda::Devices devices = kernels::cuda::find_devices();
+    const int count = static_cast<int>(devices.names.size());
+    if (device.index < count) return;
+    reason = count > 0 ? "the last of this machine is " +
+                             to_string({.kind = Device::Kind::cuda, .index = count - 1})
+                       : devices.reason_for_none;
+  }
+  throw InputError("device " + to_string(device) + " is not available: " + reason +
+                   "; use \"cpu\" or \"auto\"");
 }
 
 }  // namespace
@@ -27,7 +41,9 @@ std::string to_string(Device device) {
 }
 
 Device parse_device(std::string_view name) {
-  if (name == "auto" || name == "cpu") return {};
+  if (name == "cpu") return {};
+  if (name == "auto")
+    return available_devices().size() > 1 ? available_devices()[1].device : Device();
   if (name.starts_with("cuda")) {
     std::string_view number = name.substr(4);
     int index = 0;
@@ -38,27 +54,43 @@ Device parse_device(std::string_view name) {
           std::from_chars(number.data(), number.data() + number.size(), index);
       valid = error == std::errc() && end == number.data() + number.size() && index >= 0;
     }
-    if (valid) no_cuda();
+    if (valid) {
+      const Device device = {.kind = Device::Kind::cuda, .index = index};
+      check_available(device);
+      return device;
+    }
   }
   throw InputError("device is \"" + std::string(name) +
                    "\"; it may be auto, cpu, cuda or cuda:K with K = 0, 1, ...");
 }
 
 std::vector<DeviceDescription> available_devices() {
-  return {{.device = {}, .name = "this machine's processor"}};
+  std::vector<DeviceDescription> devices = {{.device = {}, .name = "this machine's processor"}};
+  if constexpr (kCudaBuilt) {
+    for (const std::string& name : kernels::cuda::find_devices().names) {
+      const int index = static_cast<int>(devices.size()) - 1;
+      devices.push_back({.device = {.kind = Device::Kind::cuda, .index = index}, .name = name});
+    }
+  }
+  return devices;
 }
 
 void* allocate(Device device, std::size_t bytes) {
-  if (device.kind != Device::Kind::cpu) no_cuda();
-  return ::operator new(std::max<std::size_t>(bytes, 1), kAlignment);
+  bytes = std::max<std::size_t>(bytes, 1);
+  if constexpr (kCudaBuilt)
+    if (is_cuda(device)) return kernels::cuda::allocate(device, bytes);
+  check_available(device);
+  return ::operator new(bytes, kAlignment);
 }
 
 void release(Device device, void* memory) noexcept {
-  if (device.kind == Device::Kind::cpu) ::operator delete(memory, kAlignment);
+  if constexpr (kCudaBuilt)
+    if (is_cuda(device)) return kernels::cuda::release(device, memory);
+  ::operator delete(memory, kAlignment);
 }
 
 Context::Context(Device device, int threads) : device_(device), threads_(threads) {
-  if (device.kind != Device::Kind::cpu) no_cuda();
+  if constexpr (!kCudaBuilt) check_available(device);
   check(threads >= 1, "a context has at least one thread");
 }
 
@@ -67,12 +99,16 @@ Context::~Context() { release(device_, scratch_); }
 Context::Context(Context&& other) noexcept
     : device_(other.device_),
       threads_(other.threads_),
+      precision_(other.precision_),
+      conv_engine_(other.conv_engine_),
       scratch_(std::exchange(other.scratch_, nullptr)),
       scratch_bytes_(std::exchange(other.scratch_bytes_, 0)) {}
 
 Context& Context::operator=(Context&& other) noexcept {
   std::swap(device_, other.device_);
   std::swap(threads_, other.threads_);
+  std::swap(precision_, other.precision_);
+  std::swap(conv_engine_, other.conv_engine_);
   std::swap(scratch_, other.scratch_);
   std::swap(scratch_bytes_, other.scratch_bytes_);
   return *this;
@@ -80,6 +116,8 @@ Context& Context::operator=(Context&& other) noexcept {
 
 void* Context::scratch(std::size_t bytes) {
   if (bytes > scratch_bytes_) {
+    if constexpr (kCudaBuilt)
+      if (is_cuda(device_)) kernels::cuda::check_not_capturing(device_, "scratch memory grows");
     release(device_, std::exchange(scratch_, nullptr));
     scratch_bytes_ = 0;
     scratch_ = allocate(device_, bytes);
@@ -89,21 +127,36 @@ void* Context::scratch(std::size_t bytes) {
 }
 
 void Context::copy_to_device(void* device_memory, const void* host, std::size_t bytes) {
-  if (bytes > 0) std::memcpy(device_memory, host, bytes);
+  if (bytes == 0) return;
+  if constexpr (kCudaBuilt)
+    if (is_cuda(device_)) return kernels::cuda::copy_to_device(device_, device_memory, host, bytes);
+  std::memcpy(device_memory, host, bytes);
 }
 
 void Context::copy_to_host(void* host, const void* device_memory, std::size_t bytes) {
-  if (bytes > 0) std::memcpy(host, device_memory, bytes);
+  if (bytes == 0) return;
+  if constexpr (kCudaBuilt)
+    if (is_cuda(device_)) return kernels::cuda::copy_to_host(device_, host, device_memory, bytes);
+  std::memcpy(host, device_memory, bytes);
 }
 
 void Context::copy_on_device(void* to, const void* from, std::size_t bytes) {
-  if (bytes > 0) std::memmove(to, from, bytes);
+  if (bytes == 0) return;
+  if constexpr (kCudaBuilt)
+    if (is_cuda(device_)) return kernels::cuda::copy_on_device(device_, to, from, bytes);
+  std::memmove(to, from, bytes);
 }
 
 void Context::fill_zero(void* device_memory, std::size_t bytes) {
-  if (bytes > 0) std::memset(device_memory, 0, bytes);
+  if (bytes == 0) return;
+  if constexpr (kCudaBuilt)
+    if (is_cuda(device_)) return kernels::cuda::fill_zero(device_, device_memory, bytes);
+  std::memset(device_memory, 0, bytes);
 }
 
-void Context::synchronize() {}
+void Context::synchronize() {
+  if constexpr (kCudaBuilt)
+    if (is_cuda(device_)) kernels::cuda::synchronize(device_);
+}
 
 }  // namespace redoubt

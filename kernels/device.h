@@ -33,11 +33,21 @@ struct DeviceDescription {
 /// Every device this build can use on this machine, the CPU first.
 std::vector<DeviceDescription> available_devices();
 
-/// Bytes of device memory, aligned to 64 (CPU) or as the driver does. Throws std::bad_alloc.
+/// Bytes of device memory, aligned to 64 (CPU) or as the driver does. Throws std::bad_alloc, whose
+/// what() says how much was asked and is free.
 void* allocate(Device device, std::size_t bytes);
 void release(Device device, void* memory) noexcept;
 
-/// What a kernel needs beside its arguments. One Context belongs to one host thread at a time.
+/// How products round their inputs on CUDA: not at all, to 10 bits or to 7 bits of mantissa. Sums
+/// are always in fp32. The CPU is always fp32.
+enum class Precision : std::uint8_t { fp32, tf32, bf16 };
+
+/// How convolutions are computed on CUDA: as products with columns built in memory, by cuBLAS; as
+/// products with columns that are never built, by our own kernels; or whichever suits a shape.
+enum class ConvEngine : std::uint8_t { automatic, columns, implicit };
+
+/// What a kernel needs beside its arguments. One Context belongs to one host thread at a time. A
+/// GPU does what all its Contexts ask in the order asked, later than the call returns.
 class Context {
  public:
   /// `threads`: how many CPU threads an operation on whole matrices (rows.h) may use. Operations of
@@ -51,6 +61,10 @@ class Context {
 
   Device device() const { return device_; }
   int threads() const { return threads_; }
+  Precision precision() const { return precision_; }
+  void set_precision(Precision precision) { precision_ = precision; }
+  ConvEngine conv_engine() const { return conv_engine_; }
+  void set_conv_engine(ConvEngine engine) { conv_engine_ = engine; }
 
   /// At least `bytes` of memory aligned to 64, valid until the next call of scratch(). It grows and
   /// never shrinks, so a training step allocates only the first time.
@@ -60,7 +74,9 @@ class Context {
     return static_cast<T*>(scratch(count * sizeof(T)));
   }
 
+  /// `host` may be reused on return.
   void copy_to_device(void* device_memory, const void* host, std::size_t bytes);
+  /// Returns when `host` is filled.
   void copy_to_host(void* host, const void* device_memory, std::size_t bytes);
   void copy_on_device(void* to, const void* from, std::size_t bytes);
   void fill_zero(void* device_memory, std::size_t bytes);
@@ -70,8 +86,18 @@ class Context {
  private:
   Device device_;
   int threads_;
+  Precision precision_ = Precision::fp32;
+  ConvEngine conv_engine_ = ConvEngine::automatic;
   void* scratch_ = nullptr;
   std::size_t scratch_bytes_ = 0;
 };
+
+#ifdef REDOUBT_WITH_CUDA
+// For the sources of kernels/ alone: an operation's first line hands it to its CUDA side.
+//   if constexpr (kCudaBuilt)
+//     if (on_cuda(context)) return cuda::relu_forward(context, shape, ...);
+inline constexpr bool kCudaBuilt = REDOUBT_WITH_CUDA != 0;
+inline bool on_cuda(const Context& context) { return context.device().kind == Device::Kind::cuda; }
+#endif
 
 }  // namespace redoubt

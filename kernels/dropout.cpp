@@ -9,6 +9,9 @@ namespace redoubt::kernels {
 
 void dropout(Context& context, const DropoutShape& shape, const RandomKey* keys,
              Replicas<const float> input, Replicas<float> output) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::dropout(context, shape, keys, input, output);
+  }
   check(shape.rate >= 0 && shape.rate < 1, "a dropout rate is in [0, 1)");
   // A value is dropped if its 32 random bits are below rate · 2^32.
   const auto threshold = static_cast<std::uint32_t>(std::floor(double{shape.rate} * 0x1p32));

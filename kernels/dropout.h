@@ -22,4 +22,9 @@ struct DropoutShape {
 void dropout(Context& context, const DropoutShape& shape, const RandomKey* keys,
              Replicas<const float> input, Replicas<float> output);
 
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::dropout) dropout;
+}  // namespace cuda
+
 }  // namespace redoubt::kernels

@@ -37,6 +37,10 @@ void place_channel(int positions, int batch, const std::uint8_t* bytes, const fl
 
 void gather(Context& context, const ImageSource& source, int replicas, int batch,
             Replicas<const Sample> samples, Replicas<float> output, Replicas<std::int32_t> labels) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context))
+      return cuda::gather(context, source, replicas, batch, samples, output, labels);
+  }
   auto* table = context.scratch_of<float>(static_cast<std::size_t>(source.channels) * kByteValues);
   fill_table(source, table);
   const int positions = source.height * source.width;

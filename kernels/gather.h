@@ -46,4 +46,9 @@ struct ImageSource {
 void gather(Context& context, const ImageSource& source, int replicas, int batch,
             Replicas<const Sample> samples, Replicas<float> output, Replicas<std::int32_t> labels);
 
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::gather) gather;
+}  // namespace cuda
+
 }  // namespace redoubt::kernels

@@ -21,8 +21,11 @@ void use_one_thread() {
 
 }  // namespace
 
-void gemm(Context& /*context*/, const GemmShape& shape, Replicas<const float> a,
+void gemm(Context& context, const GemmShape& shape, Replicas<const float> a,
           Replicas<const float> b, Replicas<float> c) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::gemm(context, shape, a, b, c);
+  }
   use_one_thread();
   const char transpose_a = shape.transpose_a ? 'T' : 'N';
   const char transpose_b = shape.transpose_b ? 'T' : 'N';

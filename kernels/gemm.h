@@ -25,4 +25,9 @@ struct GemmShape {
 void gemm(Context& context, const GemmShape& shape, Replicas<const float> a,
           Replicas<const float> b, Replicas<float> c);
 
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::gemm) gemm;
+}  // namespace cuda
+
 }  // namespace redoubt::kernels

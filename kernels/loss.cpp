@@ -72,6 +72,10 @@ void write_gradient(const LossShape& shape, const float* logits, const std::int3
 void softmax_cross_entropy(Context& context, const LossShape& shape, Replicas<const float> logits,
                            Replicas<const std::int32_t> labels, Replicas<float> grad_logits,
                            LossTotals* totals) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context))
+      return cuda::softmax_cross_entropy(context, shape, logits, labels, grad_logits, totals);
+  }
   auto* largest = context.scratch_of<float>(2 * static_cast<std::size_t>(shape.batch));
   float* total = largest + shape.batch;
   for (int r = 0; r < shape.replicas; ++r) {

@@ -39,4 +39,9 @@ void softmax_cross_entropy(Context& context, const LossShape& shape, Replicas<co
                            Replicas<const std::int32_t> labels, Replicas<float> grad_logits,
                            LossTotals* totals);
 
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::softmax_cross_entropy) softmax_cross_entropy;
+}  // namespace cuda
+
 }  // namespace redoubt::kernels

@@ -149,6 +149,10 @@ void check_shape(const PoolShape& s) {
 void max_pool_forward(Context& context, const PoolShape& shape, Replicas<const float> input,
                       const ChannelEffects& effects, Replicas<float> output,
                       Replicas<std::uint8_t> argmax) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context))
+      return cuda::max_pool_forward(context, shape, input, effects, output, argmax);
+  }
   check_shape(shape);
   check(shape.relu || (!effects.mask && !effects.record),
         "masks and recording come with the fused ReLU");
@@ -176,9 +180,13 @@ void max_pool_forward(Context& context, const PoolShape& shape, Replicas<const f
   }
 }
 
-void max_pool_backward(Context& /*context*/, const PoolShape& shape, Replicas<const float> output,
+void max_pool_backward(Context& context, const PoolShape& shape, Replicas<const float> output,
                        Replicas<const std::uint8_t> argmax, Replicas<const float> grad_output,
                        Replicas<float> grad_input) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context))
+      return cuda::max_pool_backward(context, shape, output, argmax, grad_output, grad_input);
+  }
   check_shape(shape);
   const std::int64_t in_size = shape.input_size() / shape.channels;
   const std::int64_t out_size = shape.output_size() / shape.channels;
@@ -213,8 +221,11 @@ void for_window_pairs(const PoolShape& s, const Body& body) {
 
 }  // namespace
 
-void average_pool_forward(Context& /*context*/, const PoolShape& shape, Replicas<const float> input,
+void average_pool_forward(Context& context, const PoolShape& shape, Replicas<const float> input,
                           Replicas<float> output) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::average_pool_forward(context, shape, input, output);
+  }
   check_shape(shape);
   const std::int64_t in_size = shape.input_size() / shape.channels;
   const std::int64_t out_size = shape.output_size() / shape.channels;
@@ -231,8 +242,12 @@ void average_pool_forward(Context& /*context*/, const PoolShape& shape, Replicas
   }
 }
 
-void average_pool_backward(Context& /*context*/, const PoolShape& shape,
+void average_pool_backward(Context& context, const PoolShape& shape,
                            Replicas<const float> grad_output, Replicas<float> grad_input) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context))
+      return cuda::average_pool_backward(context, shape, grad_output, grad_input);
+  }
   check_shape(shape);
   const std::int64_t in_size = shape.input_size() / shape.channels;
   const std::int64_t out_size = shape.output_size() / shape.channels;

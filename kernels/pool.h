@@ -53,4 +53,12 @@ void average_pool_forward(Context& context, const PoolShape& shape, Replicas<con
 void average_pool_backward(Context& context, const PoolShape& shape,
                            Replicas<const float> grad_output, Replicas<float> grad_input);
 
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::max_pool_forward) max_pool_forward;
+decltype(kernels::max_pool_backward) max_pool_backward;
+decltype(kernels::average_pool_forward) average_pool_forward;
+decltype(kernels::average_pool_backward) average_pool_backward;
+}  // namespace cuda
+
 }  // namespace redoubt::kernels

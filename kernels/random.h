@@ -41,8 +41,8 @@ struct RandomKey {
 
 using RandomBlock = r123::Philox4x32::ctr_type;
 
-/// Numbers 4·index to 4·index + 3 of the stream.
-inline RandomBlock random_block(const RandomKey& key, std::uint32_t index) {
+/// Numbers 4·index to 4·index + 3 of the stream. The macro lets CUDA kernels draw the same numbers.
+R123_CUDA_DEVICE inline RandomBlock random_block(const RandomKey& key, std::uint32_t index) {
   const r123::Philox4x32::ctr_type counter = {
       {index, key.step << 8 | key.part, key.round << 8 | static_cast<std::uint32_t>(key.purpose),
        key.client}};

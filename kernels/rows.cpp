@@ -65,11 +65,17 @@ int count_not_finite(std::int64_t count, const float* values) {
 
 void subtract_row(Context& context, const MatrixShape& shape, const float* row,
                   Replicas<float> matrix) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::subtract_row(context, shape, row, matrix);
+  }
   axpy_rows(context, shape, -1, {row, 0}, matrix);
 }
 
 void scale_rows(Context& context, const MatrixShape& shape, std::span<const float> factors,
                 Replicas<float> matrix) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::scale_rows(context, shape, factors, matrix);
+  }
   check(std::ssize(factors) == shape.rows, "one factor a row");
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
     for (int r = 0; r < shape.rows; ++r) {
@@ -80,6 +86,9 @@ void scale_rows(Context& context, const MatrixShape& shape, std::span<const floa
 
 void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replicas<const float> x,
                Replicas<float> y) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::axpy_rows(context, shape, factor, x, y);
+  }
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
     for (int r = 0; r < shape.rows; ++r) axpy(count, factor, x[r] + first, y[r] + first);
   });
@@ -87,6 +96,9 @@ void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replica
 
 void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
                        Replicas<const float> matrix, double* sum) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::add_weighted_rows(context, shape, weights, matrix, sum);
+  }
   check(std::ssize(weights) == shape.rows, "one weight a row");
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
     for (int r = 0; r < shape.rows; ++r) {
@@ -97,6 +109,9 @@ void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<con
 
 void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
                        Replicas<const float> matrix, float* output) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::weighted_sum_rows(context, shape, weights, matrix, output);
+  }
   check(std::ssize(weights) == shape.rows, "one weight a row");
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
     double sum[kBlock] = {};
@@ -109,6 +124,9 @@ void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<con
 
 void squared_norms(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
                    std::span<double> norms) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::squared_norms(context, shape, matrix, norms);
+  }
   check(std::ssize(norms) == shape.rows, "one norm a row");
   const auto rows = static_cast<std::size_t>(shape.rows);
   std::vector<double> partial(static_cast<std::size_t>(block_count(shape.columns)) * rows);
@@ -125,6 +143,9 @@ void squared_norms(Context& context, const MatrixShape& shape, Replicas<const fl
 
 void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
           std::span<double> gram_matrix) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::gram(context, shape, matrix, gram_matrix);
+  }
   const int rows = shape.rows;
   check(std::ssize(gram_matrix) == std::int64_t{rows} * rows, "the Gram matrix is rows x rows");
   const auto at = [rows](int i, int j) { return static_cast<std::size_t>(i) * rows + j; };
@@ -145,6 +166,9 @@ void gram(Context& context, const MatrixShape& shape, Replicas<const float> matr
 
 void finite_rows(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
                  std::span<std::uint8_t> finite) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::finite_rows(context, shape, matrix, finite);
+  }
   check(std::ssize(finite) == shape.rows, "one flag a row");
   parallel_for(shape.rows, context.threads(), [&](int r, int /*worker*/) {
     finite[static_cast<std::size_t>(r)] = count_not_finite(shape.columns, matrix[r]) == 0 ? 1 : 0;

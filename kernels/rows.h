@@ -22,7 +22,7 @@ void subtract_row(Context& context, const MatrixShape& shape, const float* row,
 void scale_rows(Context& context, const MatrixShape& shape, std::span<const float> factors,
                 Replicas<float> matrix);
 
-/// y[r] += factor · x[r]. Pitch 0 in x adds one row to all.
+/// y[r] += factor · x[r]. Pitch 0 in x adds one row to all; x may be y.
 void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replicas<const float> x,
                Replicas<float> y);
 
@@ -46,5 +46,17 @@ void gram(Context& context, const MatrixShape& shape, Replicas<const float> matr
 /// finite[r] = 1 if row r has neither NaN nor infinity, else 0.
 void finite_rows(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
                  std::span<std::uint8_t> finite);
+
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::subtract_row) subtract_row;
+decltype(kernels::scale_rows) scale_rows;
+decltype(kernels::axpy_rows) axpy_rows;
+decltype(kernels::add_weighted_rows) add_weighted_rows;
+decltype(kernels::weighted_sum_rows) weighted_sum_rows;
+decltype(kernels::squared_norms) squared_norms;
+decltype(kernels::gram) gram;
+decltype(kernels::finite_rows) finite_rows;
+}  // namespace cuda
 
 }  // namespace redoubt::kernels

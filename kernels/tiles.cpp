@@ -21,53 +21,89 @@ inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned
 inline void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
 inline Vector all(float number) { return number - Vector{}; }
 
-template <int Rows>
+template <int Rows, int Vectors>
 void product(const ProductTile& tile) {
-  Vector left[Rows];
-  Vector right[Rows];
+  Vector sums[Rows][Vectors];
 #pragma GCC unroll 16
   for (int m = 0; m < Rows; ++m) {
-    left[m] = all(tile.start == nullptr ? 0.0F : tile.start[m]);
-    right[m] = left[m];
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v)
+      sums[m][v] = all(tile.start == nullptr ? 0.0F : tile.start[m]);
   }
-  const float* b = tile.b;
+  const long long* b_offset = tile.b_offsets;
   for (int run = 0; run < tile.runs; ++run) {
     const float* a = tile.a + tile.run_offsets[run];
     for (int i = 0; i < tile.run_length; ++i) {
-      const Vector b_left = load(b);
-      const Vector b_right = load(b + kLanes);
+      const float* b = tile.b + *b_offset++;
+      Vector b_values[Vectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) b_values[v] = load(b + v * kLanes);
 #pragma GCC unroll 16
       for (int m = 0; m < Rows; ++m) {
         const Vector weight = all(a[m]);
-        left[m] += weight * b_left;
-        right[m] += weight * b_right;
+#pragma GCC unroll 2
+        for (int v = 0; v < Vectors; ++v) sums[m][v] += weight * b_values[v];
       }
       a += Rows;
-      b += kWidth;
     }
   }
 #pragma GCC unroll 16
   for (int m = 0; m < Rows; ++m) {
-    store(tile.out + m * tile.out_stride, left[m]);
-    store(tile.out + m * tile.out_stride + kLanes, right[m]);
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      store(tile.out + m * tile.out_stride + v * kLanes, sums[m][v]);
+    }
   }
 }
 
-/// The sum of a vector's lanes, in a fixed order.
-inline float lane_sum(Vector value) {
-  float lanes[kLanes];
-  store(lanes, value);
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+typedef int Lanes __attribute__((vector_size(REDOUBT_VECTOR_BYTES)));
+
+/// For each lane of a merged vector, the lane of (x, y) that its first or second summand comes
+/// from: the vectors are rows of blocks of 2 · half lanes, and each block becomes one of half
+/// lanes.
+inline Lanes merged_from(int half, int which) {
+  Lanes lanes = {};
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) lanes[i] = i / half * 2 * half + which * half + i % half;
+  return lanes;
+}
+
+/// vectors[0][i] becomes the sum of the lanes of vectors[i], in a fixed order.
+template <int Half = kLanes / 2>
+inline void sum_lanes(Vector* vectors) {
+  const Lanes first = merged_from(Half, 0);
+  const Lanes second = merged_from(Half, 1);
+#pragma GCC unroll 16
+  for (int i = 0; i < Half; ++i) {
+    const Vector x = vectors[2 * i];
+    const Vector y = vectors[2 * i + 1];
+    vectors[i] = __builtin_shuffle(x, y, first) + __builtin_shuffle(x, y, second);
   }
-  return lanes[0];
+  if constexpr (Half > 1) sum_lanes<Half / 2>(vectors);
+}
+
+/// Loads with the first lanes set to 0 where `keep` says so.
+inline Vector load_kept(const float* from, Lanes keep) {
+  return reinterpret_cast<Vector>(reinterpret_cast<Lanes>(load(from)) & keep);
+}
+
+/// The last `count` lanes all ones, the others 0.
+inline Lanes last_lanes(int count) {
+  Lanes lanes = {};
+#pragma GCC unroll 16
+  for (int i = 0; i < kLanes; ++i) lanes[i] = i >= kLanes - count ? -1 : 0;
+  return lanes;
 }
 
 template <int Rows, int Columns>
 void dot(const DotTile& tile) {
-  Vector sums[Rows][Columns] = {};
+  constexpr int kSums = (Rows * Columns + kLanes - 1) / kLanes * kLanes;
+  Vector sums[kSums] = {};
   float rest[Rows][Columns] = {};
   const int whole = tile.length / kLanes * kLanes;
+  // A ragged end is read with the vector before it, whose lanes then do not count again.
+  const bool ragged = whole < tile.length && whole > 0;
+  const Lanes keep = last_lanes(tile.length - whole);
   for (int s = 0; s < tile.segments; ++s) {
     const float* a = tile.a + s * tile.a_step;
     const float* b[Columns];
@@ -80,20 +116,35 @@ void dot(const DotTile& tile) {
       for (int k = 0; k < Columns; ++k) {
         const Vector b_values = load(b[k] + i);
 #pragma GCC unroll 8
-        for (int m = 0; m < Rows; ++m) sums[m][k] += a_values[m] * b_values;
+        for (int m = 0; m < Rows; ++m) sums[m * Columns + k] += a_values[m] * b_values;
       }
     }
-    for (int i = whole; i < tile.length; ++i) {
-      for (int m = 0; m < Rows; ++m) {
-        for (int k = 0; k < Columns; ++k) rest[m][k] += a[m * tile.a_stride + i] * b[k][i];
+    if (ragged) {
+      const int i = tile.length - kLanes;
+      for (int k = 0; k < Columns; ++k) {
+        const Vector b_values = load_kept(b[k] + i, keep);
+#pragma GCC unroll 8
+        for (int m = 0; m < Rows; ++m) {
+          sums[m * Columns + k] += load_kept(a + m * tile.a_stride + i, keep) * b_values;
+        }
+      }
+    } else {
+      for (int i = whole; i < tile.length; ++i) {
+        for (int m = 0; m < Rows; ++m) {
+          for (int k = 0; k < Columns; ++k) rest[m][k] += a[m * tile.a_stride + i] * b[k][i];
+        }
       }
     }
   }
-#pragma GCC unroll 8
+  float totals[kSums];
+#pragma GCC unroll 4
+  for (int first = 0; first < kSums; first += kLanes) {
+    sum_lanes(sums + first);
+    store(totals + first, sums[first]);
+  }
   for (int m = 0; m < Rows; ++m) {
-#pragma GCC unroll 8
     for (int k = 0; k < Columns; ++k) {
-      tile.sums[m * tile.sums_stride + k] += lane_sum(sums[m][k]) + rest[m][k];
+      tile.sums[m * tile.sums_stride + k] += totals[m * Columns + k] + rest[m][k];
     }
   }
 }
@@ -101,9 +152,9 @@ void dot(const DotTile& tile) {
 using Product = void (*)(const ProductTile&);
 using Dot = void (*)(const DotTile&);
 
-template <int... Rows>
+template <int Vectors, int... Rows>
 struct ProductTable {
-  static constexpr Product entries[] = {product<Rows>...};
+  static constexpr Product entries[] = {product<Rows, Vectors>...};
 };
 template <int... Index>
 struct DotTable {
@@ -111,10 +162,12 @@ struct DotTable {
 };
 
 #if REDOUBT_VECTOR_BYTES == 64
-using Products = ProductTable<1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>;
+using Products = ProductTable<2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>;
+using NarrowProducts = ProductTable<1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>;
 using Dots = DotTable<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
 #else
-using Products = ProductTable<1, 2, 3, 4, 5, 6>;
+using Products = ProductTable<2, 1, 2, 3, 4, 5, 6>;
+using NarrowProducts = ProductTable<1, 1, 2, 3, 4, 5, 6>;
 using Dots = DotTable<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>;
 #endif
 
@@ -123,7 +176,13 @@ using Dots = DotTable<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>;
 
 }  // namespace
 
-const Tiles table = {REDOUBT_TEXT(REDOUBT_TILES), kWidth,       kMaxRows, kDotRows, kDotColumns,
-                     Products::entries,           Dots::entries};
+const Tiles table = {.name = REDOUBT_TEXT(REDOUBT_TILES),
+                     .width = kWidth,
+                     .max_rows = kMaxRows,
+                     .dot_rows = kDotRows,
+                     .dot_columns = kDotColumns,
+                     .product = Products::entries,
+                     .narrow_product = NarrowProducts::entries,
+                     .dot = Dots::entries};
 
 }  // namespace redoubt::kernels::REDOUBT_TILES

@@ -1,16 +1,17 @@
 // Register tiles: the innermost loops of convolution, written once with the compiler's vector types
 // and compiled for each instruction set (tiles.cpp). This header and tiles.cpp include nothing, so
 // that no inline function of ours or of the library is compiled for a machine that others do not
-// have.
+// have. tiles_choice.h says which table to use.
 #pragma once
 
 namespace redoubt::kernels {
 
-/// out[m][j] = start[m] + Σ_run Σ_i a[run_offsets[run] + i·rows + m] · b[(run·run_length + i)·width
-/// + j] for m < rows, j < width.
+/// out[m][j] = start[m] + Σ_run Σ_i a[run_offsets[run] + i·rows + m] · b[b_offsets[run·run_length +
+/// i] + j] for m < rows, j < width.
 struct ProductTile {
   const float* a;                ///< packed: `rows` values for each step
-  const float* b;                ///< packed: `width` values for each step
+  const float* b;                ///< read where it lies: `width` values for each step
+  const long long* b_offsets;    ///< [runs · run_length]
   const float* start;            ///< [rows], e.g. the bias; null: 0
   const long long* run_offsets;  ///< where in `a` each run of steps begins
   int runs;
@@ -36,16 +37,14 @@ struct DotTile {
 /// What one instruction set offers.
 struct Tiles {
   const char* name;
-  int width;     ///< columns of a product tile
+  int width;     ///< columns of a product tile; a narrow one has half of them
   int max_rows;  ///< rows of a product tile, at most
   int dot_rows;  ///< rows of a dot tile, at most
   int dot_columns;
-  void (*const* product)(const ProductTile& tile);  ///< [rows - 1]
-  void (*const* dot)(const DotTile& tile);          ///< [(rows - 1) · dot_columns + columns - 1]
+  void (*const* product)(const ProductTile& tile);         ///< [rows - 1]
+  void (*const* narrow_product)(const ProductTile& tile);  ///< [rows - 1]
+  void (*const* dot)(const DotTile& tile);  ///< [(rows - 1) · dot_columns + columns - 1]
 };
-
-/// The widest that this machine runs; chosen once.
-const Tiles& tiles();
 
 namespace tiles_baseline {
 extern const Tiles table;

@@ -1,18 +1,22 @@
-#include "kernels/tiles.h"
+#include "kernels/tiles_choice.h"
 
 namespace redoubt::kernels {
 
-const Tiles& tiles() {
-  static const Tiles& chosen = [&]() -> const Tiles& {
+const std::vector<const Tiles*>& available_tiles() {
+  static const std::vector<const Tiles*> available = [] {
+    std::vector<const Tiles*> tables;
 #if defined(REDOUBT_TILES_X86)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) {
-      return tiles_avx512::table;
+      tables.push_back(&tiles_avx512::table);
     }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return tiles_avx2::table;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+      tables.push_back(&tiles_avx2::table);
+    }
 #endif
-    return tiles_baseline::table;
+    tables.push_back(&tiles_baseline::table);
+    return tables;
   }();
-  return chosen;
+  return available;
 }
 
 }  // namespace redoubt::kernels

@@ -42,8 +42,12 @@ void adam_step(std::int64_t size, AdamSettings s, float step_size, float second_
 
 }  // namespace
 
-void sgd(Context& /*context*/, int replicas, std::int64_t size, const SgdSettings& settings,
+void sgd(Context& context, int replicas, std::int64_t size, const SgdSettings& settings,
          Replicas<const float> gradients, Replicas<float> parameters, Replicas<float> velocity) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context))
+      return cuda::sgd(context, replicas, size, settings, gradients, parameters, velocity);
+  }
   check(settings.momentum == 0 || velocity, "momentum needs velocity");
   for (int r = 0; r < replicas; ++r) {
     if (settings.momentum == 0) {
@@ -54,9 +58,14 @@ void sgd(Context& /*context*/, int replicas, std::int64_t size, const SgdSetting
   }
 }
 
-void adam(Context& /*context*/, int replicas, std::int64_t size, const AdamSettings& settings,
-          int step, Replicas<const float> gradients, Replicas<float> parameters,
-          Replicas<float> first_moment, Replicas<float> second_moment) {
+void adam(Context& context, int replicas, std::int64_t size, const AdamSettings& settings, int step,
+          Replicas<const float> gradients, Replicas<float> parameters, Replicas<float> first_moment,
+          Replicas<float> second_moment) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context))
+      return cuda::adam(context, replicas, size, settings, step, gradients, parameters,
+                        first_moment, second_moment);
+  }
   check(step >= 1, "adam counts its steps from 1");
   // p -= lr · (m / (1 - β1^t)) / (√(v / (1 - β2^t)) + ε), with both corrections taken out of the
   // loop.

@@ -30,4 +30,10 @@ void adam(Context& context, int replicas, std::int64_t size, const AdamSettings&
           Replicas<const float> gradients, Replicas<float> parameters, Replicas<float> first_moment,
           Replicas<float> second_moment);
 
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::sgd) sgd;
+decltype(kernels::adam) adam;
+}  // namespace cuda
+
 }  // namespace redoubt::kernels

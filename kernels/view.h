@@ -1,4 +1,8 @@
 // Plain views on memory: a pointer and a pitch. Kernels take these and nothing of the engine.
+//
+// Where memory lies: everything an operation reaches through a pointer or a Replicas view is in the
+// context's device memory, lists of samples, keys, counts and totals included, so that a step needs
+// no host. What it takes or gives as std::span or by value is in the host's.
 #pragma once
 
 #include <cstdint>

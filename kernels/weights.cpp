@@ -10,8 +10,11 @@ bool masked(const float* mask, int channel) { return mask != nullptr && mask[cha
 
 }  // namespace
 
-WeightMoments weight_moments(Context& /*context*/, const WeightShape& shape, const float* weights,
+WeightMoments weight_moments(Context& context, const WeightShape& shape, const float* weights,
                              const float* mask) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::weight_moments(context, shape, weights, mask);
+  }
   WeightMoments moments;
   double sum = 0;
   for (int c = 0; c < shape.channels; ++c) {
@@ -35,8 +38,12 @@ WeightMoments weight_moments(Context& /*context*/, const WeightShape& shape, con
   return moments;
 }
 
-std::int64_t zero_weights_outside(Context& /*context*/, const WeightShape& shape, double low,
+std::int64_t zero_weights_outside(Context& context, const WeightShape& shape, double low,
                                   double high, const float* mask, float* weights) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context))
+      return cuda::zero_weights_outside(context, shape, low, high, mask, weights);
+  }
   std::int64_t zeroed = 0;
   for (int c = 0; c < shape.channels; ++c) {
     if (masked(mask, c)) continue;

@@ -28,4 +28,10 @@ WeightMoments weight_moments(Context& context, const WeightShape& shape, const f
 std::int64_t zero_weights_outside(Context& context, const WeightShape& shape, double low,
                                   double high, const float* mask, float* weights);
 
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::weight_moments) weight_moments;
+decltype(kernels::zero_weights_outside) zero_weights_outside;
+}  // namespace cuda
+
 }  // namespace redoubt::kernels

@@ -1,0 +1,23 @@
+// The ways to compute a convolution on CUDA. Included by .cu files only. Contracts as in conv.h.
+#pragma once
+
+#include "kernels/conv.h"
+
+namespace redoubt::kernels::cuda {
+
+/// Columns in memory (Chellapilla et al. 2006: "im2col") and a product by cuBLAS.
+///   columns[K x J], K = Cin·KH·KW taps, J = OH·OW·N results a channel: output = weight · columns.
+namespace columns {
+decltype(kernels::conv_forward) conv_forward;
+decltype(kernels::conv_backward_input) conv_backward_input;
+decltype(kernels::conv_backward_weight) conv_backward_weight;
+}  // namespace columns
+
+/// The same products with tiles of the columns gathered on the fly, in our own kernels.
+namespace implicit {
+decltype(kernels::conv_forward) conv_forward;
+decltype(kernels::conv_backward_input) conv_backward_input;
+decltype(kernels::conv_backward_weight) conv_backward_weight;
+}  // namespace implicit
+
+}  // namespace redoubt::kernels::cuda

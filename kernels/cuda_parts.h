@@ -1,0 +1,162 @@
+// Small parts that the CUDA kernels share: wide loads, the cutting of channels into blocks, and
+// sums over a block. Included by .cu files only.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/activation.h"
+#include "kernels/launch.h"
+#include "kernels/view.h"
+
+namespace redoubt::kernels::cuda {
+
+constexpr unsigned kAllLanes = 0xffffffffU;
+constexpr int kBlock = 256;  ///< threads of a block that has no reason to be another size
+constexpr std::int64_t kMostBlocks = 0x7fffffff;  ///< in x; 65535 in y and z
+
+/// Threads for `items` items: whole warps, at most kBlock.
+inline unsigned threads_for(std::int64_t items) {
+  return static_cast<unsigned>(
+      std::clamp<std::int64_t>(divide_up(items, kWarp) * kWarp, kWarp, kBlock));
+}
+
+// ---- wide loads ---------------------------------------------------------------------------------
+
+/// `kWidth` values that travel in one access: 16 bytes for 4 floats, the widest a thread has.
+template <class T, int kWidth>
+struct alignas(sizeof(T) * kWidth) Pack {
+  T at[kWidth];
+};
+
+template <int kWidth, class T>
+__device__ inline Pack<std::remove_const_t<T>, kWidth> load(T* from) {
+  return *reinterpret_cast<const Pack<std::remove_const_t<T>, kWidth>*>(from);
+}
+
+template <class T, int kWidth>
+__device__ inline void store(T* to, const Pack<T, kWidth>& values) {
+  *reinterpret_cast<Pack<T, kWidth>*>(to) = values;
+}
+
+template <class T>
+bool starts_on_packs(const Replicas<T>& view) {
+  constexpr std::uintptr_t bytes = 4 * sizeof(T);
+  return reinterpret_cast<std::uintptr_t>(view.data) % bytes == 0 && view.pitch % 4 == 0;
+}
+
+/// Calls body with an integral constant: 4 if runs of `run` elements can be walked through in packs
+/// of 4 in every view, else 1.
+template <class Body, class... Views>
+void with_pack_width(std::int64_t run, const Body& body, const Views&... views) {
+  if (run % 4 == 0 && (starts_on_packs(views) && ...)) {
+    body(std::integral_constant<int, 4>());
+  } else {
+    body(std::integral_constant<int, 1>());
+  }
+}
+
+// ---- cutting work into blocks -------------------------------------------------------------------
+
+/// Element-wise work on `replicas` runs of `size` elements: blockIdx.y is the replica, and each
+/// thread takes the pack at pack_index().
+inline LaunchShape over_replicas(int replicas, std::int64_t size, int width) {
+  const std::int64_t packs = divide_up(size, width);
+  const unsigned threads = threads_for(packs);
+  return {.grid = {grid_extent(divide_up(packs, threads), kMostBlocks), grid_extent(replicas)},
+          .block = {threads}};
+}
+
+/// The first element of the thread's pack.
+__device__ inline std::int64_t pack_index(int width) {
+  return (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * width;
+}
+
+/// Channels [R][C][size] cut into chunks, one a block: blockIdx.x is replica · C + channel,
+/// blockIdx.y the chunk. A chunk depends on the shape only, and so does every sum over it.
+struct ChannelChunks {
+  static constexpr int kChunk = 4096;  ///< four 16-byte loads in flight for each of 256 threads
+
+  int replicas;
+  int channels;
+  std::int64_t size;
+
+  ChannelChunks(int replica_count, int channel_count, std::int64_t channel_size)
+      : replicas(replica_count), channels(channel_count), size(channel_size) {}
+  explicit ChannelChunks(const ActivationShape& shape)
+      : ChannelChunks(shape.replicas, shape.channels, shape.channel_size()) {}
+
+  int chunks() const { return static_cast<int>(divide_up(size, kChunk)); }
+  std::int64_t rows() const { return std::int64_t{replicas} * channels; }
+  LaunchShape launch_shape(int width) const {
+    return {.grid = {grid_extent(rows(), kMostBlocks), grid_extent(chunks())},
+            .block = {threads_for(divide_up(std::min<std::int64_t>(size, kChunk), width))}};
+  }
+};
+
+/// The chunk of the calling block.
+struct Chunk {
+  int replica;
+  int channel;
+  std::int64_t first;  ///< of the chunk, in the channel
+  std::int64_t start;  ///< of the chunk, in the replica
+  int count;           ///< elements
+
+  __device__ explicit Chunk(const ChannelChunks& all)
+      : replica(static_cast<int>(blockIdx.x / all.channels)),
+        channel(static_cast<int>(blockIdx.x % all.channels)),
+        first(static_cast<std::int64_t>(blockIdx.y) * ChannelChunks::kChunk),
+        start(channel * all.size + first),
+        count(static_cast<int>(all.size - first < ChannelChunks::kChunk ? all.size - first
+                                                                        : ChannelChunks::kChunk)) {}
+};
+
+// ---- recording ----------------------------------------------------------------------------------
+
+/// The record of a pass whose blocks each see one part of a channel: every block leaves its sum in
+/// part_sums() [R·C][parts], and add_up() adds them to the record in ascending order, so that the
+/// bits do not depend on which block came first. Takes the context's scratch. Does nothing where
+/// nothing is recorded.
+class ChannelRecord {
+ public:
+  ChannelRecord(Context& context, int replicas, int channels, int parts,
+                const ChannelEffects& effects);
+  double* part_sums() const { return part_sums_; }
+  void add_up();
+
+ private:
+  Context& context_;
+  int replicas_;
+  int channels_;
+  int parts_;
+  Replicas<double> record_ = {};
+  double* part_sums_ = nullptr;
+};
+
+// ---- sums over a block --------------------------------------------------------------------------
+
+/// The sum over the threads of a block of whole warps, for thread 0; the order of additions depends
+/// on the block's size only. Every thread of the block must come here.
+template <class T>
+__device__ T block_sum(T value) {
+  __shared__ T of_warp[kWarp];
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const int warp = static_cast<int>(threadIdx.x) / kWarp;
+  for (int step = kWarp / 2; step > 0; step /= 2) {
+    value += __shfl_down_sync(kAllLanes, value, step);
+  }
+  if (blockDim.x == kWarp) return value;
+  if (lane == 0) of_warp[warp] = value;
+  __syncthreads();
+  if (warp == 0) {
+    value = lane < static_cast<int>(blockDim.x) / kWarp ? of_warp[lane] : T{};
+    for (int step = kWarp / 2; step > 0; step /= 2) {
+      value += __shfl_down_sync(kAllLanes, value, step);
+    }
+  }
+  __syncthreads();  // of_warp is free for the next sum
+  return value;
+}
+
+}  // namespace redoubt::kernels::cuda

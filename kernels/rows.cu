@@ -1,0 +1,350 @@
+// Arithmetic on a fleet's matrix on CUDA. Everything but the Gram matrix is bound by memory
+// bandwidth. Factors and weights of rows travel as kernel arguments: no copy, nothing to wait for,
+// and a captured graph keeps them.
+#include "kernels/rows.h"
+
+#include <vector>
+
+#include "kernels/check.h"
+#include "kernels/cuda_parts.h"
+
+namespace redoubt::kernels::cuda {
+
+namespace {
+
+/// One number for each of up to kMost rows; 2 KB at most, of the 4 KB that arguments may have.
+template <class T>
+struct RowNumbers {
+  static constexpr int kMost = 256;
+  T at[kMost];
+};
+
+/// Calls body(first row, rows, numbers) for groups of rows in ascending order.
+template <class T, class Body>
+void for_row_groups(std::span<const T> numbers, const Body& body) {
+  const int rows = static_cast<int>(numbers.size());
+  for (int first = 0; first < rows; first += RowNumbers<T>::kMost) {
+    const int count = std::min(RowNumbers<T>::kMost, rows - first);
+    RowNumbers<T> group = {};
+    std::copy_n(numbers.begin() + first, count, group.at);
+    body(first, count, group);
+  }
+}
+
+/// y += factor · x. 12 bytes an element; x shared by all rows (pitch 0) comes from the L2 cache.
+template <int kWidth>
+__global__ void add_scaled(std::int64_t size, float factor, Replicas<const float> x,
+                           Replicas<float> y) {
+  const std::int64_t i = pack_index(kWidth);
+  if (i >= size) return;
+  const int r = static_cast<int>(blockIdx.y);
+  const Pack<float, kWidth> from = load<kWidth>(x[r] + i);
+  Pack<float, kWidth> to = load<kWidth>(y[r] + i);
+  for (int j = 0; j < kWidth; ++j) to.at[j] += factor * from.at[j];
+  store(y[r] + i, to);
+}
+
+/// 8 bytes an element.
+template <int kWidth>
+__global__ void scale_row(std::int64_t size, RowNumbers<float> factors, Replicas<float> matrix) {
+  const std::int64_t i = pack_index(kWidth);
+  if (i >= size) return;
+  const int r = static_cast<int>(blockIdx.y);
+  Pack<float, kWidth> values = load<kWidth>(matrix[r] + i);
+  for (int j = 0; j < kWidth; ++j) values.at[j] *= factors.at[r];
+  store(matrix[r] + i, values);
+}
+
+/// A thread keeps the sums of its columns in registers and walks down the rows, several of which
+/// are in flight at once. 4 bytes an element, and 16 a column for `sum` or 4 for `output` (one of
+/// the two is null). Starts from `sum` if it is given, else from 0.
+template <int kWidth>
+__global__ void sum_weighted_rows(int rows, std::int64_t columns, RowNumbers<double> weights,
+                                  Replicas<const float> matrix, double* sum, float* output) {
+  const std::int64_t i = pack_index(kWidth);
+  if (i >= columns) return;
+  double total[kWidth] = {};
+  for (int j = 0; j < kWidth && sum != nullptr; ++j) total[j] = sum[i + j];
+#pragma unroll 8
+  for (int r = 0; r < rows; ++r) {
+    const Pack<float, kWidth> values = load<kWidth>(matrix[r] + i);
+    for (int j = 0; j < kWidth; ++j) total[j] += weights.at[r] * static_cast<double>(values.at[j]);
+  }
+  Pack<float, kWidth> rounded;
+  for (int j = 0; j < kWidth; ++j) {
+    if (sum != nullptr) sum[i + j] = total[j];
+    rounded.at[j] = static_cast<float>(total[j]);
+  }
+  if (output != nullptr) store(output + i, rounded);
+}
+
+__global__ void round_to_float(std::int64_t count, const double* from, float* to) {
+  const std::int64_t i = pack_index(1);
+  if (i < count) to[i] = static_cast<float>(from[i]);
+}
+
+/// 4 bytes an element. chunk_sums [rows][chunks].
+template <int kWidth>
+__global__ void square_chunks(ChannelChunks chunks, Replicas<const float> matrix,
+                              double* chunk_sums) {
+  const Chunk chunk(chunks);
+  const float* values = matrix[chunk.replica] + chunk.start;
+  double sum = 0;
+  for (int i = static_cast<int>(threadIdx.x) * kWidth; i < chunk.count;
+       i += static_cast<int>(blockDim.x) * kWidth) {
+    const Pack<float, kWidth> pack = load<kWidth>(values + i);
+    for (int j = 0; j < kWidth; ++j) {
+      sum += static_cast<double>(pack.at[j]) * static_cast<double>(pack.at[j]);
+    }
+  }
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) {
+    chunk_sums[static_cast<std::int64_t>(blockIdx.x) * gridDim.y + blockIdx.y] = sum;
+  }
+}
+
+/// A block adds up the chunks of one row.
+__global__ void add_chunks(int chunks, const double* chunk_sums, double* sums) {
+  double sum = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < chunks; i += static_cast<int>(blockDim.x)) {
+    sum += chunk_sums[static_cast<std::int64_t>(blockIdx.x) * chunks + i];
+  }
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+
+/// Marks the rows that hold NaN or infinity. 4 bytes an element.
+template <int kWidth>
+__global__ void find_not_finite(ChannelChunks chunks, Replicas<const float> matrix, int* found) {
+  const Chunk chunk(chunks);
+  const float* values = matrix[chunk.replica] + chunk.start;
+  int here = 0;
+  for (int i = static_cast<int>(threadIdx.x) * kWidth; i < chunk.count;
+       i += static_cast<int>(blockDim.x) * kWidth) {
+    const Pack<float, kWidth> pack = load<kWidth>(values + i);
+    // x - x is 0 for finite x and NaN otherwise.
+    for (int j = 0; j < kWidth; ++j) here |= pack.at[j] - pack.at[j] == 0 ? 0 : 1;
+  }
+  if (here != 0) atomicOr(found + chunk.replica, 1);
+}
+
+// ---- Gram matrix --------------------------------------------------------------------------------
+
+constexpr int kGramTile = 32;  ///< rows of either side, and columns taken at a time
+
+/// How a Gram matrix is cut: pairs of row tiles with first <= second, and parts of the columns.
+struct GramCut {
+  int rows;
+  int tiles;
+  int parts;
+  std::int64_t part_columns;
+
+  explicit GramCut(const MatrixShape& shape)
+      : rows(shape.rows), tiles(static_cast<int>(divide_up(shape.rows, kGramTile))) {
+    // Enough blocks to fill a large GPU, but no part shorter than 1,024 columns.
+    const std::int64_t wanted = divide_up(1024, pairs());
+    parts = static_cast<int>(
+        std::clamp<std::int64_t>(shape.columns / 1024, 1, std::max<std::int64_t>(wanted, 1)));
+    part_columns = divide_up(divide_up(shape.columns, parts), kGramTile) * kGramTile;
+  }
+  std::int64_t pairs() const { return std::int64_t{tiles} * (tiles + 1) / 2; }
+};
+
+/// A block multiplies one pair of 32-row tiles over one part of the columns, in double. Each of its
+/// 256 threads keeps 2x2 products. The matrix is symmetric: only pairs first <= second are
+/// computed. Floor: rows² · columns / 2 double-precision multiply-adds. part_grams
+/// [parts][rows][rows].
+__global__ void multiply_row_tiles(GramCut cut, std::int64_t columns, Replicas<const float> matrix,
+                                   double* part_grams) {
+  __shared__ double left[kGramTile][kGramTile + 1];
+  __shared__ double right[kGramTile][kGramTile + 1];
+  int first_tile = 0;
+  int pair = static_cast<int>(blockIdx.x);
+  while (pair >= cut.tiles - first_tile) {
+    pair -= cut.tiles - first_tile;
+    ++first_tile;
+  }
+  const int first = first_tile * kGramTile;
+  const int second = (first_tile + pair) * kGramTile;
+  const std::int64_t begin = blockIdx.y * cut.part_columns;
+  const std::int64_t end = begin + cut.part_columns < columns ? begin + cut.part_columns : columns;
+  const int across = static_cast<int>(threadIdx.x) % kGramTile;
+  const int down = static_cast<int>(threadIdx.x) / kGramTile;
+  const int step = static_cast<int>(blockDim.x) / kGramTile;
+  const int i = static_cast<int>(threadIdx.x) / (kGramTile / 2);
+  const int j = static_cast<int>(threadIdx.x) % (kGramTile / 2);
+  double product[2][2] = {};
+  for (std::int64_t column = begin; column < end; column += kGramTile) {
+    for (int row = down; row < kGramTile; row += step) {
+      const std::int64_t c = column + across;
+      const auto value = [&](int r) {
+        return r < cut.rows && c < end ? static_cast<double>(matrix[r][c]) : 0;
+      };
+      left[row][across] = value(first + row);
+      right[row][across] = value(second + row);
+    }
+    __syncthreads();
+    for (int k = 0; k < kGramTile; ++k) {
+      for (int a = 0; a < 2; ++a) {
+        for (int b = 0; b < 2; ++b) product[a][b] += left[i + a * 16][k] * right[j + b * 16][k];
+      }
+    }
+    __syncthreads();
+  }
+  double* gram = part_grams + static_cast<std::int64_t>(blockIdx.y) * cut.rows * cut.rows;
+  for (int a = 0; a < 2; ++a) {
+    for (int b = 0; b < 2; ++b) {
+      const int row = first + i + a * 16;
+      const int other = second + j + b * 16;
+      if (row < cut.rows && other < cut.rows) {
+        gram[static_cast<std::int64_t>(row) * cut.rows + other] = product[a][b];
+      }
+    }
+  }
+}
+
+/// Adds up the parts in ascending order and mirrors the upper triangle.
+__global__ void add_gram_parts(int rows, int parts, const double* part_grams, double* gram) {
+  const std::int64_t at = pack_index(1);
+  const std::int64_t cells = std::int64_t{rows} * rows;
+  if (at >= cells) return;
+  const std::int64_t row = at / rows;
+  const std::int64_t other = at % rows;
+  const std::int64_t upper = row <= other ? at : other * rows + row;
+  double sum = 0;
+#pragma unroll 8
+  for (int p = 0; p < parts; ++p) sum += part_grams[p * cells + upper];
+  gram[at] = sum;
+}
+
+}  // namespace
+
+void subtract_row(Context& context, const MatrixShape& shape, const float* row,
+                  Replicas<float> matrix) {
+  cuda::axpy_rows(context, shape, -1, {row, 0}, matrix);
+}
+
+void scale_rows(Context& context, const MatrixShape& shape, std::span<const float> factors,
+                Replicas<float> matrix) {
+  check(std::ssize(factors) == shape.rows, "one factor a row");
+  for_row_groups(factors, [&](int first, int rows, const RowNumbers<float>& group) {
+    with_pack_width(
+        shape.columns,
+        [&](auto width) {
+          launch(context, "scale_rows", over_replicas(rows, shape.columns, width), scale_row<width>,
+                 shape.columns, group, matrix.from(first));
+        },
+        matrix);
+  });
+}
+
+void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replicas<const float> x,
+               Replicas<float> y) {
+  with_pack_width(
+      shape.columns,
+      [&](auto width) {
+        launch(context, "axpy_rows", over_replicas(shape.rows, shape.columns, width),
+               add_scaled<width>, shape.columns, factor, x, y);
+      },
+      x, y);
+}
+
+namespace {
+
+/// sum[j] += Σ_r, for one group of rows after the other; or output[j] = Σ_r of the only group.
+void add_row_groups(Context& context, const MatrixShape& shape, std::span<const double> weights,
+                    Replicas<const float> matrix, double* sum, float* output) {
+  for_row_groups(weights, [&](int first, int rows, const RowNumbers<double>& group) {
+    with_pack_width(
+        shape.columns,
+        [&](auto width) {
+          launch(context, "weighted_sum_rows", over_replicas(1, shape.columns, width),
+                 sum_weighted_rows<width>, rows, shape.columns, group, matrix.from(first), sum,
+                 output);
+        },
+        matrix, Replicas<float>(output, 0));
+  });
+}
+
+}  // namespace
+
+void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
+                       Replicas<const float> matrix, double* sum) {
+  check(std::ssize(weights) == shape.rows, "one weight a row");
+  add_row_groups(context, shape, weights, matrix, sum, nullptr);
+}
+
+void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
+                       Replicas<const float> matrix, float* output) {
+  check(std::ssize(weights) == shape.rows, "one weight a row");
+  if (shape.rows > 0 && shape.rows <= RowNumbers<double>::kMost) {
+    add_row_groups(context, shape, weights, matrix, nullptr, output);
+    return;
+  }
+  auto* sum = context.scratch_of<double>(static_cast<std::size_t>(shape.columns));
+  context.fill_zero(sum, static_cast<std::size_t>(shape.columns) * sizeof(double));
+  add_row_groups(context, shape, weights, matrix, sum, nullptr);
+  launch(context, "round_to_float", over_replicas(1, shape.columns, 1), round_to_float,
+         shape.columns, static_cast<const double*>(sum), output);
+}
+
+void squared_norms(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                   std::span<double> norms) {
+  check(std::ssize(norms) == shape.rows, "one norm a row");
+  if (norms.empty()) return;
+  const ChannelChunks chunks(shape.rows, 1, shape.columns);
+  const auto rows = static_cast<std::size_t>(shape.rows);
+  auto* sums = context.scratch_of<double>(rows * (1 + static_cast<std::size_t>(chunks.chunks())));
+  double* chunk_sums = sums + rows;
+  with_pack_width(
+      shape.columns,
+      [&](auto width) {
+        launch(context, "squared_norms", chunks.launch_shape(width), square_chunks<width>, chunks,
+               matrix, chunk_sums);
+      },
+      matrix);
+  launch(context, "add_chunks",
+         {.grid = {grid_extent(shape.rows, kMostBlocks)}, .block = {threads_for(chunks.chunks())}},
+         add_chunks, chunks.chunks(), static_cast<const double*>(chunk_sums), sums);
+  context.copy_to_host(norms.data(), sums, norms.size_bytes());
+}
+
+void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+          std::span<double> gram_matrix) {
+  check(std::ssize(gram_matrix) == std::int64_t{shape.rows} * shape.rows,
+        "the Gram matrix is rows x rows");
+  if (gram_matrix.empty()) return;
+  const GramCut cut(shape);
+  const std::size_t cells = gram_matrix.size();
+  auto* sums = context.scratch_of<double>(cells * (1 + static_cast<std::size_t>(cut.parts)));
+  double* part_grams = sums + cells;
+  launch(
+      context, "gram",
+      {.grid = {grid_extent(cut.pairs(), kMostBlocks), grid_extent(cut.parts)}, .block = {kBlock}},
+      multiply_row_tiles, cut, shape.columns, matrix, part_grams);
+  launch(context, "add_gram_parts", over_replicas(1, static_cast<std::int64_t>(cells), 1),
+         add_gram_parts, shape.rows, cut.parts, static_cast<const double*>(part_grams), sums);
+  context.copy_to_host(gram_matrix.data(), sums, gram_matrix.size_bytes());
+}
+
+void finite_rows(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                 std::span<std::uint8_t> finite) {
+  check(std::ssize(finite) == shape.rows, "one flag a row");
+  if (finite.empty()) return;
+  const ChannelChunks chunks(shape.rows, 1, shape.columns);
+  auto* found = context.scratch_of<int>(finite.size());
+  context.fill_zero(found, finite.size() * sizeof(int));
+  with_pack_width(
+      shape.columns,
+      [&](auto width) {
+        launch(context, "finite_rows", chunks.launch_shape(width), find_not_finite<width>, chunks,
+               matrix, found);
+      },
+      matrix);
+  std::vector<int> marks(finite.size());
+  context.copy_to_host(marks.data(), found, marks.size() * sizeof(int));
+  std::transform(marks.begin(), marks.end(), finite.begin(),
+                 [](int mark) { return static_cast<std::uint8_t>(mark == 0 ? 1 : 0); });
+}
+
+}  // namespace redoubt::kernels::cuda

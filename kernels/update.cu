@@ -1,0 +1,92 @@
+// Optimizer steps on CUDA: element by element, bound by memory bandwidth.
+#include "kernels/update.h"
+
+#include <cmath>
+
+#include "kernels/check.h"
+#include "kernels/cuda_parts.h"
+
+namespace redoubt::kernels::cuda {
+
+namespace {
+
+/// 12 bytes a parameter (parameter read and written, gradient read), 20 with momentum.
+template <int kWidth, bool kMomentum>
+__global__ void step_by_sgd(std::int64_t size, SgdSettings s, Replicas<const float> gradients,
+                            Replicas<float> parameters, Replicas<float> velocity) {
+  const std::int64_t i = pack_index(kWidth);
+  if (i >= size) return;
+  const int r = static_cast<int>(blockIdx.y);
+  const Pack<float, kWidth> gradient = load<kWidth>(gradients[r] + i);
+  Pack<float, kWidth> parameter = load<kWidth>(parameters[r] + i);
+  Pack<float, kWidth> speed = {};
+  if constexpr (kMomentum) speed = load<kWidth>(velocity[r] + i);
+  for (int j = 0; j < kWidth; ++j) {
+    speed.at[j] = s.momentum * speed.at[j] + (gradient.at[j] + s.weight_decay * parameter.at[j]);
+    parameter.at[j] -= s.learning_rate * speed.at[j];
+  }
+  if constexpr (kMomentum) store(velocity[r] + i, speed);
+  store(parameters[r] + i, parameter);
+}
+
+/// 28 bytes a parameter.
+template <int kWidth>
+__global__ void step_by_adam(std::int64_t size, AdamSettings s, float step_size,
+                             float second_correction, Replicas<const float> gradients,
+                             Replicas<float> parameters, Replicas<float> first_moment,
+                             Replicas<float> second_moment) {
+  const std::int64_t i = pack_index(kWidth);
+  if (i >= size) return;
+  const int r = static_cast<int>(blockIdx.y);
+  const Pack<float, kWidth> gradient = load<kWidth>(gradients[r] + i);
+  Pack<float, kWidth> parameter = load<kWidth>(parameters[r] + i);
+  Pack<float, kWidth> first = load<kWidth>(first_moment[r] + i);
+  Pack<float, kWidth> second = load<kWidth>(second_moment[r] + i);
+  for (int j = 0; j < kWidth; ++j) {
+    const float g = gradient.at[j] + s.weight_decay * parameter.at[j];
+    first.at[j] = s.beta1 * first.at[j] + (1 - s.beta1) * g;
+    second.at[j] = s.beta2 * second.at[j] + (1 - s.beta2) * g * g;
+    const float denominator = sqrtf(second.at[j]) * second_correction + s.epsilon;
+    parameter.at[j] -= step_size * first.at[j] / denominator;
+  }
+  store(first_moment[r] + i, first);
+  store(second_moment[r] + i, second);
+  store(parameters[r] + i, parameter);
+}
+
+}  // namespace
+
+void sgd(Context& context, int replicas, std::int64_t size, const SgdSettings& settings,
+         Replicas<const float> gradients, Replicas<float> parameters, Replicas<float> velocity) {
+  check(settings.momentum == 0 || velocity, "momentum needs velocity");
+  const bool momentum = settings.momentum != 0;
+  with_pack_width(
+      size,
+      [&](auto width) {
+        const auto kernel = momentum ? step_by_sgd<width, true> : step_by_sgd<width, false>;
+        launch(context, "sgd", over_replicas(replicas, size, width), kernel, size, settings,
+               gradients, parameters, velocity);
+      },
+      gradients, parameters, velocity);
+}
+
+void adam(Context& context, int replicas, std::int64_t size, const AdamSettings& settings, int step,
+          Replicas<const float> gradients, Replicas<float> parameters, Replicas<float> first_moment,
+          Replicas<float> second_moment) {
+  check(step >= 1, "adam counts its steps from 1");
+  const double first_bias = 1 - std::pow(static_cast<double>(settings.beta1), step);
+  const double second_bias = 1 - std::pow(static_cast<double>(settings.beta2), step);
+  const auto step_size =
+      static_cast<float>(static_cast<double>(settings.learning_rate) / first_bias);
+  const auto second_correction = static_cast<float>(1 / std::sqrt(second_bias));
+  with_pack_width(
+      size,
+      [&](auto width) {
+        launch(context, "adam", over_replicas(replicas, size, width), step_by_adam<width>, size,
+               settings, step_size, second_correction, gradients, parameters, first_moment,
+               second_moment);
+      },
+      gradients, parameters, first_moment, second_moment);
+}
+
+}  // namespace redoubt::kernels::cuda

@@ -1,0 +1,164 @@
+// Arithmetic on the fleet's matrix, and the weights of a layer.
+#include <cmath>
+
+#include "kernels/rows.h"
+#include "kernels/weights.h"
+#include "tests/kernels/operation_case.h"
+
+namespace redoubt::test {
+
+namespace {
+
+constexpr double kSumTolerance = 1e-13;
+
+/// Sums once more, in long double.
+double dot(const Values& a, const Values& b) {
+  long double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += static_cast<long double>(a[i]) * b[i];
+  return static_cast<double>(sum);
+}
+
+Results run_rows(Device device, const kernels::MatrixShape& s, int threads, const Values& matrix,
+                 const Values& row, const std::vector<double>& weights) {
+  Context context(device, threads);
+  const auto rows = static_cast<std::size_t>(s.rows);
+  const std::vector<float> factors(weights.begin(), weights.end());
+  Blocks<float> m(device, s.rows, s.columns, {3}, matrix);
+  Blocks<float> one(device, 1, s.columns, {3, true}, row);
+  Blocks<float> subtracted(device, s.rows, s.columns, {5}, matrix);
+  Blocks<float> scaled(device, s.rows, s.columns, {5}, matrix);
+  Blocks<float> added(device, s.rows, s.columns, {5}, matrix);
+  Blocks<float> mean(device, 1, s.columns, {5});
+  Blocks<double> sum(device, 1, s.columns, {1}, row);
+  Values norms(rows);
+  Values gram(rows * rows);
+  std::vector<std::uint8_t> finite(rows);
+  kernels::subtract_row(context, s, one.view().data, subtracted.view());
+  kernels::scale_rows(context, s, factors, scaled.view());
+  kernels::axpy_rows(context, s, 0.5F, one.view(), added.view());
+  kernels::add_weighted_rows(context, s, weights, m.view(), sum.view().data);
+  kernels::weighted_sum_rows(context, s, weights, m.view(), mean.view().data);
+  kernels::squared_norms(context, s, m.view(), norms);
+  kernels::gram(context, s, m.view(), gram);
+  kernels::finite_rows(context, s, m.view(), finite);
+  context.synchronize();
+  return {{"subtract_row", subtracted.values()},
+          {"scale_rows", scaled.values()},
+          {"axpy_rows", added.values()},
+          {"add_weighted_rows", sum.values()},
+          {"weighted_sum_rows", mean.values()},
+          {"squared_norms", norms},
+          {"gram", gram},
+          {"finite_rows", Values(finite.begin(), finite.end())}};
+}
+
+Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, const Values& row,
+                       const std::vector<double>& weights) {
+  Results results = {{"subtract_row", {}, 1e-7},      {"scale_rows", {}, 1e-7},
+                     {"axpy_rows", {}, 1e-7},         {"add_weighted_rows", row, kSumTolerance},
+                     {"weighted_sum_rows", {}, 1e-7}, {"squared_norms", {}, kSumTolerance},
+                     {"gram", {}, kSumTolerance},     {"finite_rows", {}}};
+  Values mean(row.size(), 0.0);
+  for (int r = 0; r < s.rows; ++r) {
+    const Values own = block(matrix, s.columns, r);
+    const double weight = weights[static_cast<std::size_t>(r)];
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      results[0].values.push_back(own[i] - row[i]);
+      results[1].values.push_back(own[i] * weight);
+      results[2].values.push_back(own[i] + 0.5 * row[i]);
+      results[3].values[i] += weight * own[i];
+      mean[i] += weight * own[i];
+    }
+    results[5].values.push_back(dot(own, own));
+    for (int other = 0; other < s.rows; ++other) {
+      results[6].values.push_back(dot(own, block(matrix, s.columns, other)));
+    }
+    results[7].values.push_back(1);
+  }
+  results[4].values = mean;
+  return results;
+}
+
+OperationCase rows_case(int rows, std::int64_t columns, int threads) {
+  const kernels::MatrixShape shape = {rows, columns};
+  const Values matrix = random_values(41, rows * columns);
+  const Values row = random_values(42, columns);
+  const std::vector<double> weights = random_values(43, rows, 0, 1);
+  OperationCase entry;
+  entry.family = "rows";
+  entry.name = std::to_string(rows) + "x" + std::to_string(columns) + ", " +
+               std::to_string(threads) + " threads";
+  entry.run = [=](Device device) { return run_rows(device, shape, threads, matrix, row, weights); };
+  entry.reference = [=]() { return rows_reference(shape, matrix, row, weights); };
+  return entry;
+}
+
+OperationCase weights_case(int channels, std::int64_t per_channel, bool with_mask) {
+  const kernels::WeightShape s = {channels, per_channel};
+  const Values weights = random_values(44, channels * per_channel);
+  const Values masks =
+      with_mask ? random_masks(45, channels) : Values(static_cast<std::size_t>(channels), 1.0);
+  const double low = -0.7;
+  const double high = 0.6;
+  OperationCase entry;
+  entry.family = "weights";
+  entry.name =
+      std::to_string(channels) + "x" + std::to_string(per_channel) + (with_mask ? ", masked" : "");
+  entry.run = [=](Device device) -> Results {
+    Context context(device);
+    Blocks<float> w(device, 1, channels * per_channel, {3}, weights);
+    Blocks<float> m(device, 1, channels, {3}, masks);
+    const float* mask = with_mask ? m.view().data : nullptr;
+    const kernels::WeightMoments moments = kernels::weight_moments(context, s, w.view().data, mask);
+    const std::int64_t zeroed =
+        kernels::zero_weights_outside(context, s, low, high, mask, w.view().data);
+    context.synchronize();
+    return {{"mean", {moments.mean}},
+            {"deviation", {moments.deviation}},
+            {"counts", {static_cast<double>(moments.count), static_cast<double>(zeroed)}},
+            {"weights", w.values()}};
+  };
+  entry.reference = [=]() -> Results {
+    Values kept = weights;
+    Values heard;
+    double zeroed = 0;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      if (masks[i / static_cast<std::size_t>(per_channel)] == 0) continue;
+      heard.push_back(weights[i]);
+      if (weights[i] >= low && weights[i] <= high) continue;
+      kept[i] = 0;
+      ++zeroed;
+    }
+    const Values ones(heard.size(), 1.0);
+    const auto count = static_cast<double>(heard.size());
+    const double mean = heard.empty() ? 0 : dot(heard, ones) / count;
+    for (double& weight : heard) weight -= mean;
+    const double deviation = heard.empty() ? 0 : std::sqrt(dot(heard, heard) / count);
+    return {{"mean", {mean}, 1e-11},
+            {"deviation", {deviation}, kSumTolerance},
+            {"counts", {count, zeroed}},
+            {"weights", kept}};
+  };
+  return entry;
+}
+
+}  // namespace
+
+void add_row_cases(std::vector<OperationCase>& cases) {
+  for (const int threads : {1, 2}) {
+    for (const int rows : {1, 3, 7, 10}) {
+      for (const std::int64_t columns : {1, 31, 64, 2048, 5003}) {
+        cases.push_back(rows_case(rows, columns, threads));
+      }
+    }
+  }
+  for (const bool with_mask : {false, true}) {
+    for (const int channels : {1, 5, 16}) {
+      for (const std::int64_t per_channel : {1, 9, 75, 800}) {
+        cases.push_back(weights_case(channels, per_channel, with_mask));
+      }
+    }
+  }
+}
+
+}  // namespace redoubt::test
