@@ -10,24 +10,70 @@ namespace redoubt {
 using kernels::LossTotals;
 using kernels::Sample;
 
-/// What one thread owns.
-struct Executor::Worker {
-  Worker(const Network& network, Device device, int images, bool training)
-      : context(device),
-        workspace(network, device, 1, images, training),
-        samples(static_cast<std::size_t>(images)) {}
+namespace {
 
-  /// The batch of `count` samples from `first` on, the rest padding.
-  void fill_batch(std::span<const Sample> all, std::size_t first, std::size_t count) {
-    std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(first), count, samples.begin());
-    std::fill(samples.begin() + static_cast<std::ptrdiff_t>(count), samples.end(), Sample());
-    valid = static_cast<int>(count);
-  }
+/// Batches that a GPU evaluates side by side, as replicas that share one row of parameters.
+constexpr int kBatchesAtOnce = 16;
+
+bool is_cuda(Device device) { return device.kind == Device::Kind::cuda; }
+
+}  // namespace
+
+/// What one thread trains with.
+struct Executor::Trainer {
+  Trainer(const Executor& all)
+      : context(all.device_), fleet(all.network_, all.source_, context, all.batch_) {}
 
   Context context;
+  FleetTrainer fleet;
+};
+
+/// What one thread evaluates and records with: a few batches side by side.
+struct Executor::Reader {
+  explicit Reader(const Executor& all)
+      : replicas(is_cuda(all.device_) ? kBatchesAtOnce : 1),
+        context(all.device_),
+        workspace(all.network_, all.device_, replicas, all.batch_, false),
+        staged(static_cast<std::size_t>(replicas * all.batch_)),
+        valid(static_cast<std::size_t>(replicas)),
+        device_samples(all.device_, replicas * all.batch_),
+        device_valid(all.device_, replicas),
+        record(all.device_, replicas * all.network_.layout().mask_size()),
+        totals(all.device_, replicas) {}
+
+  /// Samples that one pass takes.
+  std::size_t capacity() const { return staged.size(); }
+
+  /// Gathers samples [first, first + capacity()) as far as there are; the rest is padding.
+  void gather(const kernels::ImageSource& source, std::span<const Sample> all, std::size_t first) {
+    const std::size_t count = std::min(capacity(), all.size() - first);
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
+    std::copy_n(begin, count, staged.begin());
+    std::fill(staged.begin() + static_cast<std::ptrdiff_t>(count), staged.end(), Sample());
+    const int batch = workspace.batch();
+    for (int r = 0; r < replicas; ++r) {
+      valid[static_cast<std::size_t>(r)] =
+          std::clamp(static_cast<int>(count) - r * batch, 0, batch);
+    }
+    context.copy_to_device(device_samples.data(), staged.data(), device_samples.bytes());
+    context.copy_to_device(device_valid.data(), valid.data(), device_valid.bytes());
+    kernels::gather(context, source, replicas, batch, device_samples.replicas(batch),
+                    workspace.activation(0), workspace.labels());
+  }
+  template <class T>
+  void clear(Buffer<T>& buffer) {
+    context.fill_zero(buffer.data(), buffer.bytes());
+  }
+
+  int replicas;
+  Context context;
   Workspace workspace;
-  std::vector<Sample> samples;
-  int valid = 0;
+  std::vector<Sample> staged;
+  std::vector<int> valid;
+  Buffer<Sample> device_samples;
+  Buffer<int> device_valid;
+  Buffer<double> record;
+  Buffer<LossTotals> totals;
 };
 
 Executor::Executor(const Network& network, const kernels::ImageSource& source, Device device,
@@ -35,94 +81,78 @@ Executor::Executor(const Network& network, const kernels::ImageSource& source, D
     : network_(network),
       source_(source),
       device_(device),
-      threads_(threads),
+      // A GPU does one thing after the other, whichever thread asks.
+      threads_(is_cuda(device) ? 1 : threads),
       batch_(batch),
-      context_(device, threads),
-      training_(static_cast<std::size_t>(threads)),
-      inference_(static_cast<std::size_t>(threads)) {}
+      context_(device, threads_),
+      trainers_(static_cast<std::size_t>(threads_)),
+      readers_(static_cast<std::size_t>(threads_)) {}
 
 Executor::~Executor() = default;
 
-Executor::Worker& Executor::worker(int index, bool training) {
-  std::unique_ptr<Worker>& slot =
-      (training ? training_ : inference_)[static_cast<std::size_t>(index)];
-  if (!slot) slot = std::make_unique<Worker>(network_, device_, batch_, training);
+Executor::Trainer& Executor::trainer(int thread) {
+  std::unique_ptr<Trainer>& slot = trainers_[static_cast<std::size_t>(thread)];
+  if (!slot) slot = std::make_unique<Trainer>(*this);
+  return *slot;
+}
+
+Executor::Reader& Executor::reader(int thread) {
+  std::unique_ptr<Reader>& slot = readers_[static_cast<std::size_t>(thread)];
+  if (!slot) slot = std::make_unique<Reader>(*this);
   return *slot;
 }
 
 std::vector<LossTotals> Executor::train(Fleet& fleet, std::span<const TrainingTask> tasks,
                                         kernels::Replicas<const float> masks) {
   std::vector<LossTotals> totals(tasks.size());
-  parallel_for(static_cast<int>(tasks.size()), threads_, [&](int index, int thread) {
-    const auto i = static_cast<std::size_t>(index);
-    totals[i] = train_row(worker(thread, true), fleet, tasks[i], masks);
-  });
-  return totals;
-}
-
-LossTotals Executor::train_row(Worker& worker, Fleet& fleet, const TrainingTask& task,
-                               kernels::Replicas<const float> masks) {
-  check(task.batch >= 1 && task.batch <= batch_, "a task's batch is at most the executor's");
-  check(task.row >= 0 && task.row < fleet.rows(), "a task's row is in the fleet");
-  check(fleet.state_rows() >= task.optimizer.state_rows(), "the fleet has the optimizer's state");
-  const auto clear = [&](kernels::Replicas<float> state) {
-    const auto bytes = static_cast<std::size_t>(fleet.pitch()) * sizeof(float);
-    if (state) worker.context.fill_zero(state[task.row], bytes);
-  };
-  clear(fleet.state(0));
-  clear(fleet.state(1));
-  const auto row = [&](kernels::Replicas<float> matrix) {
-    return matrix ? matrix.from(task.row) : matrix;
-  };
-  const TrainedRows rows = {.values = row(fleet.values()),
-                            .gradients = row(fleet.gradients()),
-                            .first_state = row(fleet.state(0)),
-                            .second_state = row(fleet.state(1))};
-  const std::size_t epoch_size = task.samples.size() / static_cast<std::size_t>(task.epochs);
-  const auto batch = static_cast<std::size_t>(task.batch);
-  RandomKey key = task.key;
-  Pass pass = {.context = worker.context,
-               .batch = batch_,
-               .masks = masks ? masks.from(task.row) : masks,
-               .keys = &key};
-  StepSettings settings = {.optimizer = task.optimizer, .penalty = task.penalty, .step = 0};
-  LossTotals totals;
-  for (int epoch = 0; epoch < task.epochs; ++epoch) {
-    totals = {};
-    const auto samples =
-        task.samples.subspan(static_cast<std::size_t>(epoch) * epoch_size, epoch_size);
-    for (std::size_t first = 0; first < epoch_size; first += batch) {
-      worker.fill_batch(samples, first, std::min(batch, epoch_size - first));
-      key.step = static_cast<std::uint32_t>(settings.step++);
-      train_step(network_, worker.workspace, pass, source_, {worker.samples.data(), batch_}, rows,
-                 settings, &totals);
+  if (!is_cuda(device_)) {
+    parallel_for(static_cast<int>(tasks.size()), threads_, [&](int index, int thread) {
+      const auto i = static_cast<std::size_t>(index);
+      trainer(thread).fleet.train(fleet, tasks.subspan(i, 1), masks,
+                                  std::span(totals).subspan(i, 1));
+    });
+    return totals;
+  }
+  // Neighbours with equal settings train together.
+  std::size_t first = 0;
+  while (first < tasks.size()) {
+    std::size_t count = 1;
+    while (first + count < tasks.size() &&
+           can_follow(tasks[first + count - 1], tasks[first + count])) {
+      ++count;
     }
+    trainer(0).fleet.train(fleet, tasks.subspan(first, count), masks,
+                           std::span(totals).subspan(first, count));
+    first += count;
   }
   return totals;
 }
 
 std::vector<LossTotals> Executor::evaluate(const ModelVariants& variants,
                                            std::span<const Sample> samples) {
-  const auto batch = static_cast<std::size_t>(batch_);
-  const std::size_t batches = (samples.size() + batch - 1) / batch;
+  const std::size_t capacity = reader(0).capacity();
+  const std::size_t passes = (samples.size() + capacity - 1) / capacity;
   const auto count = static_cast<std::size_t>(variants.count);
-  // One slot a batch and variant, added up in order: the sum does not depend on the threads.
-  std::vector<LossTotals> partial(batches * count);
-  parallel_for(static_cast<int>(batches), threads_, [&](int index, int thread) {
-    Worker& own = worker(thread, false);
-    const std::size_t first = static_cast<std::size_t>(index) * batch;
-    own.fill_batch(samples, first, std::min(batch, samples.size() - first));
-    kernels::gather(own.context, source_, 1, batch_, {own.samples.data(), batch_},
-                    own.workspace.activation(0), own.workspace.labels());
-    Pass pass = {.context = own.context, .batch = batch_};
+  // One slot a pass and variant, added up in order: the sum does not depend on the threads.
+  std::vector<LossTotals> partial(passes * count);
+  parallel_for(static_cast<int>(passes), threads_, [&](int index, int thread) {
+    Reader& own = reader(thread);
+    own.gather(source_, samples, static_cast<std::size_t>(index) * capacity);
+    const auto replicas = static_cast<std::size_t>(own.replicas);
+    if (own.totals.count() != own.replicas * variants.count)
+      own.totals = {device_, own.replicas * variants.count};
+    own.clear(own.totals);
+    Pass pass = {.context = own.context, .replicas = own.replicas, .batch = batch_};
     for (int v = 0; v < variants.count; ++v) {
-      pass.parameters = variants.parameters.from(v);
-      pass.masks = variants.masks ? variants.masks.from(v) : variants.masks;
+      pass.parameters = {variants.parameters[v], 0};
+      if (variants.masks) pass.masks = {variants.masks[v], 0};
       network_.forward(pass, own.workspace, v == 0 ? 0 : variants.first_layer);
       kernels::softmax_cross_entropy(
-          own.context, {.classes = network_.classes(), .batch = batch_}, own.workspace.logits(),
-          own.workspace.labels(), {},
-          &partial[static_cast<std::size_t>(index) * count + static_cast<std::size_t>(v)]);
+          own.context, {.replicas = own.replicas, .classes = network_.classes(), .batch = batch_},
+          own.workspace.logits(), own.workspace.labels(), {}, own.totals.data() + v * own.replicas);
+    }
+    for (std::size_t i = 0; const LossTotals& one : own.totals.download()) {
+      partial[static_cast<std::size_t>(index) * count + i++ / replicas] += one;
     }
   });
   std::vector<LossTotals> totals(count);
@@ -132,23 +162,27 @@ std::vector<LossTotals> Executor::evaluate(const ModelVariants& variants,
 
 std::vector<std::vector<double>> Executor::record_activations(
     const float* parameters, const float* masks, std::span<const std::span<const Sample>> lists) {
-  const auto mask_size = static_cast<std::size_t>(network_.layout().mask_size());
-  std::vector<std::vector<double>> records(lists.size(), std::vector<double>(mask_size));
-  const auto batch = static_cast<std::size_t>(batch_);
+  const std::int64_t mask_size = network_.layout().mask_size();
+  std::vector<std::vector<double>> records(
+      lists.size(), std::vector<double>(static_cast<std::size_t>(mask_size)));
   parallel_for(static_cast<int>(lists.size()), threads_, [&](int index, int thread) {
-    Worker& own = worker(thread, false);
+    Reader& own = reader(thread);
     const std::span<const Sample> samples = lists[static_cast<std::size_t>(index)];
-    Pass pass = {.context = own.context,
-                 .batch = batch_,
-                 .parameters = {parameters, 0},
-                 .masks = {masks, 0},
-                 .record = {records[static_cast<std::size_t>(index)].data(), 0},
-                 .valid = &own.valid};
-    for (std::size_t first = 0; first < samples.size(); first += batch) {
-      own.fill_batch(samples, first, std::min(batch, samples.size() - first));
-      kernels::gather(own.context, source_, 1, batch_, {own.samples.data(), batch_},
-                      own.workspace.activation(0), own.workspace.labels());
+    const Pass pass = {.context = own.context,
+                       .replicas = own.replicas,
+                       .batch = batch_,
+                       .parameters = {parameters, 0},
+                       .masks = {masks, 0},
+                       .record = own.record.replicas(mask_size),
+                       .valid = own.device_valid.data()};
+    own.clear(own.record);
+    for (std::size_t first = 0; first < samples.size(); first += own.capacity()) {
+      own.gather(source_, samples, first);
       network_.forward(pass, own.workspace);
+    }
+    std::vector<double>& record = records[static_cast<std::size_t>(index)];
+    for (std::size_t i = 0; const double sum : own.record.download()) {
+      record[i++ % record.size()] += sum;
     }
   });
   return records;

@@ -1,30 +1,17 @@
 // Runs a network on a device: trains rows of a fleet, evaluates models, records activations. On a
 // CPU each thread takes whole clients (training, recording) or whole batches (evaluation), with its
-// own Context and Workspace, so threads never wait for one another inside a step.
+// own Context and Workspace, so threads never wait for one another inside a step. On a GPU all
+// clients of a wave train in the same operations, and several batches are evaluated at once.
 #pragma once
 
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "engine/fleet.h"
+#include "engine/fleet_trainer.h"
 #include "engine/network.h"
-#include "engine/train_step.h"
 
 namespace redoubt {
-
-/// One client's training in one round.
-struct TrainingTask {
-  int row = 0;  ///< the client's row of the fleet: its start and, afterwards, its result
-  /// Epochs laid end to end, each of samples.size() / epochs samples in the order to visit them.
-  /// The last batch of an epoch may be smaller. Empty: the row stays as it is.
-  std::span<const kernels::Sample> samples;
-  int epochs = 1;
-  int batch = 64;  ///< at most the executor's
-  OptimizerSettings optimizer;
-  L2Penalty penalty;
-  RandomKey key;  ///< for dropout; the step is filled in
-};
 
 /// Models to be compared on the same images: rows of parameters under rows of masks, either shared
 /// (pitch 0) or one each. Layers below `first_layer` agree in all, so they run once a batch.
@@ -69,11 +56,11 @@ class Executor {
       std::span<const std::span<const kernels::Sample>> lists);
 
  private:
-  struct Worker;
+  struct Trainer;
+  struct Reader;
 
-  Worker& worker(int index, bool training);
-  kernels::LossTotals train_row(Worker& worker, Fleet& fleet, const TrainingTask& task,
-                                kernels::Replicas<const float> masks);
+  Trainer& trainer(int thread);
+  Reader& reader(int thread);
 
   const Network& network_;
   const kernels::ImageSource& source_;
@@ -81,8 +68,8 @@ class Executor {
   int threads_;
   int batch_;
   Context context_;
-  std::vector<std::unique_ptr<Worker>> training_;
-  std::vector<std::unique_ptr<Worker>> inference_;
+  std::vector<std::unique_ptr<Trainer>> trainers_;
+  std::vector<std::unique_ptr<Reader>> readers_;
 };
 
 }  // namespace redoubt

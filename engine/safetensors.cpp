@@ -4,9 +4,9 @@
 #include <bit>
 #include <cstring>
 #include <fstream>
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <numeric>
+#include <sstream>
+#include <utility>
 
 #include "engine/atomic_file.h"
 #include "kernels/check.h"
@@ -32,43 +32,103 @@ std::string shape_text(std::span<const std::int64_t> shape) {
 std::string read_whole(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
   if (!stream) throw InputError(path.string() + ": cannot open the model file");
-  std::string content{std::istreambuf_iterator<char>(stream), {}};
-  if (stream.bad()) throw InputError(path.string() + ": cannot read the model file");
-  return content;
+  std::ostringstream content;
+  // Inserting nothing at all counts as a failure of `content`, so an empty file is let through.
+  if (stream.peek() != std::ifstream::traits_type::eof()) content << stream.rdbuf();
+  if (stream.bad() || content.fail()) {
+    throw InputError(path.string() + ": cannot read the model file");
+  }
+  return std::move(content).str();
 }
 
-/// Reads one header entry; `bytes` are all tensors' bytes.
-NamedTensor read_tensor(const std::string& name, const Json& entry, std::string_view bytes) {
-  if (entry.at("dtype") != "F32") {
-    throw InputError("tensor " + name + " is of type " + entry.at("dtype").dump() +
-                     "; only F32 can be read");
+/// Where a tensor's bytes lie, counted from the first byte after the header.
+struct Extent {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  std::string tensor;
+};
+
+/// A list of whole numbers that are not negative.
+std::vector<std::int64_t> whole_numbers(const std::string& tensor, const Json& entry,
+                                        const char* key) {
+  const auto found = entry.find(key);
+  const bool good = found != entry.end() && found->is_array() &&
+                    std::all_of(found->begin(), found->end(), [](const Json& number) {
+                      return number.is_number_integer() && number.get<std::int64_t>() >= 0;
+                    });
+  if (!good) {
+    throw InputError(
+        "tensor " + tensor + " has " +
+        (found == entry.end() ? "no " + std::string(key) : std::string(key) + " " + found->dump()) +
+        "; it must be a list of whole numbers");
   }
-  NamedTensor tensor = {
-      .name = name, .shape = entry.at("shape").get<std::vector<std::int64_t>>(), .values = {}};
-  const auto offsets = entry.at("data_offsets").get<std::vector<std::uint64_t>>();
-  if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > bytes.size()) {
+  return found->get<std::vector<std::int64_t>>();
+}
+
+/// Reads one header entry; `bytes` are all tensors' bytes. Notes where the tensor lies.
+NamedTensor read_tensor(const std::string& name, const Json& entry, std::string_view bytes,
+                        std::vector<Extent>& extents) {
+  if (!entry.is_object()) throw InputError("tensor " + name + " has no map of properties");
+  const auto type = entry.find("dtype");
+  if (type == entry.end() || *type != "F32") {
+    throw InputError("tensor " + name + " is of type " +
+                     (type == entry.end() ? "null" : type->dump()) + "; only F32 can be read");
+  }
+  NamedTensor tensor = {.name = name, .shape = whole_numbers(name, entry, "shape"), .values = {}};
+  const std::vector<std::int64_t> offsets = whole_numbers(name, entry, "data_offsets");
+  if (offsets.size() != 2 || offsets[0] > offsets[1] ||
+      static_cast<std::uint64_t>(offsets[1]) > bytes.size()) {
     throw InputError("tensor " + name + " lies outside the file, which is perhaps truncated");
   }
+  const Extent extent = {static_cast<std::uint64_t>(offsets[0]),
+                         static_cast<std::uint64_t>(offsets[1]), name};
   std::uint64_t count = 1;
   for (const std::int64_t size : tensor.shape) {
-    if (size < 0 || (size > 0 && count > bytes.size() / static_cast<std::uint64_t>(size))) {
-      throw InputError("tensor " + name + " has the impossible shape " + shape_text(tensor.shape));
+    if (size > 0 && count > bytes.size() / static_cast<std::uint64_t>(size)) {
+      throw InputError("tensor " + name + " of shape " + shape_text(tensor.shape) +
+                       " is larger than the file");
     }
     count *= static_cast<std::uint64_t>(size);
   }
-  if (offsets[1] - offsets[0] != count * sizeof(float)) {
+  if (extent.end - extent.begin != count * sizeof(float)) {
     throw InputError("tensor " + name + " has shape " + shape_text(tensor.shape) + " but " +
-                     std::to_string(offsets[1] - offsets[0]) + " bytes");
+                     std::to_string(extent.end - extent.begin) + " bytes");
   }
+  extents.push_back(extent);
   tensor.values.resize(count);
-  if (count > 0)
-    std::memcpy(tensor.values.data(), bytes.data() + offsets[0], count * sizeof(float));
+  if (count > 0) {
+    std::memcpy(tensor.values.data(), bytes.data() + extent.begin, count * sizeof(float));
+  }
   return tensor;
+}
+
+/// Every byte belongs to exactly one tensor, as the format demands.
+void check_extents(std::vector<Extent> extents, std::uint64_t bytes) {
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  Extent before;
+  for (const Extent& extent : extents) {
+    if (extent.begin < before.end) {
+      throw InputError("tensor " + extent.tensor + " overlaps tensor " + before.tensor);
+    }
+    if (extent.begin > before.end) {
+      throw InputError("a gap of " + std::to_string(extent.begin - before.end) +
+                       " bytes lies before tensor " + extent.tensor);
+    }
+    before = extent;
+  }
+  if (before.end != bytes) {
+    throw InputError(std::to_string(bytes - before.end) + " bytes are left over after " +
+                     (extents.empty() ? "the header" : "tensor " + before.tensor));
+  }
 }
 
 TensorFile parse(std::string_view content) {
   std::uint64_t length = 0;
-  if (content.size() < kLengthBytes) throw InputError("the file is too short for a header");
+  if (content.size() < kLengthBytes) {
+    throw InputError("the file is too short for a header; it is truncated or no safetensors file");
+  }
   std::memcpy(&length, content.data(), kLengthBytes);
   if (length > content.size() - kLengthBytes) {
     throw InputError("the header of " + std::to_string(length) +
@@ -78,19 +138,15 @@ TensorFile parse(std::string_view content) {
   const std::string_view bytes = content.substr(kLengthBytes + length);
   if (!header.is_object()) throw InputError("the header is no JSON object");
   TensorFile file;
-  std::uint64_t used = 0;
+  std::vector<Extent> extents;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
       file.metadata = entry.get<std::map<std::string, std::string>>();
-      continue;
+    } else {
+      file.tensors.push_back(read_tensor(name, entry, bytes, extents));
     }
-    file.tensors.push_back(read_tensor(name, entry, bytes));
-    used += file.tensors.back().values.size() * sizeof(float);
   }
-  if (used != bytes.size()) {
-    throw InputError("the tensors take " + std::to_string(used) + " bytes, the file has " +
-                     std::to_string(bytes.size()) + " for them");
-  }
+  check_extents(std::move(extents), bytes.size());
   return file;
 }
 

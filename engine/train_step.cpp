@@ -17,13 +17,14 @@ void update(const Pass& pass, std::int64_t size, const TrainedRows& rows,
                    .beta2 = o.beta2,
                    .epsilon = o.epsilon,
                    .weight_decay = o.weight_decay},
-                  settings.step, rows.gradients, rows.values, rows.first_state, rows.second_state);
+                  settings.step, rows.gradients, rows.values, rows.first_state, rows.second_state,
+                  settings.active);
     return;
   }
   kernels::sgd(
       pass.context, pass.replicas, size,
       {.learning_rate = o.learning_rate, .momentum = o.momentum, .weight_decay = o.weight_decay},
-      rows.gradients, rows.values, rows.first_state);
+      rows.gradients, rows.values, rows.first_state, settings.active);
 }
 
 }  // namespace

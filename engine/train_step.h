@@ -15,6 +15,7 @@ struct L2Penalty {
   std::int64_t offset = 0;  ///< the tensor's place in a row
   std::int64_t size = 0;
   float lambda = 0;
+  bool operator==(const L2Penalty&) const = default;
 };
 
 /// What a step changes: rows [R][row] of values, gradients and optimizer state.
@@ -23,13 +24,15 @@ struct TrainedRows {
   kernels::Replicas<float> gradients = {};
   kernels::Replicas<float> first_state = {};   ///< velocity or first moment; absent if not needed
   kernels::Replicas<float> second_state = {};  ///< adam only
+  bool operator==(const TrainedRows&) const = default;
 };
 
-/// How to step.
+/// How to step. The pointers are to the device's memory.
 struct StepSettings {
-  OptimizerSettings optimizer;
-  L2Penalty penalty;  ///< lambda 0: none
-  int step = 1;       ///< since the optimizer state was 0, counted from 1
+  OptimizerSettings optimizer = {};
+  L2Penalty penalty = {};                ///< lambda 0: none
+  const std::int32_t* step = nullptr;    ///< steps since the optimizer state was 0; adam only
+  const std::uint8_t* active = nullptr;  ///< [R] rows under 0 stay as they are; absent: all step
 };
 
 /// Gathers the batch, runs forward, loss and backward, and updates the rows. samples [R][N];

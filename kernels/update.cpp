@@ -43,13 +43,15 @@ void adam_step(std::int64_t size, AdamSettings s, float step_size, float second_
 }  // namespace
 
 void sgd(Context& context, int replicas, std::int64_t size, const SgdSettings& settings,
-         Replicas<const float> gradients, Replicas<float> parameters, Replicas<float> velocity) {
+         Replicas<const float> gradients, Replicas<float> parameters, Replicas<float> velocity,
+         const std::uint8_t* active) {
   if constexpr (kCudaBuilt) {
     if (on_cuda(context))
-      return cuda::sgd(context, replicas, size, settings, gradients, parameters, velocity);
+      return cuda::sgd(context, replicas, size, settings, gradients, parameters, velocity, active);
   }
   check(settings.momentum == 0 || velocity, "momentum needs velocity");
   for (int r = 0; r < replicas; ++r) {
+    if (active != nullptr && active[r] == 0) continue;
     if (settings.momentum == 0) {
       sgd_plain(size, settings, gradients[r], parameters[r]);
     } else {
@@ -58,23 +60,23 @@ void sgd(Context& context, int replicas, std::int64_t size, const SgdSettings& s
   }
 }
 
-void adam(Context& context, int replicas, std::int64_t size, const AdamSettings& settings, int step,
-          Replicas<const float> gradients, Replicas<float> parameters, Replicas<float> first_moment,
-          Replicas<float> second_moment) {
+void adam(Context& context, int replicas, std::int64_t size, const AdamSettings& settings,
+          const std::int32_t* step, Replicas<const float> gradients, Replicas<float> parameters,
+          Replicas<float> first_moment, Replicas<float> second_moment, const std::uint8_t* active) {
   if constexpr (kCudaBuilt) {
     if (on_cuda(context))
       return cuda::adam(context, replicas, size, settings, step, gradients, parameters,
-                        first_moment, second_moment);
+                        first_moment, second_moment, active);
   }
-  check(step >= 1, "adam counts its steps from 1");
   // p -= lr · (m / (1 - β1^t)) / (√(v / (1 - β2^t)) + ε), with both corrections taken out of the
   // loop.
-  const double first_bias = 1 - std::pow(static_cast<double>(settings.beta1), step);
-  const double second_bias = 1 - std::pow(static_cast<double>(settings.beta2), step);
+  const double first_bias = 1 - std::pow(static_cast<double>(settings.beta1), *step + 1);
+  const double second_bias = 1 - std::pow(static_cast<double>(settings.beta2), *step + 1);
   const auto step_size =
       static_cast<float>(static_cast<double>(settings.learning_rate) / first_bias);
   const auto second_correction = static_cast<float>(1 / std::sqrt(second_bias));
   for (int r = 0; r < replicas; ++r) {
+    if (active != nullptr && active[r] == 0) continue;
     adam_step(size, settings, step_size, second_correction, gradients[r], parameters[r],
               first_moment[r], second_moment[r]);
   }

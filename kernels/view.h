@@ -29,6 +29,7 @@ struct Replicas {
   constexpr explicit operator bool() const { return data != nullptr; }
   /// The same replicas, each block seen from `elements` further on.
   constexpr Replicas offset(std::int64_t elements) const { return {data + elements, pitch}; }
+  bool operator==(const Replicas&) const = default;
   /// The view that starts at replica `first`.
   constexpr Replicas from(int first) const { return {data + first * pitch, pitch}; }
 };

@@ -158,10 +158,12 @@ OperationCase adam_case(int replicas, std::int64_t size, const kernels::AdamSett
     Blocks<float> p(device, replicas, size, {3}, o.parameters);
     Blocks<float> m(device, replicas, size, {3}, Values(o.parameters.size(), 0.0));
     Blocks<float> v(device, replicas, size, {3}, Values(o.parameters.size(), 0.0));
-    int step = 0;
+    Buffer<std::int32_t> step(device, 1);
+    std::int32_t steps = 0;
     for (const Values& gradients : {o.gradients, o.more_gradients}) {
       Blocks<float> g(device, replicas, size, {3}, gradients);
-      kernels::adam(context, replicas, size, settings, ++step, g.view(), p.view(), m.view(),
+      step.upload(std::vector{steps++});
+      kernels::adam(context, replicas, size, settings, step.data(), g.view(), p.view(), m.view(),
                     v.view());
       context.synchronize();
     }

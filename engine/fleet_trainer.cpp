@@ -1,0 +1,165 @@
+#include "engine/fleet_trainer.h"
+
+#include <algorithm>
+
+#include "kernels/check.h"
+
+namespace redoubt {
+
+using kernels::LossTotals;
+using kernels::Sample;
+
+namespace {
+
+/// Copies host values into a buffer that grows when it must.
+template <class T>
+void upload(Context& context, const std::vector<T>& values, Buffer<T>& buffer) {
+  if (buffer.count() < std::ssize(values)) buffer = {context.device(), std::ssize(values)};
+  context.copy_to_device(buffer.data(), values.data(), values.size() * sizeof(T));
+}
+
+template <class T>
+void fill_zero(Context& context, Buffer<T>& buffer) {
+  context.fill_zero(buffer.data(), buffer.bytes());
+}
+
+/// A task's batches: how many an epoch has, and which samples each holds.
+struct Batches {
+  explicit Batches(const TrainingTask& task)
+      : epoch_size(task.samples.size() / static_cast<std::size_t>(task.epochs)),
+        batch(static_cast<std::size_t>(task.batch)),
+        per_epoch((epoch_size + batch - 1) / batch) {}
+
+  std::span<const Sample> at(const TrainingTask& task, std::size_t step) const {
+    const std::size_t first = step % per_epoch * batch;
+    return task.samples.subspan(step / per_epoch * epoch_size + first,
+                                std::min(batch, epoch_size - first));
+  }
+
+  std::size_t epoch_size;
+  std::size_t batch;
+  std::size_t per_epoch;
+};
+
+}  // namespace
+
+bool can_follow(const TrainingTask& first, const TrainingTask& second) {
+  return second.row == first.row + 1 && second.optimizer == first.optimizer &&
+         second.penalty == first.penalty;
+}
+
+FleetTrainer::FleetTrainer(const Network& network, const kernels::ImageSource& source,
+                           Context& context, int batch)
+    : network_(network),
+      source_(source),
+      context_(context),
+      batch_(batch),
+      step_(context.device(), 1) {}
+
+void FleetTrainer::train(Fleet& fleet, std::span<const TrainingTask> tasks,
+                         kernels::Replicas<const float> masks, std::span<LossTotals> totals) {
+  const int replicas = static_cast<int>(tasks.size());
+  if (replicas == 0) return;
+  const TrainingTask& first = tasks.front();
+  check(first.row >= 0 && first.row + replicas <= fleet.rows(), "a task's row is in the fleet");
+  check(fleet.state_rows() >= first.optimizer.state_rows(), "the fleet has the optimizer's state");
+  prepare(replicas);
+  const int steps = make_plan(tasks);
+
+  const auto rows = [&](kernels::Replicas<float> matrix) {
+    return matrix ? matrix.from(first.row) : matrix;
+  };
+  const auto row_bytes = static_cast<std::size_t>(replicas * fleet.pitch()) * sizeof(float);
+  for (int s = 0; s < fleet.state_rows(); ++s) {
+    context_.fill_zero(rows(fleet.state(s)).data, row_bytes);
+  }
+  const StepIdentity identity = {.rows = {.values = rows(fleet.values()),
+                                          .gradients = rows(fleet.gradients()),
+                                          .first_state = rows(fleet.state(0)),
+                                          .second_state = rows(fleet.state(1))},
+                                 .masks = masks ? masks.from(first.row) : masks,
+                                 .optimizer = first.optimizer,
+                                 .penalty = first.penalty,
+                                 .plan = {.replicas = replicas,
+                                          .batch = batch_,
+                                          .samples = planned_samples_.data(),
+                                          .steps = planned_steps_.data(),
+                                          .last_epoch = planned_last_epoch_.data()}};
+  if (!replay_ || !(identity == identity_)) {
+    identity_ = identity;
+    replay_.emplace(context_, [this] { step(identity_); });
+  }
+  for (int s = 0; s < steps; ++s) replay_->run();
+  context_.copy_to_host(totals.data(), totals_.data(), tasks.size() * sizeof(LossTotals));
+}
+
+/// Lays the tasks' batches out step by step and returns how many steps the longest task takes.
+int FleetTrainer::make_plan(std::span<const TrainingTask> tasks) {
+  steps_.clear();
+  last_epoch_.clear();
+  keys_.clear();
+  for (std::size_t r = 0; r < tasks.size(); ++r) {
+    const TrainingTask& task = tasks[r];
+    check(r == 0 || can_follow(tasks[r - 1], task), "tasks that train together fit together");
+    check(task.batch >= 1 && task.batch <= batch_, "a task's batch is at most the executor's");
+    check(task.epochs >= 1, "a task has at least one epoch");
+    const auto per_epoch = static_cast<std::int32_t>(Batches(task).per_epoch);
+    steps_.push_back(per_epoch * task.epochs);
+    last_epoch_.push_back(per_epoch * (task.epochs - 1));
+    keys_.push_back(task.key);
+  }
+  const std::int32_t steps = *std::max_element(steps_.begin(), steps_.end());
+  const auto batch = static_cast<std::size_t>(batch_);
+  samples_.assign(static_cast<std::size_t>(steps) * tasks.size() * batch, Sample());
+  for (std::size_t r = 0; r < tasks.size(); ++r) {
+    const Batches batches(tasks[r]);
+    for (std::size_t s = 0; s < static_cast<std::size_t>(steps_[r]); ++s) {
+      const auto taken = batches.at(tasks[r], s);
+      std::copy(taken.begin(), taken.end(),
+                samples_.begin() + static_cast<std::ptrdiff_t>((s * tasks.size() + r) * batch));
+    }
+  }
+  upload(context_, samples_, planned_samples_);
+  upload(context_, steps_, planned_steps_);
+  upload(context_, last_epoch_, planned_last_epoch_);
+  upload(context_, keys_, batch_keys_);
+  fill_zero(context_, step_);
+  fill_zero(context_, totals_);
+  return steps;
+}
+
+/// The memory of a step of so many replicas.
+void FleetTrainer::prepare(int replicas) {
+  if (workspace_ && workspace_->replicas() == replicas) return;
+  const Device device = context_.device();
+  replay_.reset();
+  workspace_.reset();  // before the new one: two may not fit
+  workspace_.emplace(network_, device, replicas, batch_, true);
+  batch_samples_ = {device, std::int64_t{replicas} * batch_};
+  active_ = {device, replicas};
+  totals_ = {device, replicas};
+}
+
+void FleetTrainer::step(const StepIdentity& identity) {
+  const kernels::StepState state = {.step = step_.data(),
+                                    .batch = batch_samples_.data(),
+                                    .keys = batch_keys_.data(),
+                                    .active = active_.data(),
+                                    .totals = totals_.data()};
+  kernels::begin_step(context_, identity.plan, state);
+  train_step(network_, *workspace_,
+             {.context = context_,
+              .replicas = identity.plan.replicas,
+              .batch = batch_,
+              .masks = identity.masks,
+              .keys = state.keys},
+             source_, batch_samples_.replicas(batch_), identity.rows,
+             {.optimizer = identity.optimizer,
+              .penalty = identity.penalty,
+              .step = state.step,
+              .active = state.active},
+             state.totals);
+  kernels::end_step(context_, state);
+}
+
+}  // namespace redoubt

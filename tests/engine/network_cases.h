@@ -1,0 +1,58 @@
+// The tiny networks that the engine's tests run through: each adds something to the one before.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/layer_spec.h"
+#include "engine/shape.h"
+
+namespace redoubt::test {
+
+inline LayerSpec conv(int channels, int kernel, int stride = 1, int padding = 0) {
+  return {"conv",
+          {{"channels", static_cast<double>(channels)},
+           {"kernel", static_cast<double>(kernel)},
+           {"stride", static_cast<double>(stride)},
+           {"padding", static_cast<double>(padding)}}};
+}
+inline LayerSpec relu() { return {"relu", {}}; }
+inline LayerSpec pool(const char* kind, int window, int stride = 0) {
+  return {kind, {{"window", static_cast<double>(window)}, {"stride", static_cast<double>(stride)}}};
+}
+inline LayerSpec dense(int units) { return {"dense", {{"units", static_cast<double>(units)}}}; }
+inline LayerSpec dropout(double rate) { return {"dropout", {{"rate", rate}}}; }
+
+struct NetworkCase {
+  std::string name;
+  Shape input;
+  int classes;
+  std::vector<LayerSpec> layers;
+};
+
+inline std::vector<NetworkCase> network_cases() {
+  return {
+      {"Dense", {2, 3, 2}, 4, {dense(4)}},
+      {"ConvStridePadding", {2, 7, 6}, 3, {conv(4, 3, 2, 1), relu(), dense(3)}},
+      {"FusedMaxPool",
+       {1, 9, 9},
+       3,
+       {conv(3, 3), relu(), pool("max_pool", 2), conv(4, 2), relu(), dense(5), relu(), dense(3)}},
+      {"OverlappingMaxPool", {1, 8, 9}, 3, {conv(3, 2), relu(), pool("max_pool", 3, 2), dense(3)}},
+      {"MaxPoolBeforeRelu",
+       {2, 7, 7},
+       3,
+       {conv(3, 3, 1, 2), pool("max_pool", 3, 2), relu(), dense(3)}},
+      {"AveragePool",
+       {2, 8, 8},
+       4,
+       {pool("average_pool", 2), conv(5, 3, 1, 1), relu(), pool("average_pool", 3, 1), dense(4)}},
+      {"Dropout",
+       {1, 7, 7},
+       3,
+       {conv(4, 3), relu(), pool("max_pool", 2), dropout(0.25), dense(6), relu(), dropout(0.5),
+        dense(3)}},
+  };
+}
+
+}  // namespace redoubt::test
