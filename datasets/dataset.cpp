@@ -135,8 +135,9 @@ Dataset load_synthetic_color(const DatasetSettings& /*settings*/, std::uint64_t 
 void keep_subset(Dataset& dataset, int count, std::uint64_t seed) {
   Split& train = dataset.train;
   if (count < dataset.classes || count > train.count()) {
-    throw InputError(fmt::format("data.train_samples is {}; {} has {} training images", count,
-                                 dataset.name, train.count()));
+    throw InputError(
+        fmt::format("data.train_samples is {}; it may be from {}, one a class, to {}, all of {}",
+                    count, dataset.classes, train.count(), dataset.name));
   }
   const std::vector<int> kept = draw_balanced(train.labels, dataset.classes, count,
                                               {.seed = seed, .purpose = Purpose::train_subset});

@@ -42,8 +42,8 @@ Idx read_idx(const std::filesystem::path& path, std::size_t dimensions) {
   std::uint64_t size = 1;
   for (std::size_t d = 0; d < dimensions; ++d) {
     idx.sizes.push_back(big_endian(bytes, 4 + 4 * d));
-    // Saturate: a product past the file's size is wrong by any amount.
-    size = std::min<std::uint64_t>(size * idx.sizes.back(), std::uint64_t{1} << 40);
+    // Saturate, so that no product overflows: past 2 GiB every announcement is wrong.
+    size = std::min(size * idx.sizes.back(), std::uint64_t{1} << 31);
   }
   if (bytes.size() - header != size) {
     throw InputError(fmt::format(

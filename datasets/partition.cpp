@@ -200,12 +200,13 @@ void exchange_images(const Deal& deal, Lists& clients) {
   for (const int client : deal.required.clients) {
     auto& own = clients[static_cast<std::size_t>(client)];
     if (std::any_of(own.begin(), own.end(), has_label)) continue;
-    // From the client with most images of the label that would keep one.
+    // From the client with most images of the label; one that must hold it keeps one.
     std::vector<int>* donor = nullptr;
-    std::ptrdiff_t most = 1;
-    for (auto& other : clients) {
+    std::ptrdiff_t most = 0;
+    for (int id = 0; id < deal.clients; ++id) {
+      auto& other = clients[static_cast<std::size_t>(id)];
       const std::ptrdiff_t held = std::count_if(other.begin(), other.end(), has_label);
-      if (held > most) {
+      if (held > most && (held > 1 || !deal.is_required(id))) {
         donor = &other;
         most = held;
       }
@@ -236,6 +237,11 @@ std::vector<std::vector<int>> partition(std::span<const std::uint8_t> labels, in
                                         std::span<const int> pool, int clients,
                                         const PartitionSettings& settings,
                                         const HoldsLabel& required, std::uint64_t seed) {
+  if (std::ssize(pool) < clients) {
+    throw InputError(
+        fmt::format("federation.clients is {}; there are {} training images to deal out", clients,
+                    pool.size()));
+  }
   const Deal deal = {labels, classes, pool, clients, required};
   RandomStream random({.seed = seed, .purpose = Purpose::partition});
   Lists lists;
