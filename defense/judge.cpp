@@ -23,11 +23,14 @@ std::vector<Evaluation> judge(Server& server, const ModelVariants& variants, Jud
 }
 
 int last_tolerable(const std::vector<Evaluation>& levels, const StopRule& stop) {
+  // A level that loses exactly what is allowed is tolerable, however its quotients are rounded; one
+  // that is not a number is not.
+  constexpr double kRounding = 1e-12;
   const auto tolerable = [&](const Evaluation& level) {
-    if (stop.accuracy_drop && level.accuracy < levels[0].accuracy - *stop.accuracy_drop) {
-      return false;
-    }
-    return !stop.loss_rise || level.loss <= levels[0].loss + *stop.loss_rise;
+    const double accuracy_drop = levels[0].accuracy - level.accuracy;
+    const double loss_rise = level.loss - levels[0].loss;
+    if (stop.accuracy_drop && !(accuracy_drop <= *stop.accuracy_drop + kRounding)) return false;
+    return !stop.loss_rise || loss_rise <= *stop.loss_rise + kRounding;
   };
   std::size_t level = 0;
   while (level + 1 < levels.size() && tolerable(levels[level + 1])) ++level;

@@ -10,14 +10,14 @@ namespace redoubt {
 
 namespace {
 
-std::vector<double> mean_ranks(const std::vector<DormancyReport>& reports) {
-  std::vector<double> mean(reports.front().ranks.size());
+/// Each channel's ranks summed over the clients: ordered as their means are, but whole, so that
+/// ties are ties.
+std::vector<std::int64_t> rank_sums(const std::vector<DormancyReport>& reports) {
+  std::vector<std::int64_t> sums(reports.front().ranks.size());
   for (const DormancyReport& report : reports) {
-    for (std::size_t c = 0; c < mean.size(); ++c) {
-      mean[c] += report.ranks[c] / static_cast<double>(reports.size());
-    }
+    for (std::size_t c = 0; c < sums.size(); ++c) sums[c] += report.ranks[c];
   }
-  return mean;
+  return sums;
 }
 
 /// Channel indices in the order of `earlier`; equals stay in the order of their index.
@@ -90,21 +90,21 @@ void zero_pruned_parameters(Server& server, const ChannelSpan& layer,
 }  // namespace
 
 std::vector<int> ranking_vote(const std::vector<DormancyReport>& reports) {
-  const std::vector<double> mean = mean_ranks(reports);
-  return channels_ordered(mean.size(),
-                          [&](std::size_t a, std::size_t b) { return mean[a] < mean[b]; });
+  const std::vector<std::int64_t> ranks = rank_sums(reports);
+  return channels_ordered(ranks.size(),
+                          [&](std::size_t a, std::size_t b) { return ranks[a] < ranks[b]; });
 }
 
 std::vector<int> majority_vote(const std::vector<DormancyReport>& reports,
                                PruneSettings::Ties ties) {
-  const std::vector<double> mean = mean_ranks(reports);
-  std::vector<int> votes(mean.size());
+  const std::vector<std::int64_t> ranks = rank_sums(reports);
+  std::vector<int> votes(ranks.size());
   for (const DormancyReport& report : reports) {
     for (std::size_t c = 0; c < votes.size(); ++c) votes[c] += report.votes[c];
   }
-  return channels_ordered(mean.size(), [&](std::size_t a, std::size_t b) {
+  return channels_ordered(ranks.size(), [&](std::size_t a, std::size_t b) {
     if (votes[a] != votes[b]) return votes[a] > votes[b];
-    return ties == PruneSettings::Ties::mean_rank && mean[a] < mean[b];
+    return ties == PruneSettings::Ties::mean_rank && ranks[a] < ranks[b];
   });
 }
 

@@ -14,7 +14,7 @@ struct StopRule {
   /// Most accuracy that may be lost, as a fraction of 1, against the model before the stage.
   std::optional<double> accuracy_drop = 0.01;
   /// Most mean loss that may be gained. Both may be given.
-  std::optional<double> loss_rise;
+  std::optional<double> loss_rise = {};
   bool operator==(const StopRule&) const = default;
 };
 
@@ -41,8 +41,8 @@ struct PruneSettings {
   Ties ties = Ties::mean_rank;  ///< majority vote only
   std::string layer = "last";   ///< a conv layer's name, or "last"
   Judge judge = Judge::automatic;
-  StopRule stop;
-  std::optional<int> channels;  ///< prune exactly so many and ask no judge
+  StopRule stop = {};
+  std::optional<int> channels = {};  ///< prune exactly so many and ask no judge
   bool operator==(const PruneSettings&) const = default;
 };
 
@@ -50,19 +50,19 @@ struct PruneSettings {
 /// the clients.
 struct FineTuneSettings {
   int rounds = 10;
-  std::optional<float> learning_rate;  ///< absent: what the training rounds ended with
+  std::optional<float> learning_rate = {};  ///< absent: what the training rounds ended with
   bool operator==(const FineTuneSettings&) const = default;
 };
 
 /// Adjusting extreme weights (section IV-C): weights of a conv layer outside μ ± Δσ become 0.
 struct AdjustWeightsSettings {
   std::string layer = "last";
-  std::optional<double> delta;  ///< Δ, fixed; absent: swept downward as below
+  std::optional<double> delta = {};  ///< Δ, fixed; absent: swept downward as below
   double from = 5.0;
   double to = 0.5;
   double step = 0.25;
   Judge judge = Judge::automatic;
-  StopRule stop;
+  StopRule stop = {};
   bool operator==(const AdjustWeightsSettings&) const = default;
 };
 

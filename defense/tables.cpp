@@ -1,6 +1,7 @@
 // The tables of stages and aggregation rules. A new one is one file beside this one and one row
 // here.
 #include <array>
+#include <vector>
 
 #include "defense/adjust_weights.h"
 #include "defense/fine_tune.h"
@@ -42,11 +43,11 @@ std::span<const StageEntry> stage_table() {
 }
 
 std::span<const RuleEntry> rule_table() {
-  static const std::array<RuleEntry, 1> table = {{
+  static const std::vector<RuleEntry> table = {
       {.name = "fedavg",
        .description = "mean of the updates, weighted by sample counts",
        .make = []() -> std::unique_ptr<AggregationRule> { return std::make_unique<FedAvg>(); }},
-  }};
+  };
   return table;
 }
 

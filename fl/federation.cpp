@@ -16,7 +16,7 @@ using kernels::Sample;
 /// Σ weight · update over the waves so far, in double, so that a round's result does not depend on
 /// how it was cut into waves.
 struct Federation::WaveSum {
-  std::vector<double> weighted;
+  Buffer<double> weighted;  ///< on the device
   double weight = 0;
 };
 
@@ -95,7 +95,7 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
   const RoundPlan plan = {
       .round = round, .participants = participants, .learning_rate = learning_rate};
   RoundReport report = {.participants = participants, .training = {}, .diagnostics = {}};
-  WaveSum sum = {.weighted = std::vector<double>(static_cast<std::size_t>(model.row.count()))};
+  WaveSum sum = {.weighted = Buffer<double>(executor_.device(), model.row.count())};
 
   const int rows = wave_rows(participants);
   for (int first = 0; first < participants; first += rows) {
@@ -109,8 +109,9 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
   // global ← global + η · Σ weight · update / Σ weight
   if (sum.weight > 0) {
     std::vector<float> global = model.row.download();
+    const std::vector<double> weighted = sum.weighted.download();
     for (std::size_t i = 0; i < global.size(); ++i) {
-      const double step = static_cast<double>(settings_.server_lr) * sum.weighted[i] / sum.weight;
+      const double step = static_cast<double>(settings_.server_lr) * weighted[i] / sum.weight;
       global[i] = static_cast<float>(static_cast<double>(global[i]) + step);
     }
     model.row.upload(global);
@@ -211,7 +212,8 @@ void Federation::add_aggregate(std::span<const int> wave, WaveSum& sum, RoundRep
   report.diagnostics = aggregate.diagnostics;
   if (!aggregate.combined.empty()) {
     check(std::ssize(aggregate.combined) == shape.columns, "a combined row has every column");
-    std::copy(aggregate.combined.begin(), aggregate.combined.end(), sum.weighted.begin());
+    const std::vector<double> combined(aggregate.combined.begin(), aggregate.combined.end());
+    sum.weighted.upload(combined);
     sum.weight = 1;
     return;
   }
@@ -251,6 +253,8 @@ std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
     for (const int rank : report.ranks) report.votes.push_back(rank < vote_count ? 1 : 0);
     const ClientRound place = client_round(client, round, static_cast<int>(clients_.size()));
     client.act(round, [&](const Behaviour& b) { b.edit_dormancy(place, report); });
+    check(std::ssize(report.ranks) == layer.channels && std::ssize(report.votes) == layer.channels,
+          "a dormancy report has a rank and a vote for each channel");
     reports.push_back(std::move(report));
   }
   return reports;
@@ -266,6 +270,7 @@ std::vector<double> Federation::ask_accuracies(const ModelVariants& variants, in
     const ClientRound place = client_round(client, round, static_cast<int>(clients_.size()));
     client.act(round, [&](const Behaviour& b) { b.edit_accuracies(place, accuracies); });
     for (std::size_t v = 0; v < mean.size(); ++v) {
+      check(accuracies[v] >= 0 && accuracies[v] <= 1, "a reported accuracy is in [0, 1]");
       mean[v] += accuracies[v] / static_cast<double>(clients_.size());
     }
   }

@@ -1,0 +1,133 @@
+// Whole experiments, small: the attack succeeds where nobody defends, a clean run knows nothing of
+// the trigger, and each stage moves accuracy and attack success the way it should. Trajectories
+// differ between machines as they do between seeds, so limits are far from what is usual (see the
+// printed figures).
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <iomanip>
+#include <iostream>
+#include <map>
+
+#include "experiments/runner/simulation.h"
+
+namespace redoubt::test {
+namespace {
+
+/// Accuracy and attack success rate after each stage: "training", "prune", ...
+struct Figures {
+  double accuracy = 0;
+  double attack_success_rate = 0;
+};
+
+class Outcome : public runner::SimulationObserver {
+ public:
+  void record(const Record& record, double /*images_per_second*/) override {
+    const std::string stage = record.stage == "round" ? "training" : record.stage;
+    const RecordValue* rate = record.find("attack_success_rate");
+    stages[stage] = {.accuracy = std::get<double>(*record.find("accuracy")),
+                     .attack_success_rate = rate == nullptr ? 0 : std::get<double>(*rate)};
+    if (stage == "prune") pruned = std::get<std::int64_t>(*record.find("pruned_channels"));
+    if (stage == "adjust_weights") {
+      zeroed = std::get<std::int64_t>(*record.find("zeroed_weights"));
+    }
+  }
+  void checkpoint(TensorFile /*state*/) override {}
+
+  std::map<std::string, Figures> stages;
+  std::int64_t pruned = 0;
+  std::int64_t zeroed = 0;
+};
+
+/// Runs an experiment and prints its figures in percent.
+Outcome run(const std::string& label, const std::string& yaml,
+            const std::vector<std::string>& overrides) {
+  Outcome outcome;
+  const std::atomic<bool> stop = false;
+  runner::Simulation simulation(runner::parse_experiment(yaml, "test", overrides), outcome, stop);
+  simulation.run();
+  std::cout << std::fixed << std::setprecision(1) << std::left << std::setw(28) << label;
+  for (const char* stage : {"training", "prune", "fine_tune", "adjust_weights"}) {
+    const auto found = outcome.stages.find(stage);
+    if (found == outcome.stages.end()) continue;
+    std::cout << "  " << stage << " " << 100 * found->second.accuracy << " / "
+              << 100 * found->second.attack_success_rate;
+  }
+  std::cout << "\n";
+  return outcome;
+}
+
+constexpr const char* kSynthetic = R"(
+name: synthetic
+device: cpu
+data:
+  dataset: synthetic-gray
+  train_samples: 2500
+  validation_samples: 500
+model:
+  layers: [{conv: {channels: 8, kernel: 5}}, relu, {max_pool: 2},
+           {conv: {channels: 16, kernel: 5}}, relu, {max_pool: 2}, {dense: 64}, relu, {dense: 10}]
+federation:
+  clients: 6
+  rounds: 8
+  local: {epochs: 2, batch: 32, optimizer: {kind: sgd, lr: 0.03, momentum: 0.9}}
+  lr_decay: 0.95
+attack:
+  clients: 1
+  trigger: {kind: pixels, pixels: 9, row: 4, column: 4}
+  victim: 9
+  target: 1
+  poison: {copies: 4}
+  scale: 3
+defense:
+  after_training:
+    - prune: {vote: ranking, stop: {accuracy_drop: 0.02}}
+    - fine_tune: {rounds: 3, lr: 0.01}
+    - adjust_weights: {delta: 1.5}
+)";
+
+/// No stamped image is ever trained on, but stamped images are still tested.
+const std::vector<std::string> kHarmless = {"attack.poison.copies=0", "attack.scale=1",
+                                            "defense.after_training=[]"};
+
+std::vector<std::string> with_seed(int seed, std::vector<std::string> overrides = {}) {
+  overrides.push_back("seed=" + std::to_string(seed));
+  return overrides;
+}
+
+class EndToEnd : public testing::TestWithParam<int> {};
+
+TEST_P(EndToEnd, TheAttackSucceedsOnSyntheticImagesAndEachStageActs) {
+  const Outcome clean = run("synthetic, no attack", kSynthetic, with_seed(GetParam(), kHarmless));
+  const Outcome attacked = run("synthetic, attacked", kSynthetic, with_seed(GetParam()));
+  EXPECT_GT(clean.stages.at("training").accuracy, 0.97);
+  EXPECT_LT(clean.stages.at("training").attack_success_rate, 0.1);
+
+  const Figures trained = attacked.stages.at("training");
+  EXPECT_GT(trained.accuracy, 0.95) << "a backdoor hides behind good accuracy";
+  EXPECT_GT(trained.attack_success_rate, 0.85);
+
+  // Pruning may cost 0.02 of the server's 500 images; the test images see about that.
+  const Figures pruned = attacked.stages.at("prune");
+  EXPECT_GE(attacked.pruned, 2);
+  EXPECT_LE(attacked.pruned, 15);
+  EXPECT_GT(pruned.accuracy, trained.accuracy - 0.05);
+  EXPECT_LE(pruned.accuracy, trained.accuracy + 0.005);
+
+  // Fine-tuning wins accuracy back, and the attacker, who still takes part, keeps the backdoor.
+  const Figures tuned = attacked.stages.at("fine_tune");
+  EXPECT_GE(tuned.accuracy, pruned.accuracy);
+  EXPECT_GT(tuned.attack_success_rate, 0.8);
+
+  // Adjusting weights costs accuracy and hurts the backdoor.
+  const Figures adjusted = attacked.stages.at("adjust_weights");
+  EXPECT_GT(attacked.zeroed, 20);
+  EXPECT_LT(adjusted.accuracy, tuned.accuracy);
+  EXPECT_LT(adjusted.attack_success_rate, tuned.attack_success_rate);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, EndToEnd, testing::Values(1, 2, 3));
+
+}  // namespace
+}  // namespace redoubt::test

@@ -1,0 +1,111 @@
+// Fine-tuning: masks stay, everybody takes part, a stop loses nothing. And the tables.
+#include "defense/fine_tune.h"
+
+#include "defense/prune.h"
+#include "tests/defense/trained_world.h"
+#include "tests/support/expect_message.h"
+
+namespace redoubt::test {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TEST(FineTune, TrainsUnderTheMasks) {
+  TrainedWorld trained;
+  Prune({.channels = 3}).run(trained.server, {});
+  const std::vector<float> mask = trained.model.mask.download();
+  const std::vector<float> before = trained.model.row.download();
+  const Record record = *FineTune({.rounds = 2, .learning_rate = 0.02F}).run(trained.server, {});
+  EXPECT_EQ(record.stage, "fine_tune");
+  EXPECT_EQ(value_of<std::int64_t>(record, "rounds"), 2);
+  EXPECT_EQ(trained.model.mask.download(), mask);
+  const std::vector<float> after = trained.model.row.download();
+  for (int c = 0; c < trained.layer().channels; ++c) {
+    const auto from = trained.weight().offset + c * trained.per_channel();
+    const std::vector<float> weights(after.begin() + from,
+                                     after.begin() + from + trained.per_channel());
+    const std::vector<float> old(before.begin() + from,
+                                 before.begin() + from + trained.per_channel());
+    if (mask[static_cast<std::size_t>(trained.layer().offset + c)] == 0) {
+      EXPECT_EQ(weights, std::vector<float>(weights.size(), 0.0F)) << "channel " << c;
+    } else {
+      EXPECT_NE(weights, old) << "channel " << c;
+    }
+  }
+  EXPECT_EQ(value_of<double>(record, "accuracy"),
+            trained.server.test(trained.model.variant()).front().clean.accuracy);
+}
+
+/// A client that notes the rounds in which it sends an update.
+class NotesRounds : public Behaviour {
+ public:
+  explicit NotesRounds(std::vector<int>& rounds) : Behaviour(RoundWindow()), rounds_(rounds) {}
+  void edit_update(const ClientRound& round, UpdateRow& /*update*/) const override {
+    rounds_.push_back(round.round);
+  }
+
+ private:
+  std::vector<int>& rounds_;
+};
+
+TEST(FineTune, HasTheAttackerStillTakingPart) {
+  std::vector<int> rounds;
+  TrainedWorld trained(true, [&](std::vector<Client>& clients) {
+    clients[2].behaviours = {std::make_shared<NotesRounds>(rounds)};
+  });
+  EXPECT_EQ(rounds.size(), static_cast<std::size_t>(TrainedWorld::kRounds));
+  rounds.clear();
+  FineTune({.rounds = 3}).run(trained.server, {.last_learning_rate = 0.01F});
+  constexpr int kLast = TrainedWorld::kRounds;
+  EXPECT_THAT(rounds, ElementsAre(kLast + 1, kLast + 2, kLast + 3));
+}
+
+TEST(FineTune, TrainsAtItsOwnLearningRateOrAtTheLast) {
+  const auto result = [](const std::optional<float>& own, float last) {
+    TrainedWorld trained;
+    FineTune({.rounds = 1, .learning_rate = own}).run(trained.server, {.last_learning_rate = last});
+    return trained.model.row.download();
+  };
+  EXPECT_EQ(result(0.02F, 0.5F), result(std::nullopt, 0.02F));
+  EXPECT_NE(result(0.02F, 0.5F), result(0.01F, 0.5F));
+}
+
+TEST(FineTune, StopsWhenAskedAndGoesOnToTheSameBits) {
+  const FineTune stage({.rounds = 4, .learning_rate = 0.02F});
+  EXPECT_EQ(stage.rounds(), 4);
+  TrainedWorld undisturbed;
+  const Record expected = *stage.run(undisturbed.server, {});
+  TrainedWorld stopped;
+  std::vector<int> told;
+  const auto record = stage.run(stopped.server, {.on_round = [&](int round, const RoundReport&) {
+                                  told.push_back(round);
+                                  return told.size() < 2;
+                                }});
+  EXPECT_FALSE(record.has_value());
+  EXPECT_THAT(told, ElementsAre(TrainedWorld::kRounds + 1, TrainedWorld::kRounds + 2));
+  const auto rest = stage.run(stopped.server, {.rounds_done = 2});
+  ASSERT_TRUE(rest.has_value());
+  EXPECT_EQ(rest->values, expected.values);
+  EXPECT_EQ(stopped.model.row.download(), undisturbed.model.row.download());
+}
+
+TEST(StageTable, NamesEveryStageAsItNamesItself) {
+  std::vector<std::string> made;
+  for (const StageSettings& settings :
+       {StageSettings(PruneSettings()), StageSettings(FineTuneSettings()),
+        StageSettings(AdjustWeightsSettings())}) {
+    made.push_back(make_stage(settings)->name());
+  }
+  std::vector<std::string> listed;
+  for (const StageEntry& entry : stage_table()) listed.push_back(entry.name);
+  EXPECT_EQ(made, listed);
+}
+
+TEST(RuleTable, MakesEveryRuleAndSuggestsTheNearest) {
+  for (const RuleEntry& entry : rule_table()) EXPECT_NE(make_rule(entry.name), nullptr);
+  EXPECT_THAT(input_error([] { make_rule("fedavgg"); }), HasSubstr("did you mean \"fedavg\""));
+}
+
+}  // namespace
+}  // namespace redoubt::test
