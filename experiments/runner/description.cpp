@@ -9,7 +9,8 @@ namespace redoubt::runner {
 std::string Limits::text(bool whole) const {
   std::string kind = whole ? "a whole number" : "a number";
   if (std::isfinite(low) && std::isfinite(high) && std::abs(high) < 0x1p31) {
-    return kind + fmt::format(" {} {} to {}", above ? "above" : "from", low, high);
+    return kind + fmt::format(" {} {} to {}{}", above ? "above" : "from", low,
+                              below ? "below " : "", high);
   }
   if (!std::isfinite(low) || low <= -0x1p31) return kind;
   return kind + (above ? fmt::format(" above {}", low) : fmt::format(", at least {}", low));

@@ -17,19 +17,27 @@
 
 namespace redoubt::runner {
 
-/// What a number may be; both ends included unless `above` excludes the lower one.
+/// What a number may be; both ends included unless `above` excludes the lower one or `below` the
+/// upper.
 struct Limits {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
   bool above = false;
+  bool below = false;
 
-  bool allow(double value) const { return (above ? value > low : value >= low) && value <= high; }
+  bool allow(double value) const {
+    return (above ? value > low : value >= low) && (below ? value < high : value <= high);
+  }
   std::string text(bool whole) const;
 };
 
 constexpr Limits at_least(double low) { return {.low = low}; }
 constexpr Limits above(double low) { return {.low = low, .above = true}; }
 constexpr Limits between(double low, double high) { return {.low = low, .high = high}; }
+/// From `low`, which may be taken, to `high`, which may not.
+constexpr Limits from_to_below(double low, double high) {
+  return {.low = low, .high = high, .below = true};
+}
 
 /// The spellings of an enumeration's values: specialise `static constexpr
 /// std::array<std::pair<const char*, T>, n> names`.
@@ -200,6 +208,12 @@ void read(const YamlValue& value, T& to, const Limits& limits) {
       allowed.high = std::min(allowed.high, top);
     }
     to = static_cast<T>(read_number(value, allowed, whole));
+    if constexpr (std::is_same_v<T, float>) {
+      // A double may become infinite or 0 in a float.
+      if (!std::isfinite(to) || !limits.allow(static_cast<double>(to))) {
+        value.fail_type(limits.text(whole) + " that a 32-bit float can hold");
+      }
+    }
   }
 }
 

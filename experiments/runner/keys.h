@@ -134,8 +134,8 @@ struct Description<OptimizerSettings> {
     if (s.kind == OptimizerSettings::Kind::sgd) {
       v.field("momentum", s.momentum, "momentum", between(0, 1));
     } else {
-      v.field("beta1", s.beta1, "decay of the first moment", between(0, 1));
-      v.field("beta2", s.beta2, "decay of the second moment", between(0, 1));
+      v.field("beta1", s.beta1, "decay of the first moment", from_to_below(0, 1));
+      v.field("beta2", s.beta2, "decay of the second moment", from_to_below(0, 1));
       v.field("epsilon", s.epsilon, "added to the root of the second moment", above(0));
     }
     v.field("weight_decay", s.weight_decay, "times the parameters, added to the gradient",

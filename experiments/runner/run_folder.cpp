@@ -1,5 +1,6 @@
 #include "experiments/runner/run_folder.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <sstream>
@@ -24,6 +25,14 @@ Experiment without_free_settings(Experiment experiment) {
   experiment.threads.reset();
   experiment.output = {};
   return experiment;
+}
+
+/// Whether a folder is empty but for what a run may leave that was killed before it began.
+bool is_blank(const fs::path& folder) {
+  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(),
+                     [](const fs::directory_entry& entry) {
+                       return entry.path().filename() == "experiment.yaml.part";
+                     });
 }
 
 std::uintmax_t metrics_bytes(const TensorFile& checkpoint, const fs::path& path) {
@@ -61,9 +70,9 @@ Json to_json(const Record& record) {
 RunFolder::RunFolder(const Experiment& experiment, Existing existing)
     : path_(experiment.output.directory / experiment.name) {
   if (!fs::exists(path_ / "experiment.yaml")) {
-    if (fs::exists(path_) && !fs::is_empty(path_)) {
+    if (fs::exists(path_) && !(fs::is_directory(path_) && is_blank(path_))) {
       throw InputError(path_.string() +
-                       ": the folder is there and holds no run; choose another with --output");
+                       ": is there already and holds no run; choose another folder with --output");
     }
     return;
   }
@@ -105,7 +114,7 @@ void RunFolder::check_same_experiment(const Experiment& experiment) const {
 
 void RunFolder::open(const Experiment& experiment) {
   std::error_code error;
-  fs::create_directories(path_ / "checkpoint", error);
+  fs::create_directories(path_, error);
   if (error) throw InputError(path_.string() + ": cannot make the folder: " + error.message());
   const fs::path metrics_path = path_ / "metrics.jsonl";
   if (checkpoint_) {
@@ -116,12 +125,16 @@ void RunFolder::open(const Experiment& experiment) {
     }
     fs::resize_file(metrics_path, bytes);
   } else {
-    for (const char* name : {"summary.json", "model.safetensors", "metrics.jsonl", "run.log"}) {
+    // In this order: a run killed here never finds a checkpoint without the metrics before it.
+    fs::remove(path_ / "summary.json");
+    fs::remove(checkpoint_path());
+    for (const char* name : {"model.safetensors", "metrics.jsonl", "run.log"}) {
       fs::remove(path_ / name);
     }
-    fs::remove(checkpoint_path());
   }
   write_file_atomically(path_ / "experiment.yaml", resolved_yaml(experiment));
+  fs::create_directories(path_ / "checkpoint", error);
+  if (error) throw InputError(path_.string() + ": cannot make the folder: " + error.message());
   metrics_.open(metrics_path, std::ios::binary | std::ios::app);
   if (!metrics_) throw InputError(metrics_path.string() + ": cannot write");
 }
@@ -144,7 +157,12 @@ void RunFolder::finish(const TensorFile& model, const Json& summary) {
 std::vector<Json> RunFolder::metrics() const {
   std::vector<Json> lines;
   std::ifstream stream(path_ / "metrics.jsonl");
-  for (std::string line; std::getline(stream, line);) lines.push_back(Json::parse(line));
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(Json::parse(line, nullptr, false));
+    if (lines.back().is_object() && lines.back().contains("stage")) continue;
+    throw InputError((path_ / "metrics.jsonl").string() + ":" + std::to_string(lines.size()) +
+                     ": damaged: no record of a round or a stage");
+  }
   return lines;
 }
 

@@ -60,15 +60,24 @@ std::vector<std::unique_ptr<Stage>> make_stages(const Experiment& experiment) {
   return stages;
 }
 
-int whole_number(const TensorFile& file, const std::string& key, const std::string& origin) {
+constexpr const char* kCheckpointFormat = "redoubt-checkpoint-1";
+
+/// A whole number from the checkpoint's metadata, in [low, high].
+int whole_number(const TensorFile& file, const std::string& key, int low, int high,
+                 const std::string& origin) {
   const auto found = file.metadata.find(key);
   int value = 0;
   if (found != file.metadata.end()) {
     const std::string& text = found->second;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc() && end == text.data() + text.size()) return value;
+    if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high) {
+      return value;
+    }
   }
-  throw InputError(origin + ": the checkpoint has no whole number \"" + key + "\"");
+  throw InputError(origin + ": damaged checkpoint: " + key + " is " +
+                   (found == file.metadata.end() ? "not there" : "\"" + found->second + "\"") +
+                   "; it must be a whole number from " + std::to_string(low) + " to " +
+                   std::to_string(high));
 }
 
 /// A tensor of exactly `size` values.
@@ -237,7 +246,7 @@ TestResult Simulation::test() { return server_.test(model_.variant()).front(); }
 
 TensorFile Simulation::state() {
   TensorFile file;
-  file.metadata = {{"format", "redoubt-checkpoint-1"},
+  file.metadata = {{"format", kCheckpointFormat},
                    {"next_round", std::to_string(server_.next_round())},
                    {"stages_done", std::to_string(stages_done_)},
                    {"stage_rounds_done", std::to_string(stage_rounds_done_)}};
@@ -248,11 +257,16 @@ TensorFile Simulation::state() {
 }
 
 void Simulation::restore(const TensorFile& state, const std::string& origin) {
+  const auto format = state.metadata.find("format");
+  if (format == state.metadata.end() || format->second != kCheckpointFormat) {
+    throw InputError(origin + ": not a checkpoint of this version of redoubt");
+  }
   model_.row.upload(values_of(state, "row", model_.row.count(), origin));
   model_.mask.upload(values_of(state, "mask", model_.mask.count(), origin));
-  stages_done_ = whole_number(state, "stages_done", origin);
-  stage_rounds_done_ = whole_number(state, "stage_rounds_done", origin);
-  server_.resume_at(whole_number(state, "next_round", origin));
+  const int rounds = total_rounds();
+  stages_done_ = whole_number(state, "stages_done", 0, static_cast<int>(stages_.size()), origin);
+  stage_rounds_done_ = whole_number(state, "stage_rounds_done", 0, rounds, origin);
+  server_.resume_at(whole_number(state, "next_round", 1, rounds + 1, origin));
   if (state.find("best_row") == nullptr) return;
   // What the best row scored is found again by scoring it, to the same bits.
   const std::vector<float> last = model_.row.download();

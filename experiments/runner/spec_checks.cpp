@@ -7,15 +7,22 @@
 #include "experiments/runner/simulation.h"
 #include "fl/attack/backdoor.h"
 #include "kernels/check.h"
+#include "kernels/device.h"
 
 namespace redoubt::runner {
 
 namespace {
 
 void check_name(const std::string& name) {
-  const bool fits = !name.empty() && name != "." && name != ".." &&
+  constexpr std::size_t kLongest = 200;
+  const bool fits = !name.empty() && name.size() <= kLongest && name != "." && name != ".." &&
                     name.find('/') == std::string::npos && name.front() != '-';
   if (!fits) throw InputError(fmt::format("name is \"{}\"; it must fit as a folder's name", name));
+}
+
+/// Whether a GPU is there is another matter: a file may be checked on a machine without one.
+void check_device(const std::string& device) {
+  if (!device.starts_with("cuda")) parse_device(device);
 }
 
 void check_federation(const FederationSettings& federation) {
@@ -81,6 +88,7 @@ void check_defense(const Experiment& experiment, const ParameterLayout& layout) 
 
 void check_experiment(const Experiment& experiment) {
   check_name(experiment.name);
+  check_device(experiment.device);
   const DatasetEntry& dataset = dataset_entry(experiment.data.dataset.name);
   check_federation(experiment.federation);
   if (experiment.federation.keep == FederationSettings::Keep::best &&

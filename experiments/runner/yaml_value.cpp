@@ -12,16 +12,16 @@ std::string describe_node(const YAML::Node& node) {
 
 void YamlValue::fail(const std::string& message) const {
   const std::string key = path.empty() ? "" : path + ": ";
-  for (const auto& [set_path, text] : source.overrides) {
+  // The last override of a key is the one that holds.
+  for (auto it = source.overrides.rbegin(); it != source.overrides.rend(); ++it) {
+    const auto& [set_path, text] = *it;
     if (path == set_path || path.starts_with(set_path + ".") || path.starts_with(set_path + "[")) {
       throw InputError("--set " + text + ": " + key + message);
     }
   }
-  std::string line;
-  if (node.IsDefined() && node.Mark().line >= 0) {
-    line = ":" + std::to_string(node.Mark().line + 1);
-  }
-  throw InputError(source.name + line + ": " + key + message);
+  const int line = is_null() && key_line >= 0 ? key_line : node.IsDefined() ? node.Mark().line : -1;
+  const std::string place = line >= 0 ? ":" + std::to_string(line + 1) : "";
+  throw InputError(source.name + place + ": " + key + message);
 }
 
 void YamlValue::fail_type(const std::string& allowed) const {
@@ -30,7 +30,12 @@ void YamlValue::fail_type(const std::string& allowed) const {
 
 YamlValue YamlValue::child(const std::string& key) const {
   const YAML::Node& map = node;
-  return {map[key], path.empty() ? key : path + "." + key, source};
+  YamlValue value = {map[key], path.empty() ? key : path + "." + key, source};
+  for (const auto& pair : map) {
+    if (pair.first.IsScalar() && pair.first.Scalar() == key)
+      value.key_line = pair.first.Mark().line;
+  }
+  return value;
 }
 
 YamlValue YamlValue::item(std::size_t i) const {
@@ -40,10 +45,11 @@ YamlValue YamlValue::item(std::size_t i) const {
 
 void apply_override(YAML::Node& root, const std::string& text, SpecSource& source) {
   const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) {
+  const std::string path = text.substr(0, equals);
+  if (equals == std::string::npos || path.empty() || path.front() == '.' || path.back() == '.' ||
+      path.find("..") != std::string::npos) {
     throw InputError("--set " + text + ": it must look like key.path=value");
   }
-  const std::string path = text.substr(0, equals);
   YAML::Node value;
   try {
     value = YAML::Load(text.substr(equals + 1));

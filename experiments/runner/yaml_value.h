@@ -19,6 +19,7 @@ struct YamlValue {
   YAML::Node node;
   std::string path;  ///< "federation.local.batch"; empty for the whole file
   const SpecSource& source;
+  int key_line = -1;  ///< counted from 0; stands in where the value is empty and so has no place
 
   /// Throws InputError: "file:line: path: message", or the override's text for what it set.
   [[noreturn]] void fail(const std::string& message) const;

@@ -1,0 +1,374 @@
+#include "tests/cuda_emulator/block.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "tests/cuda_emulator/emulator.h"
+#include "tests/cuda_emulator/fiber.h"
+#include "tests/cuda_emulator/order.h"
+#include "tests/cuda_emulator/shared_memory.h"
+
+uint3 threadIdx;
+uint3 blockIdx;
+dim3 blockDim;
+dim3 gridDim;
+
+namespace cuda_emulator {
+
+namespace {
+
+constexpr int kNobody = -1;
+constexpr int kNewThread = -2;
+
+/// One CUDA thread of the running block.
+struct Thread {
+  enum class State : std::uint8_t { unstarted, able, at_barrier, at_collective, returned };
+  State state = State::unstarted;
+  uint3 index = {};
+  Fiber* fiber = nullptr;
+  // What it waits at.
+  const char* name = nullptr;
+  Where where;
+  unsigned mask = 0;
+  void* data = nullptr;
+  Finish finish = nullptr;
+};
+
+/// The running block. There is one, as there is one emulated GPU.
+struct Block {
+  const Launch* launch = nullptr;
+  uint3 index = {};
+  std::vector<Thread> threads;
+  int size = 0;      ///< threads of this block
+  int started = 0;   ///< how many threads have begun, in `order`
+  int returned = 0;  ///< how many have returned
+  ShuffledOrder order;
+  int current = kNobody;
+  std::vector<int> able;  ///< threads that wait for nothing but their turn
+  int at_barrier = 0;
+  int predicates = 0;  ///< how many of them brought a true one
+  int barrier_answer = 0;
+  std::string failure;
+  SharedMemory dynamic;
+  Random random;
+  Counters counters;
+
+  Fiber host;
+  Fiber* running = nullptr;
+  std::vector<std::unique_ptr<Fiber>> fibers;
+  std::vector<Fiber*> idle;  ///< fibers between two threads
+};
+
+Block& block() {
+  static Block& only = *new Block;  // never destroyed: a kernel may run until the end
+  return only;
+}
+
+std::string text(const uint3& index) {
+  return "(" + std::to_string(index.x) + ", " + std::to_string(index.y) + ", " +
+         std::to_string(index.z) + ")";
+}
+
+// ---- Failures -----------------------------------------------------------------------------------
+
+std::string describe(const Thread& thread) {
+  switch (thread.state) {
+    case Thread::State::returned:
+      return "have returned";
+    case Thread::State::at_barrier:
+    case Thread::State::at_collective: {
+      std::string place = thread.where.file_name();
+      place = place.substr(place.rfind('/') + 1);
+      return std::string("wait at ") + thread.name + " (" + place + ":" +
+             std::to_string(thread.where.line()) + ")";
+    }
+    default:
+      return "run";
+  }
+}
+
+/// "threads 0-31 wait at __syncthreads (pool.cu:33), threads 32-63 have returned"
+std::string who_waits_where() {
+  const Block& b = block();
+  std::string all;
+  for (int first = 0; first < b.size;) {
+    const std::string what = describe(b.threads[static_cast<std::size_t>(first)]);
+    int end = first + 1;
+    while (end < b.size && describe(b.threads[static_cast<std::size_t>(end)]) == what) ++end;
+    if (!all.empty()) all += ", ";
+    all += end == first + 1 ? "thread " + std::to_string(first)
+                            : "threads " + std::to_string(first) + "-" + std::to_string(end - 1);
+    all += " " + what;
+    first = end;
+  }
+  return all;
+}
+
+/// Leaves the block for good.
+[[noreturn]] void fail(const std::string& what) {
+  Block& b = block();
+  b.failure =
+      std::string("kernel \"") + b.launch->name + "\", block " + text(b.index) + ": " + what;
+  Fiber::switch_from(*b.running, b.host);
+  std::abort();  // a failed block is not resumed
+}
+
+// ---- Whose turn it is ---------------------------------------------------------------------------
+
+void run_on(int thread) {
+  Block& b = block();
+  b.current = thread;
+  threadIdx = b.threads[static_cast<std::size_t>(thread)].index;
+}
+
+/// A thread to go on with: one of the able, or kNewThread, or kNobody.
+int pick() {
+  Block& b = block();
+  const bool can_start = b.started < b.size;
+  if (b.able.empty()) return can_start ? kNewThread : kNobody;
+  if (seed() == 0) {
+    if (can_start) return kNewThread;
+  } else {
+    const auto choices = b.able.size() + (can_start ? 1 : 0);
+    const std::size_t choice = b.random.below(choices);
+    if (choice == b.able.size()) return kNewThread;
+    std::swap(b.able[choice], b.able.back());
+  }
+  const int thread = b.able.back();
+  b.able.pop_back();
+  return thread;
+}
+
+void work();
+
+Fiber& idle_fiber() {
+  Block& b = block();
+  if (b.idle.empty()) {
+    b.fibers.push_back(std::make_unique<Fiber>(work));
+    b.idle.push_back(b.fibers.back().get());
+  }
+  Fiber& fiber = *b.idle.back();
+  b.idle.pop_back();
+  return fiber;
+}
+
+void switch_to(Fiber& to) {
+  Block& b = block();
+  Fiber& from = *b.running;
+  b.running = &to;
+  ++b.counters.switches;
+  Fiber::switch_from(from, to);
+}
+
+/// The running thread waits, or is able and lets others go first.
+void give_way() {
+  Block& b = block();
+  const int self = b.current;
+  const int next = pick();
+  if (next == self) return run_on(self);
+  if (next == kNobody) fail("not all threads reach the same place: " + who_waits_where());
+  if (next == kNewThread) {
+    switch_to(idle_fiber());
+  } else {
+    Thread& other = b.threads[static_cast<std::size_t>(next)];
+    run_on(next);
+    switch_to(*other.fiber);
+  }
+  run_on(self);
+}
+
+/// Makes threads able to go on. With seed 0 they will, in the order given.
+void release(const int* threads, std::size_t count) {
+  Block& b = block();
+  for (std::size_t i = count; i-- > 0;) {
+    b.threads[static_cast<std::size_t>(threads[i])].state = Thread::State::able;
+    b.able.push_back(threads[i]);
+  }
+}
+
+// ---- A fiber's life -----------------------------------------------------------------------------
+
+void run_next_thread() {
+  Block& b = block();
+  const int number = static_cast<int>(b.order.at(static_cast<std::uint64_t>(b.started++)));
+  Thread& thread = b.threads[static_cast<std::size_t>(number)];
+  thread.state = Thread::State::able;
+  thread.fiber = b.running;
+  run_on(number);
+  std::string failure;
+  try {
+    b.launch->thread();
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  if (!failure.empty()) fail("thread " + std::to_string(number) + ": " + failure);
+  thread.state = Thread::State::returned;
+  ++b.returned;
+  ++b.counters.threads;
+}
+
+/// A fiber's body: runs threads that have not begun, as long as no other is able to go on.
+void work() {
+  Block& b = block();
+  for (;;) {
+    run_next_thread();
+    const int next = pick();
+    if (next == kNewThread) continue;
+    b.idle.push_back(b.running);
+    if (next == kNobody) {
+      switch_to(b.host);  // all have returned, or those left wait in vain
+    } else {
+      run_on(next);
+      switch_to(*b.threads[static_cast<std::size_t>(next)].fiber);
+    }
+  }
+}
+
+// ---- Blocks and grids ---------------------------------------------------------------------------
+
+void set_up_threads(const dim3& extent) {
+  Block& b = block();
+  b.size = static_cast<int>(extent.x * extent.y * extent.z);
+  if (b.threads.size() < static_cast<std::size_t>(b.size)) {
+    b.threads.resize(static_cast<std::size_t>(b.size));
+  }
+  std::size_t i = 0;
+  for (unsigned z = 0; z < extent.z; ++z) {
+    for (unsigned y = 0; y < extent.y; ++y) {
+      for (unsigned x = 0; x < extent.x; ++x) b.threads[i++].index = {x, y, z};
+    }
+  }
+}
+
+void run_block(const Launch& launch, std::uint64_t number) {
+  Block& b = block();
+  const std::uint64_t row = number / launch.grid.x;
+  b.index = {static_cast<unsigned>(number % launch.grid.x),
+             static_cast<unsigned>(row % launch.grid.y),
+             static_cast<unsigned>(row / launch.grid.y)};
+  blockIdx = b.index;
+  b.started = 0;
+  b.returned = 0;
+  b.at_barrier = 0;
+  b.predicates = 0;
+  b.able.clear();
+  b.failure.clear();
+  for (int i = 0; i < b.size; ++i) {
+    b.threads[static_cast<std::size_t>(i)].state = Thread::State::unstarted;
+  }
+  b.order = ShuffledOrder(static_cast<std::uint64_t>(b.size), b.random);
+  b.dynamic.start_block();
+
+  b.running = &b.host;
+  switch_to(idle_fiber());
+  if (b.failure.empty() && b.returned == b.size) return;
+
+  if (b.failure.empty()) {
+    b.failure = std::string("kernel \"") + launch.name + "\", block " + text(b.index) +
+                ": not all threads reach the same place: " + who_waits_where();
+  }
+  // Whoever is in the midst of a kernel forgets it.
+  b.idle.clear();
+  for (const auto& fiber : b.fibers) {
+    fiber->restart();
+    b.idle.push_back(fiber.get());
+  }
+  throw KernelFailure(b.failure);
+}
+
+}  // namespace
+
+void run_launch(const Launch& launch) {
+  Block& b = block();
+  const std::uint64_t blocks = std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
+  b.launch = &launch;
+  b.random = Random(seed() * 0x9e3779b97f4a7c15U + b.counters.launches);
+  ++b.counters.launches;
+  gridDim = launch.grid;
+  blockDim = launch.block;
+  set_up_threads(launch.block);
+  b.dynamic.start_launch(launch.kernel, launch.shared_bytes);
+  const ShuffledOrder order(blocks, b.random);
+  for (std::uint64_t i = 0; i < blocks; ++i) {
+    run_block(launch, order.at(i));
+    b.dynamic.end_block();
+  }
+}
+
+Counters counters() { return block().counters; }
+
+// ---- Called by running threads ------------------------------------------------------------------
+
+int block_barrier(const char* name, bool predicate, const Where& where) {
+  Block& b = block();
+  Thread& self = b.threads[static_cast<std::size_t>(b.current)];
+  self.state = Thread::State::at_barrier;
+  self.name = name;
+  self.where = where;
+  b.predicates += predicate ? 1 : 0;
+  if (++b.at_barrier == b.size) {
+    std::vector<int> all(static_cast<std::size_t>(b.size));
+    std::iota(all.begin(), all.end(), 0);
+    const bool same_place = std::all_of(all.begin(), all.end(), [&](int i) {
+      const Thread& other = b.threads[static_cast<std::size_t>(i)];
+      return other.where.line() == where.line() && other.where.column() == where.column();
+    });
+    if (!same_place) fail("not all threads reach the same place: " + who_waits_where());
+    b.barrier_answer = b.predicates;
+    b.at_barrier = 0;
+    b.predicates = 0;
+    release(all.data(), all.size());
+  }
+  give_way();
+  return b.barrier_answer;
+}
+
+void warp_collective(const char* name, unsigned mask, void* data, Finish finish,
+                     const Where& where) {
+  Block& b = block();
+  const int first = b.current / 32 * 32;
+  Thread& self = b.threads[static_cast<std::size_t>(b.current)];
+  self.state = Thread::State::at_collective;
+  self.name = name;
+  self.where = where;
+  self.mask = mask;
+  self.data = data;
+  self.finish = finish;
+  if ((mask >> (b.current % 32) & 1U) == 0) {
+    fail("thread " + std::to_string(b.current) + " is not in the mask it gives to " + name + ": " +
+         who_waits_where());
+  }
+  // Lanes beyond the block's end are taken as absent, as a GPU does.
+  Lanes lanes;
+  std::array<int, 32> members = {};
+  std::size_t count = 0;
+  for (int lane = 0; lane < 32 && first + lane < b.size; ++lane) {
+    if ((mask >> lane & 1U) == 0) continue;
+    const Thread& other = b.threads[static_cast<std::size_t>(first + lane)];
+    const bool here = other.state == Thread::State::at_collective && other.mask == mask &&
+                      other.finish == finish && other.where.line() == where.line() &&
+                      other.where.column() == where.column();
+    if (!here) return give_way();
+    lanes.data[lane] = other.data;
+    members[count++] = first + lane;
+  }
+  finish(lanes);
+  release(members.data(), count);
+  give_way();
+}
+
+int lane() { return block().current % 32; }
+
+void* dynamic_shared() { return block().dynamic.data(); }
+
+void trap(const char* what) {
+  fail(std::string("thread ") + std::to_string(block().current) + ": " + what);
+}
+
+}  // namespace cuda_emulator

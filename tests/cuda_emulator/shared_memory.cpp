@@ -1,0 +1,87 @@
+#include "tests/cuda_emulator/shared_memory.h"
+
+#include <elf.h>
+#include <link.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <new>
+#include <string_view>
+#include <utility>
+
+namespace cuda_emulator {
+
+namespace {
+
+constexpr unsigned char kPoison = 0xff;  // NaN in every floating-point format
+constexpr std::string_view kSection = "redoubt_shared_";
+
+std::uintptr_t program_start() {
+  std::uintptr_t start = 0;
+  // The first object is the program itself.
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* result) {
+        *static_cast<std::uintptr_t*>(result) = info->dlpi_addr;
+        return 1;
+      },
+      &start);
+  return start;
+}
+
+}  // namespace
+
+void SharedMemory::find_regions() {
+  found_ = true;
+  std::ifstream file("/proc/self/exe", std::ios::binary);
+  const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), {});
+  const auto* header = reinterpret_cast<const ElfW(Ehdr)*>(bytes.data());
+  const auto* sections = reinterpret_cast<const ElfW(Shdr)*>(bytes.data() + header->e_shoff);
+  const char* names = bytes.data() + sections[header->e_shstrndx].sh_offset;
+  for (int i = 0; i < header->e_shnum; ++i) {
+    if (std::string_view(names + sections[i].sh_name).starts_with(kSection)) {
+      regions_.push_back({reinterpret_cast<unsigned char*>(program_start() + sections[i].sh_addr),
+                          sections[i].sh_size});
+    }
+  }
+}
+
+void SharedMemory::start_launch(const void* kernel, std::size_t dynamic_bytes) {
+  if (!found_) find_regions();
+  of_kernel_ = &used_[kernel];
+  first_block_ = true;
+  // Allocated to the byte, so that ASan finds an access behind it.
+  std::free(dynamic_);
+  dynamic_ = nullptr;
+  dynamic_bytes_ = dynamic_bytes;
+  if (dynamic_bytes > 0 && posix_memalign(&dynamic_, 128, dynamic_bytes) != 0) {
+    throw std::bad_alloc();
+  }
+}
+
+void SharedMemory::start_block() {
+  if (dynamic_bytes_ > 0) std::memset(dynamic_, kPoison, dynamic_bytes_);
+  const auto poison = [&](std::size_t i) {
+    std::memset(regions_[i].start, kPoison, regions_[i].bytes);
+  };
+  if (first_block_) {
+    for (std::size_t i = 0; i < regions_.size(); ++i) poison(i);
+  } else {
+    for (const std::size_t i : *of_kernel_) poison(i);
+  }
+}
+
+void SharedMemory::end_block() {
+  if (!std::exchange(first_block_, false)) return;
+  for (std::size_t i = 0; i < regions_.size(); ++i) {
+    const Region& region = regions_[i];
+    const bool written = std::any_of(region.start, region.start + region.bytes,
+                                     [](unsigned char byte) { return byte != kPoison; });
+    if (written) of_kernel_->insert(i);
+  }
+}
+
+}  // namespace cuda_emulator

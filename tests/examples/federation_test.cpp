@@ -1,0 +1,134 @@
+// The README's attack and defense, each in rounds of a small federation.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "datasets/partition.h"
+#include "datasets/synthetic.h"
+#include "engine/initialize.h"
+#include "fl/attack/backdoor.h"
+#include "fl/federation.h"
+#include "fl/image_store.h"
+#include "tests/examples/drop_longest.h"
+#include "tests/examples/stay_small.h"
+
+namespace redoubt {
+namespace {
+
+/// What a rule was given in a round.
+struct SeenUpdates {
+  std::map<int, std::vector<float>> rows;  ///< by client
+  std::vector<double> sample_counts;
+
+  double norm(int client) const {
+    double sum = 0;
+    for (const float x : rows.at(client)) sum += static_cast<double>(x) * static_cast<double>(x);
+    return std::sqrt(sum);
+  }
+};
+
+/// Notes what the rule within is given.
+class Spy : public AggregationRule {
+ public:
+  Spy(std::unique_ptr<const AggregationRule> rule, SeenUpdates& seen)
+      : rule_(std::move(rule)), seen_(seen) {}
+  Aggregate aggregate(Context& context, const ClientUpdates& updates) const override {
+    seen_.rows.clear();
+    for (int row = 0; row < updates.shape.rows; ++row) {
+      const float* values = updates.matrix[row];
+      seen_.rows[updates.clients[static_cast<std::size_t>(row)]] = {values,
+                                                                    values + updates.shape.columns};
+    }
+    seen_.sample_counts.assign(updates.sample_counts.begin(), updates.sample_counts.end());
+    return rule_->aggregate(context, updates);
+  }
+
+ private:
+  std::unique_ptr<const AggregationRule> rule_;
+  SeenUpdates& seen_;
+};
+
+/// Three clients with 100, 100 and 60 synthetic images.
+class FederationExample : public testing::Test {
+ protected:
+  static std::vector<Client> population(const Dataset& dataset) {
+    std::vector<std::vector<int>> dealt(3);
+    for (int image = 0; image < dataset.train.count(); ++image) {
+      dealt[static_cast<std::size_t>(std::min(image / 100, 2))].push_back(image);
+    }
+    return make_population(dealt, dataset.train.labels);
+  }
+
+  /// Client 1 behaves so.
+  void start(std::shared_ptr<const Behaviour> behaviour,
+             std::unique_ptr<const AggregationRule> rule) {
+    std::vector<Client> clients = population(dataset_);
+    clients[1].behaviours = {std::move(behaviour)};
+    FederationSettings settings;
+    settings.clients = 3;
+    settings.local.batch = 20;
+    federation_ = std::make_unique<Federation>(
+        executor_, std::move(clients), std::make_unique<Spy>(std::move(rule), seen_), settings, 1);
+  }
+
+  std::vector<float> fresh_row() const {
+    std::vector<float> row(static_cast<std::size_t>(network_.layout().row_size()));
+    initialize(network_.layout(), Initialization::he, 1, row);
+    return row;
+  }
+
+  const Dataset dataset_ = make_synthetic("synthetic-gray", {1, 28, 28}, 260, 10, 1);
+  const Network network_{dataset_.shape, 10, std::vector<LayerSpec>{{"dense", {{"units", 10}}}}};
+  const ImageStore images_{dataset_, {.mean = {0.5F}, .deviation = {0.5F}}, {}, Device()};
+  Executor executor_{network_, images_.source(), Device(), 2, 20};
+  GlobalModel model_{network_, fresh_row(), Device()};
+  SeenUpdates seen_;
+  std::unique_ptr<Federation> federation_;
+};
+
+TEST_F(FederationExample, StaySmallShortensTheUpdateInItsRoundsOnly) {
+  constexpr double kLimit = 0.05;
+  start(std::make_shared<StaySmall>(RoundWindow{.from = 2, .to = 2}, kLimit),
+        std::make_unique<FedAvg>());
+  federation_->run_round(model_, 1, 0.01F);
+  EXPECT_GT(seen_.norm(1), 1.2 * kLimit) << "otherwise this test says nothing";
+  federation_->run_round(model_, 2, 0.01F);
+  EXPECT_NEAR(seen_.norm(1), kLimit, 1e-6);
+  EXPECT_GT(seen_.norm(0), 1.2 * kLimit) << "an honest client was shortened";
+  federation_->run_round(model_, 3, 0.01F);
+  EXPECT_GT(seen_.norm(1), 1.2 * kLimit);
+}
+
+TEST_F(FederationExample, StaySmallLeavesAShortUpdateAsItIs) {
+  start(std::make_shared<StaySmall>(RoundWindow(), 1e6), std::make_unique<FedAvg>());
+  federation_->run_round(model_, 1, 0.01F);
+  const double norm = seen_.norm(1);
+  model_.row.upload(fresh_row());
+  start(std::make_shared<Behaviour>(RoundWindow()), std::make_unique<FedAvg>());
+  federation_->run_round(model_, 1, 0.01F);
+  EXPECT_EQ(seen_.norm(1), norm);
+}
+
+TEST_F(FederationExample, DropLongestAveragesTheOthersBySampleCount) {
+  const ModelReplacementSettings tenfold = {.scale = 10};
+  start(std::make_shared<ModelReplacement>(RoundWindow(), tenfold), kDropLongest.make());
+  const RoundReport report = federation_->run_round(model_, 1, 0.01F);
+  EXPECT_EQ(report.diagnostics,
+            (std::vector<std::pair<std::string, double>>{{"dropped_client", 1}}));
+  EXPECT_EQ(seen_.sample_counts, (std::vector<double>{100, 100, 60}));
+
+  const std::vector<float> before = fresh_row();
+  const std::vector<float> after = model_.row.download();
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const double mean = (100.0 * static_cast<double>(seen_.rows.at(0)[i]) +
+                         60.0 * static_cast<double>(seen_.rows.at(2)[i])) /
+                        160.0;
+    ASSERT_NEAR(after[i], static_cast<double>(before[i]) + mean, 1e-6) << "parameter " << i;
+  }
+}
+
+}  // namespace
+}  // namespace redoubt

@@ -1,0 +1,129 @@
+// What a simulation is made of: who gets which images, and what a checkpoint must hold.
+#include "experiments/runner/simulation.h"
+
+#include <algorithm>
+#include <set>
+
+#include "tests/datasets/files.h"
+#include "tests/support/expect_message.h"
+
+namespace redoubt::runner {
+
+using test::input_error;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+namespace {
+
+class Silent : public SimulationObserver {
+ public:
+  void record(const Record& /*record*/, double /*images_per_second*/) override {}
+  void checkpoint(TensorFile state) override { last = std::move(state); }
+  TensorFile last;
+};
+
+class SmallSimulation : public testing::Test {
+ protected:
+  SmallSimulation() { test::write_small_mnist(folder_.path(), 200, 20); }
+
+  Experiment experiment(const std::vector<std::string>& overrides = {}) const {
+    std::vector<std::string> all = {"data.directory=" + folder_.path().string()};
+    all.insert(all.end(), overrides.begin(), overrides.end());
+    return parse_experiment(
+        "model: {layers: [{conv: {channels: 4, kernel: 5, stride: 4}}, relu, {dense: 10}]}\n"
+        "data: {dataset: mnist, validation_samples: 30, partition: {kind: k-label, labels: 3}}\n"
+        "federation: {clients: 10, rounds: 2, local: {batch: 8}}\n"
+        "attack: {clients: 2}\n"
+        "defense: {after_training: [{fine_tune: {rounds: 1}}]}\n"
+        "output: {checkpoint_every: 1}\n",
+        "small.yaml", all);
+  }
+
+  test::TemporaryFolder folder_;
+  const std::atomic<bool> never_ = false;
+};
+
+}  // namespace
+
+TEST_F(SmallSimulation, NeverGivesValidationImagesToAClient) {
+  for (const char* kind : {"iid", "{kind: k-label, labels: 3}", "{kind: dirichlet, alpha: 5}"}) {
+    const ExperimentData data = load_data(experiment({std::string("data.partition=") + kind}));
+    EXPECT_EQ(data.validation.size(), 30U);
+    std::set<int> dealt;
+    for (const auto& images : data.partition) dealt.insert(images.begin(), images.end());
+    for (const int image : data.validation) EXPECT_FALSE(dealt.contains(image)) << kind;
+  }
+}
+
+TEST_F(SmallSimulation, GivesAttackersTheVictimLabel) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const ExperimentData data = load_data(experiment({"seed=" + std::to_string(seed)}));
+    ASSERT_EQ(data.attackers.size(), 2U);
+    for (const int attacker : data.attackers) {
+      const auto& images = data.partition[static_cast<std::size_t>(attacker)];
+      EXPECT_TRUE(std::any_of(images.begin(), images.end(), [&](int image) {
+        return data.dataset.train.labels[static_cast<std::size_t>(image)] == 9;
+      }));
+    }
+  }
+}
+
+TEST_F(SmallSimulation, StartsFromTheInitialFile) {
+  Experiment from_file = experiment();
+  const Network network = make_network(from_file.model, {1, 28, 28}, 10);
+  std::vector<float> row(static_cast<std::size_t>(network.layout().row_size()));
+  for (const ParameterSpan& span : network.layout().spans()) {
+    for (std::int64_t i = 0; i < span.size; ++i) {
+      row[static_cast<std::size_t>(span.offset + i)] = static_cast<float>(i) / 64;
+    }
+  }
+  const auto path = folder_.path() / "initial.safetensors";
+  write_safetensors(path, {.metadata = {}, .tensors = tensors_of(network.layout(), row)});
+  from_file.model.initial = path;
+  EXPECT_EQ(initial_row(from_file, network), row);
+}
+
+TEST_F(SmallSimulation, LeavesACheckpointThatAnotherGoesOnFrom) {
+  Silent observer;
+  Simulation first(experiment(), observer, never_);
+  ASSERT_TRUE(first.run());
+  Silent unused;
+  Simulation second(experiment(), unused, never_);
+  second.restore(observer.last, "state");
+  EXPECT_EQ(second.rounds_done(), 3);
+  EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
+}
+
+TEST_F(SmallSimulation, RefusesACheckpointThatDoesNotFit) {
+  Silent observer;
+  Simulation first(experiment(), observer, never_);
+  ASSERT_TRUE(first.run());
+  const auto message = [&](const auto& damage) {
+    TensorFile state = observer.last;
+    damage(state);
+    Silent unused;
+    Simulation other(experiment(), unused, never_);
+    return input_error([&] { other.restore(state, "state.safetensors"); });
+  };
+  const auto expected = [](const char* text) {
+    return AllOf(StartsWith("state.safetensors: "), HasSubstr(text));
+  };
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata.erase("format"); }), expected("not a check"));
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata["format"] = "pt"; }), expected("not a check"));
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata.erase("next_round"); }),
+              expected("next_round is not there"));
+  for (const char* value : {"", "x", "0", "-1", "5", "2.0"}) {
+    EXPECT_THAT(message([&](TensorFile& s) { s.metadata["next_round"] = value; }),
+                expected("next_round is \""));
+  }
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata["stages_done"] = "-1"; }),
+              expected("stages_done is \"-1\""));
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata["stages_done"] = "2"; }),
+              expected("from 0 to 1"));
+  EXPECT_THAT(message([](TensorFile& s) { s.tensors.pop_back(); }), expected("tensor mask has no"));
+  EXPECT_THAT(message([](TensorFile& s) { s.tensors.front().values.pop_back(); }),
+              expected("tensor row has"));
+}
+
+}  // namespace redoubt::runner
