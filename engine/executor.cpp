@@ -90,6 +90,12 @@ Executor::Executor(const Network& network, const kernels::ImageSource& source, D
 
 Executor::~Executor() = default;
 
+std::size_t Executor::client_bytes(int state_rows) const {
+  const auto row = static_cast<std::size_t>(network_.layout().row_size()) * sizeof(float);
+  const std::size_t pass = is_cuda(device_) ? Workspace::replica_bytes(network_, batch_, true) : 0;
+  return row * static_cast<std::size_t>(2 + state_rows) + pass;
+}
+
 Executor::Trainer& Executor::trainer(int thread) {
   std::unique_ptr<Trainer>& slot = trainers_[static_cast<std::size_t>(thread)];
   if (!slot) slot = std::make_unique<Trainer>(*this);

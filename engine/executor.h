@@ -34,6 +34,9 @@ class Executor {
   const Network& network() const { return network_; }
   Device device() const { return device_; }
   int threads() const { return threads_; }
+  /// Memory that one more client of a wave takes: its row of a fleet with so many rows of optimizer
+  /// state and, on a GPU, its part of a pass.
+  std::size_t client_bytes(int state_rows) const;
   /// For operations on whole matrices (rows.h, weights.h).
   Context& context() { return context_; }
 

@@ -58,6 +58,20 @@ void Network::backward(const Pass& pass, Workspace& workspace) const {
   }
 }
 
+std::size_t Workspace::replica_bytes(const Network& network, int batch, bool training) {
+  auto largest = static_cast<std::size_t>(network.input().size());
+  std::size_t floats = largest;
+  std::size_t state_bytes = 0;
+  for (int i = 0; i < network.layer_count(); ++i) {
+    const auto output = static_cast<std::size_t>(network.layer(i).output().size());
+    floats += output;
+    largest = std::max(largest, output);
+    state_bytes += network.layer(i).state_bytes(batch);
+  }
+  if (training) floats += 2 * largest;
+  return floats * static_cast<std::size_t>(batch) * sizeof(float) + state_bytes;
+}
+
 Workspace::Workspace(const Network& network, Device device, int replicas, int batch, bool training)
     : replicas_(replicas), batch_(batch), labels_(device, std::int64_t{replicas} * batch) {
   sizes_.push_back(network.input().size() * batch);

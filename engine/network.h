@@ -49,6 +49,9 @@ class Workspace {
  public:
   Workspace(const Network& network, Device device, int replicas, int batch, bool training);
 
+  /// Bytes that each replica takes.
+  static std::size_t replica_bytes(const Network& network, int batch, bool training);
+
   int replicas() const { return replicas_; }
   int batch() const { return batch_; }
 

@@ -1,9 +1,8 @@
 #include "fl/federation.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
+#include <new>
 #include <numeric>
 
 #include "kernels/check.h"
@@ -80,12 +79,15 @@ std::vector<Sample> Federation::training_samples(const Client& client, const Cli
 int Federation::wave_rows(int participants) const {
   if (settings_.wave) return std::min(*settings_.wave, participants);
   if (!rule_->streams()) return participants;
-  // A quarter of the free memory, but never fewer rows than threads.
-  const double free_bytes =
-      static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  const double row_bytes = static_cast<double>(executor_.network().layout().row_size()) *
-                           sizeof(float) * (2 + settings_.local.optimizer.state_rows());
-  const int fitting = static_cast<int>(std::min(free_bytes / 4 / row_bytes, 1e6));
+  if (fleet_) return std::min(fleet_->rows(), participants);
+  // A CPU's memory is shared with others; of a GPU's, convolution's columns need some. Never fewer
+  // rows than threads.
+  const bool cuda = executor_.device().kind == Device::Kind::cuda;
+  const double free_bytes = static_cast<double>(free_memory(executor_.device()));
+  const std::size_t row_bytes = executor_.client_bytes(settings_.local.optimizer.state_rows());
+  const double share = cuda ? 0.5 : 0.25;
+  const int fitting =
+      static_cast<int>(std::min(free_bytes * share / static_cast<double>(row_bytes), 1e6));
   return std::min(participants, std::max(fitting, executor_.threads()));
 }
 
@@ -121,6 +123,19 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
 
 void Federation::run_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
                           WaveSum& sum, RoundReport& report) {
+  try {
+    train_wave(model, wave, plan, report);
+  } catch (const std::bad_alloc& error) {
+    throw InputError("training " + std::to_string(wave.size()) + " clients side by side on " +
+                     to_string(executor_.device()) + " needs more memory than there is (" +
+                     error.what() + "); set federation.wave to less than " +
+                     std::to_string(wave.size()));
+  }
+  add_aggregate(wave, sum, report);
+}
+
+void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
+                            RoundReport& report) {
   Context& context = executor_.context();
   const int rows = static_cast<int>(wave.size());
   const kernels::MatrixShape shape = {.rows = rows, .columns = model.row.count()};
@@ -153,7 +168,6 @@ void Federation::run_wave(GlobalModel& model, std::span<const int> wave, const R
     const ClientRound place = client_round(client, plan.round, plan.participants);
     client.act(plan.round, [&](const Behaviour& b) { b.edit_update(place, update); });
   }
-  add_aggregate(wave, sum, report);
 }
 
 TrainingTask Federation::training_task(const Client& client, const RoundPlan& plan, int row,

@@ -67,9 +67,13 @@ class Federation {
   TrainingTask training_task(const Client& client, const RoundPlan& plan, int row,
                              std::vector<kernels::Sample>& samples) const;
   L2Penalty last_conv_penalty(float lambda) const;
-  /// Trains the clients of one wave and adds their aggregate to `sum`.
+  /// Trains the clients of one wave and adds their aggregate to `sum`. Throws InputError if they do
+  /// not fit into memory.
   void run_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan, WaveSum& sum,
                 RoundReport& report);
+  /// Leaves the clients' updates in the fleet.
+  void train_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
+                  RoundReport& report);
   void add_aggregate(std::span<const int> wave, WaveSum& sum, RoundReport& report);
   int wave_rows(int participants) const;
 

@@ -38,9 +38,7 @@ __global__ void rectify_channels(ChannelChunks chunks, int batch, Replicas<const
   }
   if (!effects.record) return;
   sum = block_sum(sum);
-  if (threadIdx.x == 0) {
-    chunk_sums[static_cast<std::int64_t>(blockIdx.x) * gridDim.y + blockIdx.y] = sum;
-  }
+  if (threadIdx.x == 0) chunk_sums[blockIdx.x] = sum;
 }
 
 /// Passes the gradient where the output is above 0. 12 bytes an element.
@@ -64,7 +62,7 @@ void relu_forward(Context& context, const ActivationShape& shape, Replicas<const
   const bool plain = !effects.mask && !effects.record;
   const ChannelChunks chunks =
       plain ? ChannelChunks(shape.replicas, 1, shape.size()) : ChannelChunks(shape);
-  ChannelRecord record(context, chunks.replicas, chunks.channels, chunks.chunks(), effects);
+  ChannelRecord record(context, chunks.replicas, chunks.channels, chunks.chunks, effects);
   with_pack_width(
       chunks.size,
       [&](auto width) {

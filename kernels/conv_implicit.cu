@@ -8,7 +8,6 @@
 //
 // Floor: 2·Cout·K·J operations a replica at the device's rate for the precision, K = Cin·KH·KW, J =
 // OH·OW·N; inputs are read once a row of tiles, mostly from the L2 cache.
-#include "kernels/check.h"
 #include "kernels/conv_engines.h"
 #include "kernels/conv_tiles.h"
 
@@ -218,10 +217,10 @@ __global__ void __launch_bounds__(kBlock)
                    float* to = out + static_cast<std::int64_t>(row) * columns + column;
                    const float number = start == nullptr ? 0 : start[row];
                    for (int j = 0; j < 4; ++j) sums.at[j] += number;
-                   if constexpr (kWidth == 4) {
-                     if (column < columns) store(to, sums);
-                   } else {
-                     for (int j = 0; j < 4 && column + j < columns; ++j) to[j] = sums.at[j];
+                   for (int j = 0; j < 4 && column + j < columns; j += kWidth) {
+                     Pack<float, kWidth> pack;
+                     for (int i = 0; i < kWidth; ++i) pack.at[i] = sums.at[j + i];
+                     store(to + j, pack);
                    }
                  });
 }
@@ -230,7 +229,7 @@ void run_tap_product(Context& context, const char* name, const TapProduct& produ
                      Replicas<const float> source, Replicas<const float> weight,
                      Replicas<const float> bias, Replicas<float> result) {
   const std::int64_t columns = std::int64_t{product.height} * product.width * product.batch;
-  check(columns < kMostBlocks, "an image batch has less than 2^31 results a channel");
+  check_results(columns);
   with_math(context, [&](auto math) {
     with_pack_width(
         product.batch,

@@ -2,7 +2,6 @@
 // gathered while the block multiplies, here summed over results, J = OH·OW·N.
 //
 // Floor: 2·Cout·K·J operations a replica at the device's rate for the precision.
-#include "kernels/check.h"
 #include "kernels/conv_engines.h"
 #include "kernels/conv_tiles.h"
 
@@ -164,7 +163,7 @@ __global__ void add_result_parts(std::int64_t size, int parts, const float* part
 /// Parts of J, so that about 512 blocks run even for one small weight. Depends on the shape only.
 ResultParts cut_results(const ConvShape& s, std::int64_t tiles, int tile_results) {
   const std::int64_t results = std::int64_t{s.out_height()} * s.out_width() * s.batch;
-  check(results < kMostBlocks, "an image batch has less than 2^31 results a channel");
+  check_results(results);
   const std::int64_t most = std::max<std::int64_t>(1, results / (8 * tile_results));
   const std::int64_t wanted = std::clamp<std::int64_t>(512 / (tiles * s.replicas), 1, most);
   const std::int64_t length = divide_up(divide_up(results, wanted), tile_results) * tile_results;

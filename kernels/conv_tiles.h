@@ -6,6 +6,7 @@
 #include <cuda_bf16.h>
 #include <mma.h>
 
+#include "kernels/check.h"
 #include "kernels/cuda_parts.h"
 
 namespace redoubt::kernels::cuda {
@@ -34,15 +35,15 @@ struct Bf16 {
 /// How B lies in shared memory: [K][N] or [N][K]. A is always [M][K].
 enum class TileOrder { inner_rows, inner_columns };
 
-/// Both tiles of one step. Rows are 16 bytes longer than their elements: neighbouring rows then
-/// start in different banks and stay aligned for wide loads.
+/// Both tiles of one step. Rows are a little longer than their elements: what the threads of a warp
+/// read at once then lies in different banks, and rows stay aligned for wide loads.
 template <class Math, int kM, int kN, int kK, TileOrder kOrder>
 struct alignas(32) TilePair {
   using Element = typename Math::Element;
   static constexpr int kPad = 16 / static_cast<int>(sizeof(Element));
-  static constexpr int kPitchA = kK + kPad;
   static constexpr bool kInnerRows = kOrder == TileOrder::inner_rows;
-  static constexpr int kPitchB = (kInnerRows ? kN : kK) + kPad;
+  static constexpr int kPitchA = kK + kPad;
+  static constexpr int kPitchB = kInnerRows ? kN + 8 : kK + kPad;
 
   Element a[kM * kPitchA];
   Element b[(kInnerRows ? kK : kN) * kPitchB];
@@ -249,6 +250,11 @@ void with_math(const Context& context, const Body& body) {
     case Precision::bf16:
       return body(Bf16());
   }
+}
+
+/// Results of a channel are counted in int, up to the end of the last tile.
+inline void check_results(std::int64_t results) {
+  check(results < kMostBlocks - 1024, "a batch has less than 2^31 results a channel");
 }
 
 template <int kValue>

@@ -41,20 +41,21 @@ __device__ inline void store(T* to, const Pack<T, kWidth>& values) {
 }
 
 template <class T>
-bool starts_on_packs(const Replicas<T>& view) {
-  constexpr std::uintptr_t bytes = 4 * sizeof(T);
-  return reinterpret_cast<std::uintptr_t>(view.data) % bytes == 0 && view.pitch % 4 == 0;
+bool starts_on_packs(int width, const Replicas<T>& view) {
+  const std::uintptr_t bytes = static_cast<std::uintptr_t>(width) * sizeof(T);
+  return reinterpret_cast<std::uintptr_t>(view.data) % bytes == 0 && view.pitch % width == 0;
 }
 
-/// Calls body with an integral constant: 4 if runs of `run` elements can be walked through in packs
-/// of 4 in every view, else 1.
+/// Calls body with an integral constant: the widest of 4, 2 and 1 such that runs of `run` elements
+/// can be walked through in packs of that many in every view.
 template <class Body, class... Views>
 void with_pack_width(std::int64_t run, const Body& body, const Views&... views) {
-  if (run % 4 == 0 && (starts_on_packs(views) && ...)) {
-    body(std::integral_constant<int, 4>());
-  } else {
-    body(std::integral_constant<int, 1>());
-  }
+  const auto fits = [&](int width) {
+    return run % width == 0 && (starts_on_packs(width, views) && ...);
+  };
+  if (fits(4)) return body(std::integral_constant<int, 4>());
+  if (fits(2)) return body(std::integral_constant<int, 2>());
+  body(std::integral_constant<int, 1>());
 }
 
 // ---- cutting work into blocks -------------------------------------------------------------------
@@ -73,24 +74,27 @@ __device__ inline std::int64_t pack_index(int width) {
   return (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * width;
 }
 
-/// Channels [R][C][size] cut into chunks, one a block: blockIdx.x is replica · C + channel,
-/// blockIdx.y the chunk. A chunk depends on the shape only, and so does every sum over it.
+/// Channels [R][C][size] cut into chunks, one a block: blockIdx.x = (replica · C + channel) ·
+/// chunks + chunk. A chunk depends on the shape only, and so does every sum over it.
 struct ChannelChunks {
   static constexpr int kChunk = 4096;  ///< four 16-byte loads in flight for each of 256 threads
 
   int replicas;
   int channels;
   std::int64_t size;
+  int chunks;  ///< of a channel
 
   ChannelChunks(int replica_count, int channel_count, std::int64_t channel_size)
-      : replicas(replica_count), channels(channel_count), size(channel_size) {}
+      : replicas(replica_count),
+        channels(channel_count),
+        size(channel_size),
+        chunks(static_cast<int>(divide_up(channel_size, kChunk))) {}
   explicit ChannelChunks(const ActivationShape& shape)
       : ChannelChunks(shape.replicas, shape.channels, shape.channel_size()) {}
 
-  int chunks() const { return static_cast<int>(divide_up(size, kChunk)); }
-  std::int64_t rows() const { return std::int64_t{replicas} * channels; }
+  std::int64_t blocks() const { return std::int64_t{replicas} * channels * chunks; }
   LaunchShape launch_shape(int width) const {
-    return {.grid = {grid_extent(rows(), kMostBlocks), grid_extent(chunks())},
+    return {.grid = {grid_extent(blocks(), kMostBlocks)},
             .block = {threads_for(divide_up(std::min<std::int64_t>(size, kChunk), width))}};
   }
 };
@@ -104,9 +108,9 @@ struct Chunk {
   int count;           ///< elements
 
   __device__ explicit Chunk(const ChannelChunks& all)
-      : replica(static_cast<int>(blockIdx.x / all.channels)),
-        channel(static_cast<int>(blockIdx.x % all.channels)),
-        first(static_cast<std::int64_t>(blockIdx.y) * ChannelChunks::kChunk),
+      : replica(static_cast<int>(blockIdx.x / all.chunks / all.channels)),
+        channel(static_cast<int>(blockIdx.x / all.chunks % all.channels)),
+        first(static_cast<std::int64_t>(blockIdx.x % all.chunks) * ChannelChunks::kChunk),
         start(channel * all.size + first),
         count(static_cast<int>(all.size - first < ChannelChunks::kChunk ? all.size - first
                                                                         : ChannelChunks::kChunk)) {}

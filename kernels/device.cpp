@@ -1,5 +1,7 @@
 #include "kernels/device.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -87,6 +89,13 @@ void release(Device device, void* memory) noexcept {
   if constexpr (kCudaBuilt)
     if (is_cuda(device)) return kernels::cuda::release(device, memory);
   ::operator delete(memory, kAlignment);
+}
+
+std::size_t free_memory(Device device) {
+  if constexpr (kCudaBuilt)
+    if (is_cuda(device)) return kernels::cuda::free_memory(device);
+  return static_cast<std::size_t>(sysconf(_SC_AVPHYS_PAGES)) *
+         static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 Context::Context(Device device, int threads) : device_(device), threads_(threads) {

@@ -155,6 +155,14 @@ void release(Device device, void* memory) noexcept {
   static_cast<void>(cudaFree(memory));
 }
 
+std::size_t free_memory(Device device) {
+  stream(device);
+  std::size_t free_bytes = 0;
+  std::size_t all_bytes = 0;
+  REDOUBT_CUDA_CHECK(cudaMemGetInfo(&free_bytes, &all_bytes));
+  return free_bytes;
+}
+
 void copy_to_device(Device device, void* device_memory, const void* host, std::size_t bytes) {
   // Pageable memory is staged before the call returns.
   REDOUBT_CUDA_CHECK(

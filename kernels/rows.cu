@@ -98,9 +98,7 @@ __global__ void square_chunks(ChannelChunks chunks, Replicas<const float> matrix
     }
   }
   sum = block_sum(sum);
-  if (threadIdx.x == 0) {
-    chunk_sums[static_cast<std::int64_t>(blockIdx.x) * gridDim.y + blockIdx.y] = sum;
-  }
+  if (threadIdx.x == 0) chunk_sums[blockIdx.x] = sum;
 }
 
 /// A block adds up the chunks of one row.
@@ -294,7 +292,7 @@ void squared_norms(Context& context, const MatrixShape& shape, Replicas<const fl
   if (norms.empty()) return;
   const ChannelChunks chunks(shape.rows, 1, shape.columns);
   const auto rows = static_cast<std::size_t>(shape.rows);
-  auto* sums = context.scratch_of<double>(rows * (1 + static_cast<std::size_t>(chunks.chunks())));
+  auto* sums = context.scratch_of<double>(rows * (1 + static_cast<std::size_t>(chunks.chunks)));
   double* chunk_sums = sums + rows;
   with_pack_width(
       shape.columns,
@@ -304,8 +302,8 @@ void squared_norms(Context& context, const MatrixShape& shape, Replicas<const fl
       },
       matrix);
   launch(context, "add_chunks",
-         {.grid = {grid_extent(shape.rows, kMostBlocks)}, .block = {threads_for(chunks.chunks())}},
-         add_chunks, chunks.chunks(), static_cast<const double*>(chunk_sums), sums);
+         {.grid = {grid_extent(shape.rows, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
+         add_chunks, chunks.chunks, static_cast<const double*>(chunk_sums), sums);
   context.copy_to_host(norms.data(), sums, norms.size_bytes());
 }
 

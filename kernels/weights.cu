@@ -33,9 +33,8 @@ __global__ void sum_weight_chunks(ChannelChunks chunks, const float* weights, co
   }
   sum = block_sum(sum);
   if (threadIdx.x != 0) return;
-  const std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * gridDim.y + blockIdx.y;
-  chunk_sums[at] = sum;
-  chunk_counts[at] = counts ? chunk.count : 0;
+  chunk_sums[blockIdx.x] = sum;
+  chunk_counts[blockIdx.x] = counts ? chunk.count : 0;
 }
 
 /// One block adds up all chunks: *quotient = Σ sums / Σ counts (0 where nothing counts), *total =
@@ -93,7 +92,7 @@ WeightMoments weight_moments(Context& context, const WeightShape& shape, const f
                              const float* mask) {
   if (shape.channels == 0 || shape.per_channel == 0) return {};
   const ChannelChunks chunks(1, shape.channels, shape.per_channel);
-  const std::int64_t count = chunks.rows() * chunks.chunks();
+  const std::int64_t count = chunks.blocks();
   const auto cells = static_cast<std::size_t>(count);
   auto* moments = static_cast<Moments*>(
       context.scratch(sizeof(Moments) + cells * (sizeof(double) + sizeof(long long))));

@@ -2,8 +2,6 @@
 // family.
 #pragma once
 
-#include <string>
-
 namespace redoubt::benchmarks {
 
 /// machine/fma: the most multiply-adds a core can do. machine/copy: how fast memory is copied.

@@ -1,9 +1,7 @@
 // Whole training steps, rounds and evaluations, on images whose content does not matter.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <memory>
-#include <numeric>
 #include <set>
 #include <string>
 #include <vector>

@@ -34,11 +34,12 @@ Buffer<T> on_gpu(const std::vector<T>& values) {
   return Buffer<T>(kGpu, std::span<const T>(values));
 }
 
-/// What waiting for the GPU throws, or "".
+/// What waiting for the GPU throws, or "". The GPU works on afterwards.
 inline std::string failure_of(Context& context) {
   try {
     context.synchronize();
   } catch (const std::exception& error) {
+    static_cast<void>(cudaGetLastError());
     return error.what();
   }
   return {};

@@ -32,7 +32,7 @@ std::set<std::string> families() {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AnyOrder, testing::ValuesIn(families()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& family) { return family.param; });
 
 }  // namespace
 

@@ -1,15 +1,17 @@
 #include "tests/cuda_emulator/shared_memory.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <link.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <new>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 
@@ -17,8 +19,8 @@ namespace cuda_emulator {
 
 namespace {
 
-constexpr unsigned char kPoison = 0xff;  // NaN in every floating-point format
-constexpr std::string_view kSection = "redoubt_shared_";
+constexpr unsigned char kPoison = 0xff;              // NaN in every floating-point format
+constexpr std::string_view kTag = "redoubt_shared";  // of language.h
 
 std::uintptr_t program_start() {
   std::uintptr_t start = 0;
@@ -36,17 +38,25 @@ std::uintptr_t program_start() {
 
 void SharedMemory::find_regions() {
   found_ = true;
-  std::ifstream file("/proc/self/exe", std::ios::binary);
-  const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), {});
-  const auto* header = reinterpret_cast<const ElfW(Ehdr)*>(bytes.data());
-  const auto* sections = reinterpret_cast<const ElfW(Shdr)*>(bytes.data() + header->e_shoff);
-  const char* names = bytes.data() + sections[header->e_shstrndx].sh_offset;
+  const int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  const auto size = static_cast<std::size_t>(lseek(file, 0, SEEK_END));
+  void* mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+  close(file);
+  if (mapped == MAP_FAILED) throw std::runtime_error("cuda_emulator cannot read its own program");
+  const auto* bytes = static_cast<const char*>(mapped);
+  const auto* header = reinterpret_cast<const ElfW(Ehdr)*>(bytes);
+  const auto* sections = reinterpret_cast<const ElfW(Shdr)*>(bytes + header->e_shoff);
   for (int i = 0; i < header->e_shnum; ++i) {
-    if (std::string_view(names + sections[i].sh_name).starts_with(kSection)) {
-      regions_.push_back({reinterpret_cast<unsigned char*>(program_start() + sections[i].sh_addr),
-                          sections[i].sh_size});
+    if (sections[i].sh_type != SHT_SYMTAB) continue;
+    const auto* symbols = reinterpret_cast<const ElfW(Sym)*>(bytes + sections[i].sh_offset);
+    const char* names = bytes + sections[sections[i].sh_link].sh_offset;
+    for (std::size_t s = 0; s < sections[i].sh_size / sizeof(ElfW(Sym)); ++s) {
+      if (!std::string_view(names + symbols[s].st_name).ends_with(kTag)) continue;
+      regions_.push_back({reinterpret_cast<unsigned char*>(program_start() + symbols[s].st_value),
+                          symbols[s].st_size});
     }
   }
+  munmap(mapped, size);
 }
 
 void SharedMemory::start_launch(const void* kernel, std::size_t dynamic_bytes) {

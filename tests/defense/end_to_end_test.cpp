@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 #include <map>
@@ -127,7 +129,61 @@ TEST_P(EndToEnd, TheAttackSucceedsOnSyntheticImagesAndEachStageActs) {
   EXPECT_LT(adjusted.attack_success_rate, tuned.attack_success_rate);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, EndToEnd, testing::Values(1, 2, 3));
+constexpr const char* kFashion = R"(
+name: fashion
+device: cpu
+data:
+  dataset: fashion-mnist
+  train_samples: 2500
+  validation_samples: 500
+model: wu-fashion
+federation:
+  clients: 6
+  rounds: 8
+  local: {epochs: 2, batch: 32, optimizer: {kind: sgd, lr: 0.03, momentum: 0.9}}
+  lr_decay: 0.95
+attack:
+  clients: 1
+  trigger: {kind: pixels, pixels: 5, row: 3, column: 3}
+  victim: 9
+  target: 1
+  poison: {copies: 4}
+  scale: 3
+defense:
+  after_training:
+    - prune: {vote: ranking, stop: {accuracy_drop: 0.02}}
+    - fine_tune: {rounds: 3, lr: 0.01}
+    - adjust_weights: {delta: 2}
+)";
+
+/// Wu et al. 2020 in little: pruning alone leaves the backdoor, the attacker keeps it alive while
+/// fine-tuning, and adjusting extreme weights removes it.
+TEST(EndToEndOnFashionMnist, AdjustingWeightsRemovesTheBackdoorOfRealImages) {
+  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist") &&
+      std::getenv("REDOUBT_DATA") == nullptr) {
+    GTEST_SKIP() << "Fashion-MNIST is not installed (Debian: dataset-fashion-mnist)";
+  }
+  const Outcome clean = run("Fashion-MNIST, no attack", kFashion, with_seed(1, kHarmless));
+  EXPECT_GT(clean.stages.at("training").accuracy, 0.6);
+  EXPECT_LT(clean.stages.at("training").attack_success_rate, 0.1);
+  for (const int seed : {1, 2}) {
+    const Outcome attacked = run("Fashion-MNIST, attacked", kFashion, with_seed(seed));
+    const Figures trained = attacked.stages.at("training");
+    EXPECT_GT(trained.accuracy, 0.6);
+    EXPECT_GT(trained.attack_success_rate, 0.9);
+    const Figures pruned = attacked.stages.at("prune");
+    EXPECT_GE(attacked.pruned, 10) << "of 64 channels, a good part does nothing";
+    EXPECT_GT(pruned.accuracy, trained.accuracy - 0.08);
+    const Figures tuned = attacked.stages.at("fine_tune");
+    EXPECT_GT(tuned.accuracy, pruned.accuracy);
+    EXPECT_GT(tuned.attack_success_rate, 0.8);
+    const Figures adjusted = attacked.stages.at("adjust_weights");
+    EXPECT_LT(adjusted.attack_success_rate, tuned.attack_success_rate - 0.4);
+    EXPECT_GT(adjusted.accuracy, tuned.accuracy - 0.25);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, EndToEnd, testing::Values(1, 2));
 
 }  // namespace
 }  // namespace redoubt::test

@@ -122,6 +122,63 @@ TEST(SlowTwin, TrainingManyRowsAtOnceEqualsTrainingEachAloneBitForBit) {
   }
 }
 
+/// The path of a GPU, where every operation runs once for all rows: a client that has run out of
+/// batches waits in its row.
+TEST(SlowTwin, TrainingSideBySideInTheSameOperationsEqualsTrainingEachAloneBitForBit) {
+  const NetworkCase net = small_net();
+  const Network network(net.input, net.classes, net.layers);
+  const RandomImages images(net.input, 40);
+  const Clients clients(images);
+  for (const auto kind : {OptimizerSettings::Kind::sgd, OptimizerSettings::Kind::adam}) {
+    std::vector<TrainingTask> tasks;
+    for (int k = 0; k < 5; ++k) {
+      tasks.push_back(clients.task(k, k));
+      tasks.back().optimizer = {
+          .kind = kind, .learning_rate = 0.05F, .momentum = 0.9F, .weight_decay = 0.01F};
+    }
+    Context context{Device()};
+    FleetTrainer trainer(network, images.source(), context, 16);
+    Fleet fleet(network.layout(), 5, 2, Device());
+    const std::vector<float> start = parameters(network, 1);
+    // Twice, so that what the first left behind would show.
+    std::vector<LossTotals> totals(5);
+    for (int time = 0; time < 2; ++time) {
+      for (int r = 0; r < 5; ++r) std::copy(start.begin(), start.end(), fleet.values()[r]);
+      trainer.train(fleet, tasks, {}, totals);
+    }
+    for (std::size_t k = 0; k < 5; ++k) {
+      TrainingTask task = tasks[k];
+      task.row = 0;
+      const Trained alone = train(network, images, 1, {task}, 1);
+      const float* row = fleet.values()[static_cast<int>(k)];
+      EXPECT_TRUE(same_bits(alone.rows[0], {row, row + fleet.pitch()})) << "client " << k;
+      EXPECT_EQ(alone.totals[0], totals[k]);
+    }
+    EXPECT_EQ(totals[2].count, 50);
+  }
+}
+
+TEST(FleetTrainer, RefusesTasksThatDoNotFitTogether) {
+  const NetworkCase net = small_net();
+  const Network network(net.input, net.classes, net.layers);
+  const RandomImages images(net.input, 40);
+  const std::vector<Sample> samples = images.samples(0, 8, net.classes);
+  const TrainingTask first = {.row = 0, .samples = samples, .batch = 8};
+  TrainingTask second = first;
+  second.row = 1;
+  EXPECT_TRUE(can_follow(first, second));
+  second.optimizer.learning_rate = 1;
+  EXPECT_FALSE(can_follow(first, second));
+  second = first;
+  second.row = 2;
+  EXPECT_FALSE(can_follow(first, second));
+  Context context{Device()};
+  FleetTrainer trainer(network, images.source(), context, 16);
+  Fleet fleet(network.layout(), 3, 0, Device());
+  std::vector<LossTotals> totals(2);
+  EXPECT_THROW(trainer.train(fleet, std::vector{first, second}, {}, totals), std::logic_error);
+}
+
 TEST(SlowTwin, ARowWithoutATaskKeepsItsBits) {
   const NetworkCase net = small_net();
   const Network network(net.input, net.classes, net.layers);

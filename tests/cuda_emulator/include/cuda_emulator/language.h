@@ -14,13 +14,9 @@
 #define __grid_constant__
 #define __align__(bytes) alignas(bytes)
 
-// One block runs at a time, so a block's static shared memory is a static variable. It lies in a
-// section of its own kind, found by name when a block starts, to be overwritten with NaN. The
-// number keeps GCC from putting a variable of an inline function, which the linker merges, and one
-// of a plain function into one section, which it refuses.
-#define REDOUBT_EMULATOR_TEXT(text) #text
-#define REDOUBT_EMULATOR_SECTION(number) "redoubt_shared_" REDOUBT_EMULATOR_TEXT(number)
-#define __shared__ static __attribute__((section(REDOUBT_EMULATOR_SECTION(__COUNTER__))))
+// One block runs at a time, so a block's static shared memory is a static variable. The tag becomes
+// part of its symbol's name, by which shared_memory.cpp finds all of them.
+#define __shared__ static __attribute__((abi_tag("redoubt_shared")))
 
 #define REDOUBT_EMULATOR_VECTORS(T, name, bytes2, bytes4)               \
   struct name##1 {                                                      \
