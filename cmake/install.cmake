@@ -20,5 +20,4 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/redoubtConfigVersion.cmak
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/redoubtConfig.cmake
               ${PROJECT_BINARY_DIR}/redoubtConfigVersion.cmake
-              cmake/onednn.cmake
         DESTINATION ${REDOUBT_PACKAGE_FOLDER})

@@ -22,7 +22,8 @@ bool is_cuda(Device device) { return device.kind == Device::Kind::cuda; }
 /// What one thread trains with.
 struct Executor::Trainer {
   Trainer(const Executor& all)
-      : context(all.device_), fleet(all.network_, all.source_, context, all.batch_) {}
+      : context(all.device_, 1, all.arithmetic_),
+        fleet(all.network_, all.source_, context, all.batch_) {}
 
   Context context;
   FleetTrainer fleet;
@@ -32,7 +33,7 @@ struct Executor::Trainer {
 struct Executor::Reader {
   explicit Reader(const Executor& all)
       : replicas(is_cuda(all.device_) ? kBatchesAtOnce : 1),
-        context(all.device_),
+        context(all.device_, 1, all.arithmetic_),
         workspace(all.network_, all.device_, replicas, all.batch_, false),
         staged(static_cast<std::size_t>(replicas * all.batch_)),
         valid(static_cast<std::size_t>(replicas)),
@@ -77,14 +78,15 @@ struct Executor::Reader {
 };
 
 Executor::Executor(const Network& network, const kernels::ImageSource& source, Device device,
-                   int threads, int batch)
+                   int threads, int batch, const Arithmetic& arithmetic)
     : network_(network),
       source_(source),
       device_(device),
       // A GPU does one thing after the other, whichever thread asks.
       threads_(is_cuda(device) ? 1 : threads),
       batch_(batch),
-      context_(device, threads_),
+      arithmetic_(arithmetic),
+      context_(device, threads_, arithmetic),
       trainers_(static_cast<std::size_t>(threads_)),
       readers_(static_cast<std::size_t>(threads_)) {}
 

@@ -26,7 +26,7 @@ class Executor {
  public:
   /// `batch`: images a pass, in training at most. The network and source must outlive the executor.
   Executor(const Network& network, const kernels::ImageSource& source, Device device, int threads,
-           int batch);
+           int batch, const Arithmetic& arithmetic = {});
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
@@ -70,6 +70,7 @@ class Executor {
   Device device_;
   int threads_;
   int batch_;
+  Arithmetic arithmetic_;
   Context context_;
   std::vector<std::unique_ptr<Trainer>> trainers_;
   std::vector<std::unique_ptr<Reader>> readers_;

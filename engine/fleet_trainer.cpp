@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/check.h"
+#include "kernels/profile.h"
 
 namespace redoubt {
 
@@ -89,7 +90,10 @@ void FleetTrainer::train(Fleet& fleet, std::span<const TrainingTask> tasks,
     identity_ = identity;
     replay_.emplace(context_, [this] { step(identity_); });
   }
-  for (int s = 0; s < steps; ++s) replay_->run();
+  for (int s = 0; s < steps; ++s) {
+    const kernels::ProfileRange range(context_.device(), "step");
+    replay_->run();
+  }
   context_.copy_to_host(totals.data(), totals_.data(), tasks.size() * sizeof(LossTotals));
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/check.h"
+#include "kernels/profile.h"
 
 namespace redoubt {
 
@@ -22,6 +23,9 @@ Network::Network(const Shape& input, int classes, std::span<const LayerSpec> spe
     } catch (const InputError& error) {
       throw InputError("model: layer " + std::to_string(i + 1) + ": " + error.what());
     }
+    const std::string name = std::to_string(builder.place + 1) + " " +
+                             (builder.relu_before ? "relu + " : "") + spec.kind;
+    ranges_.push_back({.forward = name + " forward", .backward = name + " backward"});
     builder.relu_before = false;
     builder.input = layers_.back()->output();
   }
@@ -42,6 +46,7 @@ void Network::forward(const Pass& pass, Workspace& workspace, int first) const {
 
 void Network::forward(const Pass& pass, Workspace& workspace, int first, int last) const {
   for (int i = first; i < last; ++i) {
+    const kernels::ProfileRange range(pass.context.device(), ranges(i).forward.c_str());
     layer(i).forward(pass, workspace.activation(i), workspace.activation(i + 1),
                      workspace.state(i));
   }
@@ -49,6 +54,7 @@ void Network::forward(const Pass& pass, Workspace& workspace, int first, int las
 
 void Network::backward(const Pass& pass, Workspace& workspace) const {
   for (int i = layer_count() - 1; i >= first_trained_; --i) {
+    const kernels::ProfileRange range(pass.context.device(), ranges(i).backward.c_str());
     layer(i).backward(pass, {.input = workspace.activation(i),
                              .output = workspace.activation(i + 1),
                              .state = workspace.state(i),

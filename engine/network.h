@@ -36,10 +36,18 @@ class Network {
   void backward(const Pass& pass, Workspace& workspace) const;
 
  private:
+  /// What a profiler calls a layer's passes.
+  struct RangeNames {
+    std::string forward;
+    std::string backward;
+  };
+  const RangeNames& ranges(int layer) const { return ranges_[static_cast<std::size_t>(layer)]; }
+
   Shape input_;
   int classes_;
   ParameterLayout layout_;
   std::vector<std::unique_ptr<Layer>> layers_;
+  std::vector<RangeNames> ranges_;
   int first_trained_ = 0;  ///< the first layer with parameters: gradients stop there
 };
 

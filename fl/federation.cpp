@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "kernels/check.h"
+#include "kernels/profile.h"
 #include "kernels/random.h"
 
 namespace redoubt {
@@ -92,6 +93,7 @@ int Federation::wave_rows(int participants) const {
 }
 
 RoundReport Federation::run_round(GlobalModel& model, int round, float learning_rate) {
+  const kernels::ProfileRange range(executor_.device(), ("round " + std::to_string(round)).c_str());
   const std::vector<int> selected = sample_clients(round);
   const int participants = static_cast<int>(selected.size());
   const RoundPlan plan = {

@@ -13,7 +13,7 @@ struct ChannelEffects {
   /// [R][C], each 0 or 1: a channel under 0 is silent. Absent: all are heard.
   Replicas<const float> mask = {};
   /// [R][C]: the sum of the channel's outputs over all positions and the first valid[r] images is
-  /// added.
+  /// added. Replicas may not share one.
   Replicas<double> record = {};
   /// [R], how many images of the batch are real, the rest being padding. Needed with record only.
   const int* valid = nullptr;

@@ -12,16 +12,6 @@
 
 namespace redoubt::kernels {
 
-/// Rows of a product cut into tiles of nearly equal height, each at most the instruction set's.
-struct RowTiles {
-  int rows;
-  int tiles;
-  RowTiles(int row_count, int max_rows)
-      : rows(row_count), tiles((row_count + max_rows - 1) / max_rows) {}
-  int first(int tile) const { return tile * (rows / tiles) + std::min(tile, rows % tiles); }
-  int height(int tile) const { return rows / tiles + (tile < rows % tiles ? 1 : 0); }
-};
-
 /// The taps of one window along one axis that read inside the input: every `step`-th from first to
 /// last.
 struct TapRange {

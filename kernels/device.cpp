@@ -98,7 +98,8 @@ std::size_t free_memory(Device device) {
          static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-Context::Context(Device device, int threads) : device_(device), threads_(threads) {
+Context::Context(Device device, int threads, const Arithmetic& arithmetic)
+    : device_(device), threads_(threads), arithmetic_(arithmetic) {
   if constexpr (!kCudaBuilt) check_available(device);
   check(threads >= 1, "a context has at least one thread");
 }
@@ -108,16 +109,14 @@ Context::~Context() { release(device_, scratch_); }
 Context::Context(Context&& other) noexcept
     : device_(other.device_),
       threads_(other.threads_),
-      precision_(other.precision_),
-      conv_engine_(other.conv_engine_),
+      arithmetic_(other.arithmetic_),
       scratch_(std::exchange(other.scratch_, nullptr)),
       scratch_bytes_(std::exchange(other.scratch_bytes_, 0)) {}
 
 Context& Context::operator=(Context&& other) noexcept {
   std::swap(device_, other.device_);
   std::swap(threads_, other.threads_);
-  std::swap(precision_, other.precision_);
-  std::swap(conv_engine_, other.conv_engine_);
+  std::swap(arithmetic_, other.arithmetic_);
   std::swap(scratch_, other.scratch_);
   std::swap(scratch_bytes_, other.scratch_bytes_);
   return *this;

@@ -1,11 +1,4 @@
 // Devices, memory and launches of the CUDA side.
-#if __has_include(<nvtx3/nvToolsExt.h>)
-#include <nvtx3/nvToolsExt.h>
-#define REDOUBT_NVTX 1
-#else
-#define REDOUBT_NVTX 0
-#endif
-
 #include <array>
 #include <mutex>
 #include <new>
@@ -209,14 +202,6 @@ LaunchShape blocks_of(std::int64_t blocks, std::int64_t replicas, int block) {
   return {.grid = dim3(grid_extent(blocks, 0x7fffffff), grid_extent(replicas)),
           .block = dim3(static_cast<unsigned>(block))};
 }
-
-#if REDOUBT_NVTX
-NvtxRange::NvtxRange(const char* name) { nvtxRangePushA(name); }
-NvtxRange::~NvtxRange() { nvtxRangePop(); }
-#else
-NvtxRange::NvtxRange(const char* /*name*/) {}
-NvtxRange::~NvtxRange() {}
-#endif
 
 void fail_launch(const char* name, const LaunchShape& shape, cudaError_t error) {
   throw std::runtime_error(text(name, shape) + " failed: " + cudaGetErrorName(error) + ", " +

@@ -48,13 +48,20 @@ enum class Precision : std::uint8_t { fp32, tf32, bf16 };
 /// products with columns that are never built, by our own kernels; or whichever suits a shape.
 enum class ConvEngine : std::uint8_t { automatic, columns, implicit };
 
+/// Both choices, which are CUDA's alone.
+struct Arithmetic {
+  Precision precision = Precision::fp32;
+  ConvEngine conv_engine = ConvEngine::automatic;
+  bool operator==(const Arithmetic&) const = default;
+};
+
 /// What a kernel needs beside its arguments. One Context belongs to one host thread at a time. A
 /// GPU does what all its Contexts ask in the order asked, later than the call returns.
 class Context {
  public:
   /// `threads`: how many CPU threads an operation on whole matrices (rows.h) may use. Operations of
   /// a training step use one: there, threads take whole replicas.
-  explicit Context(Device device, int threads = 1);
+  explicit Context(Device device, int threads = 1, const Arithmetic& arithmetic = {});
   ~Context();
   Context(Context&&) noexcept;
   Context& operator=(Context&&) noexcept;
@@ -63,10 +70,8 @@ class Context {
 
   Device device() const { return device_; }
   int threads() const { return threads_; }
-  Precision precision() const { return precision_; }
-  void set_precision(Precision precision) { precision_ = precision; }
-  ConvEngine conv_engine() const { return conv_engine_; }
-  void set_conv_engine(ConvEngine engine) { conv_engine_ = engine; }
+  Precision precision() const { return arithmetic_.precision; }
+  ConvEngine conv_engine() const { return arithmetic_.conv_engine; }
 
   /// At least `bytes` of memory aligned to 64, valid until the next call of scratch(). It grows and
   /// never shrinks, so a training step allocates only the first time.
@@ -88,8 +93,7 @@ class Context {
  private:
   Device device_;
   int threads_;
-  Precision precision_ = Precision::fp32;
-  ConvEngine conv_engine_ = ConvEngine::automatic;
+  Arithmetic arithmetic_;
   void* scratch_ = nullptr;
   std::size_t scratch_bytes_ = 0;
 };

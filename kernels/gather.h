@@ -42,7 +42,7 @@ struct ImageSource {
 
 /// output [R][C][H][W][N] and labels [R][N] from samples [R][N]. The trigger is stamped on the
 /// bytes, so before normalising. Throws std::logic_error for an image or trigger out of range
-/// (CPU).
+/// (CPU; CUDA does not look).
 void gather(Context& context, const ImageSource& source, int replicas, int batch,
             Replicas<const Sample> samples, Replicas<float> output, Replicas<std::int32_t> labels);
 

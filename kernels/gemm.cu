@@ -27,7 +27,7 @@ cublasComputeType_t compute_type(Precision precision) {
 void gemm(Context& context, const GemmShape& shape, Replicas<const float> a,
           Replicas<const float> b, Replicas<float> c) {
   check(c.pitch != 0 || shape.replicas == 1, "replicas do not share a product");
-  const NvtxRange range("gemm");
+  const ProfileRange range(context.device(), "gemm");
   const float one = 1;
   const float zero = 0;
   REDOUBT_CUDA_CHECK(cublasGemmStridedBatchedEx(

@@ -13,6 +13,7 @@
 
 #include "kernels/check.h"
 #include "kernels/device.h"
+#include "kernels/profile.h"
 
 namespace redoubt::kernels::cuda {
 
@@ -77,15 +78,6 @@ LaunchShape for_each(std::int64_t count, int block = 256, std::int64_t max_block
 /// `blocks` blocks in x, `replicas` in y, e.g. one block a channel.
 LaunchShape blocks_of(std::int64_t blocks, std::int64_t replicas, int block = 256);
 
-/// Opens and closes an NVTX range, so that a profiler shows the work by name.
-class NvtxRange {
- public:
-  explicit NvtxRange(const char* name);
-  ~NvtxRange();
-  NvtxRange(const NvtxRange&) = delete;
-  NvtxRange& operator=(const NvtxRange&) = delete;
-};
-
 /// Throws std::runtime_error that names the kernel and its shape, and quotes CUDA.
 [[noreturn]] void fail_launch(const char* name, const LaunchShape& shape, cudaError_t error);
 /// Throws std::logic_error unless the shape is one that CUDA allows.
@@ -101,7 +93,7 @@ void launch(Context& context, const char* name, const LaunchShape& shape,
   static_assert(sizeof...(Parameters) == sizeof...(Arguments), "one argument a parameter");
   if (shape.grid.x == 0 || shape.grid.y == 0 || shape.grid.z == 0) return;
   check_shape(name, shape);
-  const NvtxRange range(name);
+  const ProfileRange range(context.device(), name);
   const cudaStream_t own_stream = stream(context);
   allow_shared_bytes(name, reinterpret_cast<const void*>(kernel), shape);
 #ifdef REDOUBT_CUDA_EMULATED

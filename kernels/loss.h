@@ -34,7 +34,7 @@ struct LossTotals {
 /// logits [R][classes][N], labels [R][N], label -1 for padding. Adds each replica's sums to
 /// totals[r]. grad_logits, if given, is overwritten with ∂(mean loss over the replica's real
 /// images)/∂logits: (softmax - onehot) / count, and 0 for padding. An image with a NaN logit is not
-/// correct.
+/// correct. A label that is no class throws std::logic_error (CPU) or makes the loss NaN (CUDA).
 void softmax_cross_entropy(Context& context, const LossShape& shape, Replicas<const float> logits,
                            Replicas<const std::int32_t> labels, Replicas<float> grad_logits,
                            LossTotals* totals);

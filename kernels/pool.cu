@@ -33,7 +33,8 @@ LaunchShape a_block_a_row(const PoolShape& s, int rows, int columns, int width) 
 __device__ double rectified_band_sum(const float* band, int count, int batch, int valid) {
   double sum = 0;
   for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
-    if (i % batch < valid) sum += static_cast<double>(band[i] < 0 ? 0 : band[i]);
+    if (valid < batch && i % batch >= valid) continue;
+    sum += static_cast<double>(band[i] < 0 ? 0 : band[i]);
   }
   return block_sum(sum);
 }

@@ -56,6 +56,44 @@ void product(const ProductTile& tile) {
   }
 }
 
+template <int Rows, int Vectors>
+void matrix(const MatrixTile& tile) {
+  Vector sums[Rows][Vectors] = {};
+  if (tile.add) {
+#pragma GCC unroll 16
+    for (int m = 0; m < Rows; ++m) {
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) {
+        sums[m][v] = load(tile.out + m * tile.out_stride + v * kLanes);
+      }
+    }
+  }
+  const float* a[Rows];
+  for (int m = 0; m < Rows; ++m) a[m] = tile.a + m * tile.a_row;
+  const float* b = tile.b;
+  long long at = 0;
+  for (int i = 0; i < tile.inner; ++i) {
+    Vector b_values[Vectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) b_values[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+    for (int m = 0; m < Rows; ++m) {
+      const Vector factor = all(a[m][at]);
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) sums[m][v] += factor * b_values[v];
+    }
+    at += tile.a_step;
+    b += tile.b_stride;
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < Rows; ++m) {
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      store(tile.out + m * tile.out_stride + v * kLanes, sums[m][v]);
+    }
+  }
+}
+
 typedef int Lanes __attribute__((vector_size(REDOUBT_VECTOR_BYTES)));
 
 /// For each lane of a merged vector, the lane of (x, y) that its first or second summand comes
@@ -150,11 +188,16 @@ void dot(const DotTile& tile) {
 }
 
 using Product = void (*)(const ProductTile&);
+using Matrix = void (*)(const MatrixTile&);
 using Dot = void (*)(const DotTile&);
 
 template <int Vectors, int... Rows>
 struct ProductTable {
   static constexpr Product entries[] = {product<Rows, Vectors>...};
+};
+template <int Vectors, int... Rows>
+struct MatrixTable {
+  static constexpr Matrix entries[] = {matrix<Rows, Vectors>...};
 };
 template <int... Index>
 struct DotTable {
@@ -164,10 +207,14 @@ struct DotTable {
 #if REDOUBT_VECTOR_BYTES == 64
 using Products = ProductTable<2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>;
 using NarrowProducts = ProductTable<1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>;
+using Matrices = MatrixTable<2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>;
+using NarrowMatrices = MatrixTable<1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12>;
 using Dots = DotTable<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
 #else
 using Products = ProductTable<2, 1, 2, 3, 4, 5, 6>;
 using NarrowProducts = ProductTable<1, 1, 2, 3, 4, 5, 6>;
+using Matrices = MatrixTable<2, 1, 2, 3, 4, 5, 6>;
+using NarrowMatrices = MatrixTable<1, 1, 2, 3, 4, 5, 6>;
 using Dots = DotTable<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>;
 #endif
 
@@ -183,6 +230,8 @@ const Tiles table = {.name = REDOUBT_TEXT(REDOUBT_TILES),
                      .dot_columns = kDotColumns,
                      .product = Products::entries,
                      .narrow_product = NarrowProducts::entries,
+                     .matrix = Matrices::entries,
+                     .narrow_matrix = NarrowMatrices::entries,
                      .dot = Dots::entries};
 
 }  // namespace redoubt::kernels::REDOUBT_TILES

@@ -20,6 +20,20 @@ struct ProductTile {
   long long out_stride;  ///< between the rows of out
 };
 
+/// out[m][j] = Σ_i a[m · a_row + i · a_step] · b[i · b_stride + j] for m < rows, j < width; `add`
+/// keeps what is in out and adds to it.
+struct MatrixTile {
+  const float* a;
+  long long a_row;
+  long long a_step;
+  const float* b;
+  long long b_stride;
+  int inner;  ///< how many i
+  bool add;
+  float* out;
+  long long out_stride;  ///< between the rows of out
+};
+
 /// sums[m · sums_stride + k] += Σ_s Σ_{i < length} a[m·a_stride + s·a_step + i] · b[k][s·b_step +
 /// i]
 struct DotTile {
@@ -43,6 +57,8 @@ struct Tiles {
   int dot_columns;
   void (*const* product)(const ProductTile& tile);         ///< [rows - 1]
   void (*const* narrow_product)(const ProductTile& tile);  ///< [rows - 1]
+  void (*const* matrix)(const MatrixTile& tile);           ///< [rows - 1]
+  void (*const* narrow_matrix)(const MatrixTile& tile);    ///< [rows - 1]
   void (*const* dot)(const DotTile& tile);  ///< [(rows - 1) · dot_columns + columns - 1]
 };
 

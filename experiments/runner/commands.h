@@ -15,6 +15,7 @@ struct RunOptions {
   std::vector<std::string> overrides;
   Existing existing = Existing::refuse;
   bool quiet = false;
+  int profile_round = 0;  ///< 0: none
 };
 
 /// 0, or 130 if `stop` ended the run early.

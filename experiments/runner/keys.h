@@ -19,6 +19,12 @@ struct EnumNames<Precision> {
       {{"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}}};
 };
 template <>
+struct EnumNames<ConvEngine> {
+  static constexpr Names<ConvEngine, 3> names = {{{"automatic", ConvEngine::automatic},
+                                                  {"columns", ConvEngine::columns},
+                                                  {"implicit", ConvEngine::implicit}}};
+};
+template <>
 struct EnumNames<PartitionSettings::Kind> {
   using Kind = PartitionSettings::Kind;
   static constexpr Names<Kind, 3> names = {
@@ -335,7 +341,8 @@ struct Description<Experiment> {
     v.field("name", s.name, "names the run's folder");
     v.field("seed", s.seed, "all chance comes from it", at_least(0));
     v.field("device", s.device, "auto, cpu, cuda or cuda:1");
-    v.field("precision", s.precision, "of products on CUDA; a CPU is always fp32");
+    v.field("precision", s.arithmetic.precision, "of products on CUDA; a CPU is always fp32");
+    v.field("conv_engine", s.arithmetic.conv_engine, "how convolutions are computed on CUDA");
     v.field("threads", s.threads, "CPU threads; null: all; results do not depend on it",
             between(1, 4096));
     v.field("data", s.data, "images");

@@ -25,7 +25,9 @@ struct Arguments {
   std::vector<std::string> overrides;
   std::string output;
   std::string device;
+  std::string conv_engine;
   int threads = 0;
+  int profile_round = 0;
   bool resume = false;
   bool overwrite = false;
   bool quiet = false;
@@ -35,6 +37,7 @@ struct Arguments {
     std::vector<std::string> all = overrides;
     if (!output.empty()) all.push_back("output.directory=" + output);
     if (!device.empty()) all.push_back("device=" + device);
+    if (!conv_engine.empty()) all.push_back("conv_engine=" + conv_engine);
     if (threads > 0) all.push_back("threads=" + std::to_string(threads));
     return all;
   }
@@ -47,6 +50,8 @@ void add_experiment_options(CLI::App& command, Arguments& arguments) {
       ->take_all()
       ->expected(1);
   command.add_option("--device", arguments.device, "auto, cpu, cuda or cuda:1");
+  command.add_option("--conv-engine", arguments.conv_engine,
+                     "automatic, columns or implicit (CUDA)");
   command.add_option("--threads", arguments.threads, "CPU threads")->check(CLI::PositiveNumber);
 }
 
@@ -66,7 +71,8 @@ int dispatch(const CLI::App& app, const Arguments& arguments) {
   return run_command({.file = arguments.file,
                       .overrides = overrides,
                       .existing = existing,
-                      .quiet = arguments.quiet},
+                      .quiet = arguments.quiet,
+                      .profile_round = arguments.profile_round},
                      stop_requested);
 }
 
@@ -88,6 +94,9 @@ int main(int argc, char** argv) try {
   run.add_option("--output", arguments.output, "the run goes into DIR/<name>")->type_name("DIR");
   CLI::Option* resume = run.add_flag("--resume", arguments.resume, "go on with a stopped run");
   run.add_flag("--overwrite", arguments.overwrite, "replace a run")->excludes(resume);
+  run.add_option("--profile-round", arguments.profile_round,
+                 "let a profiler record this round only (CUDA)")
+      ->check(CLI::PositiveNumber);
   run.add_flag("--quiet", arguments.quiet, "print the final table only");
 
   CLI::App& check = *app.add_subcommand("check", "check a file and print it fully resolved");

@@ -7,6 +7,7 @@
 #include "engine/initialize.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
+#include "kernels/profile.h"
 
 namespace redoubt::runner {
 
@@ -148,8 +149,8 @@ Simulation::Simulation(const Experiment& experiment, SimulationObserver& observe
       device_(parse_device(experiment.device)),
       images_(data_.dataset, data_.normalization, data_.triggers, device_),
       executor_(network_, images_.source(), device_,
-                experiment.threads.value_or(available_threads()),
-                experiment.federation.local.batch),
+                experiment.threads.value_or(available_threads()), experiment.federation.local.batch,
+                experiment.arithmetic),
       federation_(executor_, make_clients(experiment, data_), make_rule(experiment.defense.rule),
                   experiment.federation, experiment.seed),
       model_(network_, initial_row(experiment, network_), device_),
@@ -161,6 +162,18 @@ int Simulation::total_rounds() const {
   int rounds = experiment_.federation.rounds;
   for (const auto& stage : stages_) rounds += stage->rounds();
   return rounds;
+}
+
+void Simulation::profile_round(int round) {
+  if (device_.kind != Device::Kind::cuda) {
+    throw InputError("--profile-round is for a GPU; this run is on " + to_string(device_));
+  }
+  const int rounds = experiment_.federation.rounds;
+  if (round < 1 || round > rounds) {
+    throw InputError("--profile-round is " + std::to_string(round) +
+                     "; rounds of training are 1 to " + std::to_string(rounds));
+  }
+  profiled_round_ = round;
 }
 
 float Simulation::learning_rate(int round) const {
@@ -175,7 +188,9 @@ bool Simulation::train() {
   while (server_.next_round() <= rounds) {
     const int round = server_.next_round();
     round_start_ = std::chrono::steady_clock::now();
+    if (profiled_round_ == round) kernels::start_profiling(device_);
     const RoundReport report = server_.train_round(learning_rate(round));
+    if (profiled_round_ == round) kernels::stop_profiling(device_);
     if (!after_round(round, report, "round")) return false;
   }
   if (!best_row_.empty()) {

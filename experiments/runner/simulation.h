@@ -63,6 +63,10 @@ class Simulation {
              const std::atomic<bool>& stop);
 
   const Network& network() const { return network_; }
+  Device device() const { return device_; }
+  /// Lets a profiler record this round of training only. Throws InputError on a CPU or if there is
+  /// no such round.
+  void profile_round(int round);
   const ExperimentData& data() const { return data_; }
   /// All rounds of training, fine-tuning included.
   int total_rounds() const;
@@ -109,6 +113,7 @@ class Simulation {
   std::vector<float> best_row_;  ///< federation.keep: best
   double best_validation_ = -1;
   std::chrono::steady_clock::time_point round_start_;
+  int profiled_round_ = 0;  ///< 0: none
 };
 
 }  // namespace redoubt::runner

@@ -13,10 +13,9 @@
 #include "engine/layer_spec.h"
 #include "fl/attack/settings.h"
 #include "fl/settings.h"
+#include "kernels/device.h"
 
 namespace redoubt::runner {
-
-enum class Precision : std::uint8_t { fp32, tf32, bf16 };
 
 struct DataSettings {
   DatasetSettings dataset;
@@ -42,7 +41,7 @@ struct Experiment {
   std::string name;
   std::uint64_t seed = 1;
   std::string device = "auto";
-  Precision precision = Precision::tf32;
+  Arithmetic arithmetic = {.precision = Precision::tf32};
   std::optional<int> threads;  ///< absent: as many as the process may use
   DataSettings data;
   ModelSettings model;

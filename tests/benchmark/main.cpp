@@ -1,5 +1,6 @@
 #include <benchmark/benchmark.h>
 #include <dnnl.h>
+#include <omp.h>
 
 #include <string>
 
@@ -10,6 +11,7 @@
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  omp_set_num_threads(1);  // oneDNN's, as ours are of one thread
   const dnnl_version_t* onednn = dnnl_version();
 #if defined(__clang__)
   benchmark::AddCustomContext("compiler", "Clang " __clang_version__);

@@ -1,6 +1,7 @@
 // One table of cases drives every kernel: what runs, and how much arithmetic and memory it stands
 // for.
 #include <benchmark/benchmark.h>
+#include <dnnl.h>
 
 #include <cstdint>
 #include <functional>
@@ -171,7 +172,7 @@ void add_dropout(const PresetLayer& layer, const std::string& path, OperationCas
                    }});
 }
 
-/// A product as a dense layer asks for it.
+/// A product as a dense layer asks for it, by us and by oneDNN.
 void add_gemm(const std::string& name, const kernels::GemmShape& s, OperationCases& cases) {
   const auto a = std::int64_t{s.rows} * s.inner;
   const auto b = std::int64_t{s.inner} * s.columns;
@@ -180,6 +181,14 @@ void add_gemm(const std::string& name, const kernels::GemmShape& s, OperationCas
                      const Values left(a), right(b), result(c);
                      return [=](Context& context) {
                        kernels::gemm(context, s, left.view(), right.view(), result.view());
+                     };
+                   }});
+  cases.push_back({"onednn/" + name, cases.back().flops, cases.back().bytes, [=] {
+                     const Values left(a), right(b), result(c);
+                     return [=](Context& /*context*/) {
+                       dnnl_sgemm(s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.rows,
+                                  s.columns, s.inner, 1.0F, left.data(), s.a_stride, right.data(),
+                                  s.b_stride, 0.0F, result.data(), s.c_stride);
                      };
                    }});
 }

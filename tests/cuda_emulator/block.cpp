@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <map>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <vector>
 
@@ -65,10 +63,9 @@ struct Block {
   std::vector<Fiber*> idle;  ///< fibers between two threads
 };
 
-Block& block() {
-  static Block& only = *new Block;  // never destroyed: a kernel may run until the end
-  return only;
-}
+// Never destroyed: kernels may run until the program ends.
+Block& the_block = *new Block;
+Block& block() { return the_block; }
 
 std::string text(const uint3& index) {
   return "(" + std::to_string(index.x) + ", " + std::to_string(index.y) + ", " +
@@ -110,11 +107,18 @@ std::string who_waits_where() {
   return all;
 }
 
-/// Leaves the block for good.
-[[noreturn]] void fail(const std::string& what) {
+void blame(const std::string& what) {
   Block& b = block();
   b.failure =
       std::string("kernel \"") + b.launch->name + "\", block " + text(b.index) + ": " + what;
+}
+
+void blame_divergence() { blame("not all threads reach the same place: " + who_waits_where()); }
+
+/// Leaves the block for good. What lies on the fiber's stack is forgotten, so the caller may not
+/// own anything.
+[[noreturn]] void give_up() {
+  Block& b = block();
   Fiber::switch_from(*b.running, b.host);
   std::abort();  // a failed block is not resumed
 }
@@ -172,7 +176,10 @@ void give_way() {
   const int self = b.current;
   const int next = pick();
   if (next == self) return run_on(self);
-  if (next == kNobody) fail("not all threads reach the same place: " + who_waits_where());
+  if (next == kNobody) {
+    blame_divergence();
+    give_up();
+  }
   if (next == kNewThread) {
     switch_to(idle_fiber());
   } else {
@@ -183,31 +190,33 @@ void give_way() {
   run_on(self);
 }
 
-/// Makes threads able to go on. With seed 0 they will, in the order given.
-void release(const int* threads, std::size_t count) {
+/// Makes a thread able to go on. With seed 0, those released last go first.
+void release(int thread) {
   Block& b = block();
-  for (std::size_t i = count; i-- > 0;) {
-    b.threads[static_cast<std::size_t>(threads[i])].state = Thread::State::able;
-    b.able.push_back(threads[i]);
-  }
+  b.threads[static_cast<std::size_t>(thread)].state = Thread::State::able;
+  b.able.push_back(thread);
+}
+
+bool is_at(const Thread& thread, const Where& where) {
+  return thread.where.line() == where.line() && thread.where.column() == where.column();
 }
 
 // ---- A fiber's life -----------------------------------------------------------------------------
 
 void run_next_thread() {
   Block& b = block();
-  const int number = static_cast<int>(b.order.at(static_cast<std::uint64_t>(b.started++)));
+  const int number = static_cast<int>(b.order.next());
+  ++b.started;
   Thread& thread = b.threads[static_cast<std::size_t>(number)];
   thread.state = Thread::State::able;
   thread.fiber = b.running;
   run_on(number);
-  std::string failure;
   try {
     b.launch->thread();
   } catch (const std::exception& error) {
-    failure = error.what();
+    blame("thread " + std::to_string(number) + ": " + error.what());
   }
-  if (!failure.empty()) fail("thread " + std::to_string(number) + ": " + failure);
+  if (!b.failure.empty()) give_up();
   thread.state = Thread::State::returned;
   ++b.returned;
   ++b.counters.threads;
@@ -269,10 +278,7 @@ void run_block(const Launch& launch, std::uint64_t number) {
   switch_to(idle_fiber());
   if (b.failure.empty() && b.returned == b.size) return;
 
-  if (b.failure.empty()) {
-    b.failure = std::string("kernel \"") + launch.name + "\", block " + text(b.index) +
-                ": not all threads reach the same place: " + who_waits_where();
-  }
+  if (b.failure.empty()) blame_divergence();
   // Whoever is in the midst of a kernel forgets it.
   b.idle.clear();
   for (const auto& fiber : b.fibers) {
@@ -294,9 +300,9 @@ void run_launch(const Launch& launch) {
   blockDim = launch.block;
   set_up_threads(launch.block);
   b.dynamic.start_launch(launch.kernel, launch.shared_bytes);
-  const ShuffledOrder order(blocks, b.random);
+  ShuffledOrder order(blocks, b.random);
   for (std::uint64_t i = 0; i < blocks; ++i) {
-    run_block(launch, order.at(i));
+    run_block(launch, order.next());
     b.dynamic.end_block();
   }
 }
@@ -313,17 +319,16 @@ int block_barrier(const char* name, bool predicate, const Where& where) {
   self.where = where;
   b.predicates += predicate ? 1 : 0;
   if (++b.at_barrier == b.size) {
-    std::vector<int> all(static_cast<std::size_t>(b.size));
-    std::iota(all.begin(), all.end(), 0);
-    const bool same_place = std::all_of(all.begin(), all.end(), [&](int i) {
-      const Thread& other = b.threads[static_cast<std::size_t>(i)];
-      return other.where.line() == where.line() && other.where.column() == where.column();
-    });
-    if (!same_place) fail("not all threads reach the same place: " + who_waits_where());
+    const bool same_place = std::all_of(b.threads.begin(), b.threads.begin() + b.size,
+                                        [&](const Thread& other) { return is_at(other, where); });
+    if (!same_place) {
+      blame_divergence();
+      give_up();
+    }
     b.barrier_answer = b.predicates;
     b.at_barrier = 0;
     b.predicates = 0;
-    release(all.data(), all.size());
+    for (int i = b.size; i-- > 0;) release(i);
   }
   give_way();
   return b.barrier_answer;
@@ -341,8 +346,8 @@ void warp_collective(const char* name, unsigned mask, void* data, Finish finish,
   self.data = data;
   self.finish = finish;
   if ((mask >> (b.current % 32) & 1U) == 0) {
-    fail("thread " + std::to_string(b.current) + " is not in the mask it gives to " + name + ": " +
-         who_waits_where());
+    blame("thread " + std::to_string(b.current) + " is not in the mask it gives to " + name);
+    give_up();
   }
   // Lanes beyond the block's end are taken as absent, as a GPU does.
   Lanes lanes;
@@ -352,14 +357,13 @@ void warp_collective(const char* name, unsigned mask, void* data, Finish finish,
     if ((mask >> lane & 1U) == 0) continue;
     const Thread& other = b.threads[static_cast<std::size_t>(first + lane)];
     const bool here = other.state == Thread::State::at_collective && other.mask == mask &&
-                      other.finish == finish && other.where.line() == where.line() &&
-                      other.where.column() == where.column();
+                      other.finish == finish && is_at(other, where);
     if (!here) return give_way();
     lanes.data[lane] = other.data;
     members[count++] = first + lane;
   }
   finish(lanes);
-  release(members.data(), count);
+  while (count > 0) release(members[--count]);
   give_way();
 }
 
@@ -368,7 +372,8 @@ int lane() { return block().current % 32; }
 void* dynamic_shared() { return block().dynamic.data(); }
 
 void trap(const char* what) {
-  fail(std::string("thread ") + std::to_string(block().current) + ": " + what);
+  blame("thread " + std::to_string(block().current) + ": " + what);
+  give_up();
 }
 
 }  // namespace cuda_emulator

@@ -25,27 +25,29 @@ class Random {
   std::uint64_t state_;
 };
 
-/// The numbers 0..count-1: i ↦ (factor · i + start) mod count with a factor that shares no divisor
-/// with count. Ascending under seed 0.
+/// The numbers 0..count-1 once each: start, start + step, ... modulo count, with a step that shares
+/// no divisor with count. Ascending under seed 0.
 class ShuffledOrder {
  public:
   ShuffledOrder() = default;
   ShuffledOrder(std::uint64_t count, Random& random) : count_(count) {
     if (seed() == 0 || count < 2) return;
-    start_ = random.below(count);
+    next_ = random.below(count);
     do {
-      factor_ = 1 + random.below(count);
-    } while (std::gcd(factor_, count) != 1);
+      step_ = 1 + random.below(count - 1);
+    } while (std::gcd(step_, count) != 1);
   }
-  std::uint64_t at(std::uint64_t i) const {
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(factor_) * i + start_) %
-                                      count_);
+  std::uint64_t next() {
+    const std::uint64_t number = next_;
+    next_ += step_;
+    if (next_ >= count_) next_ -= count_;
+    return number;
   }
 
  private:
   std::uint64_t count_ = 1;
-  std::uint64_t factor_ = 1;
-  std::uint64_t start_ = 0;
+  std::uint64_t step_ = 1;
+  std::uint64_t next_ = 0;
 };
 
 }  // namespace cuda_emulator

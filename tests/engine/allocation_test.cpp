@@ -25,7 +25,7 @@ void* counted(std::size_t bytes, std::size_t alignment) {
 }  // namespace
 
 // Our own memory and all containers come through here. malloc itself is left alone, as sanitizers
-// have theirs, so what oneDNN takes for its packed blocks is not seen.
+// have theirs.
 void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return counted(bytes, static_cast<std::size_t>(alignment));

@@ -30,6 +30,7 @@ std::vector<std::vector<double>> trained_alone(SmallWorld& world,
     optimizer.learning_rate = SmallWorld::kRate;
     const std::vector<TrainingTask> tasks = {
         {.samples = client.samples,
+         .epochs = local.epochs,
          .batch = local.batch,
          .optimizer = optimizer,
          .key = {.seed = SmallWorld::kSeed,
@@ -109,6 +110,35 @@ TEST(Round, ShufflesEachEpochOfEachClientAndRoundAnew) {
   after_round(world, clients, settings, 1, &report);
   EXPECT_EQ(report.images, 128);
   EXPECT_EQ(report.training.count, 64) << "losses are those of the last epoch";
+}
+
+/// The order is part of every result: drawn from (seed, sample_order, client, round, epoch).
+TEST(Round, DrawsAnOrderOfItsOwnForEveryEpoch) {
+  SmallWorld world;
+  FederationSettings settings = small_settings();
+  settings.local.epochs = 3;
+  const std::vector<Client> clients = world.clients({50});
+  const std::vector<float> result = after_round(world, clients, settings, 6);
+
+  Client visited = clients[0];
+  visited.samples.clear();
+  std::vector<std::vector<Sample>> orders;
+  for (std::uint32_t epoch = 0; epoch < 3; ++epoch) {
+    orders.push_back(clients[0].samples);
+    RandomStream stream({.seed = SmallWorld::kSeed,
+                         .purpose = Purpose::sample_order,
+                         .client = 0,
+                         .round = 6,
+                         .step = epoch});
+    stream.shuffle(std::span(orders.back()));
+    visited.samples.insert(visited.samples.end(), orders.back().begin(), orders.back().end());
+  }
+  EXPECT_NE(orders[0], orders[1]);
+  EXPECT_NE(orders[1], orders[2]);
+  const auto expected = trained_alone(world, {visited}, settings.local, 6).front();
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    ASSERT_NEAR(static_cast<double>(result[i]), expected[i], 1e-6);
+  }
 }
 
 TEST(Round, GivesTheSameBitsInWavesOfAnySizeAndOnAnyNumberOfThreads) {

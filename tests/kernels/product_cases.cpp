@@ -77,6 +77,11 @@ void add_product_cases(std::vector<OperationCase>& cases) {
   large.columns = 50;
   large.inner = 800;
   cases.push_back(gemm_case({large, {1, false}, {1, false}}));
+  // More steps than one block of the sum, and columns beside whole tiles.
+  large.rows = 5;
+  large.columns = 70;
+  large.inner = 4100;
+  cases.push_back(gemm_case({large, {1, false}, {1, false}}));
 }
 
 namespace {

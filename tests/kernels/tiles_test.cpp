@@ -108,6 +108,47 @@ TEST_P(EveryTable, SumsDotTilesOfEveryHeightAndWidthAndLength) {
   }
 }
 
+void check_matrix(const kernels::Tiles& table, int rows, bool narrow, bool transposed, bool add) {
+  constexpr int kInner = 9;
+  const int width = narrow ? table.width / 2 : table.width;
+  const int a_row = transposed ? 1 : kInner + 2;
+  const int a_step = transposed ? rows + 3 : 1;
+  const int b_stride = width + 5;
+  const std::vector<float> a = floats(6, rows * (kInner + 2) + kInner * (rows + 3));
+  const std::vector<float> b = floats(7, kInner * b_stride);
+  const int stride = width + 1;
+  std::vector<float> out(static_cast<std::size_t>(rows * stride), 0.5F);
+  const auto function = (narrow ? table.narrow_matrix : table.matrix)[rows - 1];
+  function({.a = a.data(),
+            .a_row = a_row,
+            .a_step = a_step,
+            .b = b.data(),
+            .b_stride = b_stride,
+            .inner = kInner,
+            .add = add,
+            .out = out.data(),
+            .out_stride = stride});
+  for (int m = 0; m < rows; ++m) {
+    for (int j = 0; j < stride; ++j) {
+      double want = add || j == width ? 0.5 : 0;
+      for (int k = 0; j < width && k < kInner; ++k) {
+        want += static_cast<double>(a[static_cast<std::size_t>(m * a_row + k * a_step)]) *
+                static_cast<double>(b[static_cast<std::size_t>(k * b_stride + j)]);
+      }
+      EXPECT_NEAR(out[static_cast<std::size_t>(m * stride + j)], want, 1e-5)
+          << rows << " rows, " << width << " columns, at " << m << ", " << j;
+    }
+  }
+}
+
+TEST_P(EveryTable, MultipliesMatricesOfEveryHeightAndLayout) {
+  for (int rows = 1; rows <= GetParam()->max_rows; ++rows) {
+    for (int choice = 0; choice < 8; ++choice) {
+      check_matrix(*GetParam(), rows, (choice & 1) != 0, (choice & 2) != 0, (choice & 4) != 0);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, EveryTable, testing::ValuesIn(kernels::available_tiles()),
                          [](const auto& table) { return std::string(table.param->name); });
 

@@ -167,7 +167,7 @@ void expect_full(const Experiment& experiment) {
   EXPECT_EQ(experiment.name, "everything");
   EXPECT_EQ(experiment.seed, 42U);
   EXPECT_EQ(experiment.device, "cpu");
-  EXPECT_EQ(experiment.precision, Precision::bf16);
+  EXPECT_EQ(experiment.arithmetic.precision, Precision::bf16);
   EXPECT_EQ(experiment.threads, 3);
   expect_full_data(experiment.data);
   expect_full_model(experiment.model);

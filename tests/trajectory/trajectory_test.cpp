@@ -24,8 +24,8 @@ using kernels::Sample;
 using nlohmann::json;
 
 constexpr int kClasses = 10;
-constexpr double kLargestLossGap = 1e-5;   // of the loss, at every step
-constexpr double kLargestModelGap = 1e-5;  // of a tensor's norm, and of the largest logit
+constexpr double kLargestLossGap = 5e-5;   // of the loss, at every step
+constexpr double kLargestModelGap = 1e-4;  // of a tensor's norm, and of the largest logit
 
 std::uint32_t mix(std::uint32_t x) {
   x ^= x >> 16;

@@ -1,0 +1,157 @@
+// The engine above the CUDA side: a fleet trained at once equals its rows trained alone, whatever
+// order the GPU's threads take, and comes out as on the CPU.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "engine/train_step.h"
+#include "kernels/activation.h"
+#include "tests/cuda_emulator/gpu_array.h"
+#include "tests/engine/network_cases.h"
+#include "tests/engine/random_images.h"
+
+namespace redoubt::test {
+
+namespace {
+
+using kernels::LossTotals;
+using kernels::Sample;
+
+constexpr int kBatch = 9;
+constexpr int kSteps = 3;
+constexpr int kReplicas = 3;
+
+/// An image source in a device's memory.
+class ImagesOn {
+ public:
+  ImagesOn(Device device, const kernels::ImageSource& s)
+      : images_(copy(device, s.images, std::int64_t{s.count} * s.channels * s.height * s.width)),
+        mean_(copy(device, s.mean, s.channels)),
+        deviation_(copy(device, s.deviation, s.channels)),
+        start_(copy(device, s.trigger_start, s.trigger_count + 1)),
+        pixels_(copy(device, s.trigger_pixels, s.trigger_start[s.trigger_count])),
+        source_(s) {
+    source_.images = images_.data();
+    source_.mean = mean_.data();
+    source_.deviation = deviation_.data();
+    source_.trigger_start = start_.data();
+    source_.trigger_pixels = pixels_.data();
+  }
+  const kernels::ImageSource& source() const { return source_; }
+
+ private:
+  template <class T>
+  static Buffer<T> copy(Device device, const T* values, std::int64_t count) {
+    return Buffer<T>(device, std::span<const T>(values, static_cast<std::size_t>(count)));
+  }
+
+  Buffer<std::uint8_t> images_;
+  Buffer<float> mean_;
+  Buffer<float> deviation_;
+  Buffer<std::int32_t> start_;
+  Buffer<kernels::TriggerPixel> pixels_;
+  kernels::ImageSource source_;
+};
+
+struct Trained {
+  std::vector<float> rows;         ///< [replicas][row]
+  std::vector<LossTotals> totals;  ///< [replicas]
+};
+
+/// Trains replicas first .. first + count - 1, each with its own row, batches, masks and dropout,
+/// by momentum (even replicas' settings are all alike: one call steps all).
+Trained train(Device device, const NetworkCase& of, int first, int count) {
+  const Network network(of.input, of.classes, of.layers);
+  const RandomImages images(of.input, 40);
+  const ImagesOn store(device, images.source());
+  const std::int64_t row = network.layout().row_size();
+  const std::int64_t mask_row = network.layout().mask_size();
+
+  std::vector<float> values;
+  std::vector<float> mask;
+  for (int r = first; r < first + count; ++r) {
+    const std::vector<float> own = random_floats(r, row, -0.4, 0.4);
+    values.insert(values.end(), own.begin(), own.end());
+    for (std::int64_t i = 0; i < mask_row; ++i) mask.push_back((i + r) % 4 == 0 ? 0.0F : 1.0F);
+  }
+  Buffer<float> rows(device, values);
+  Buffer<float> masks(device, std::ssize(mask) > 0 ? mask : std::vector<float>{0});
+  Buffer<float> gradients(device, row * count);
+  Buffer<float> velocity(device, row * count);
+  Buffer<LossTotals> totals(device, count);
+  Workspace workspace(network, device, count, kBatch, true);
+  Context context(device);
+  for (int step = 1; step <= kSteps; ++step) {
+    std::vector<Sample> samples;
+    std::vector<RandomKey> keys;
+    for (int r = first; r < first + count; ++r) {
+      std::vector<Sample> own = images.samples(r * 10 + step, kBatch, of.classes);
+      if (r == 1) own.back() = Sample();  // a batch with padding
+      samples.insert(samples.end(), own.begin(), own.end());
+      keys.push_back({.seed = 3,
+                      .purpose = Purpose::dropout,
+                      .client = static_cast<std::uint32_t>(r),
+                      .step = static_cast<std::uint32_t>(step)});
+    }
+    const Buffer<Sample> batch(device, samples);
+    const Buffer<RandomKey> step_keys(device, keys);
+    const Pass pass = {
+        .context = context,
+        .replicas = count,
+        .batch = kBatch,
+        .masks = mask_row > 0 ? masks.replicas(mask_row) : kernels::Replicas<const float>(),
+        .keys = step_keys.data()};
+    train_step(network, workspace, pass, store.source(), batch.replicas(kBatch),
+               {.values = rows.replicas(row),
+                .gradients = gradients.replicas(row),
+                .first_state = velocity.replicas(row)},
+               {.optimizer = {.learning_rate = 0.05F, .momentum = 0.9F, .weight_decay = 0.01F}},
+               totals.data());
+  }
+  return {rows.download(), totals.download()};
+}
+
+class EmulatedFleet : public testing::TestWithParam<NetworkCase> {};
+
+TEST_P(EmulatedFleet, TrainsRowsAtOnceAsEachAlone) {
+  const Trained all = train(kGpu, GetParam(), 0, kReplicas);
+  const auto row = static_cast<std::ptrdiff_t>(all.rows.size()) / kReplicas;
+  for (int r = 0; r < kReplicas; ++r) {
+    const Trained alone = train(kGpu, GetParam(), r, 1);
+    const std::vector<float> own(all.rows.begin() + r * row, all.rows.begin() + (r + 1) * row);
+    EXPECT_EQ(alone.rows, own) << "replica " << r;
+    EXPECT_EQ(alone.totals[0].loss, all.totals[static_cast<std::size_t>(r)].loss);
+    EXPECT_EQ(alone.totals[0].correct, all.totals[static_cast<std::size_t>(r)].correct);
+  }
+}
+
+TEST_P(EmulatedFleet, GivesTheSameBitsInAnyOrderOfThreads) {
+  const KeepSeed keep;
+  cuda_emulator::set_seed(0);
+  const Trained ascending = train(kGpu, GetParam(), 0, kReplicas);
+  for (const std::uint64_t seed : {7, 8}) {
+    cuda_emulator::set_seed(seed);
+    EXPECT_EQ(train(kGpu, GetParam(), 0, kReplicas).rows, ascending.rows);
+  }
+}
+
+TEST_P(EmulatedFleet, TrainsAsOnTheCpu) {
+  const Trained gpu = train(kGpu, GetParam(), 0, kReplicas);
+  const Trained cpu = train({}, GetParam(), 0, kReplicas);
+  ASSERT_EQ(gpu.rows.size(), cpu.rows.size());
+  for (std::size_t i = 0; i < cpu.rows.size(); ++i) {
+    ASSERT_NEAR(gpu.rows[i], cpu.rows[i], 1e-5) << "parameter " << i;
+  }
+  for (std::size_t r = 0; r < kReplicas; ++r) {
+    EXPECT_NEAR(gpu.totals[r].loss, cpu.totals[r].loss, 1e-4 * cpu.totals[r].loss);
+    EXPECT_EQ(gpu.totals[r].count, cpu.totals[r].count);
+    EXPECT_EQ(cpu.totals[r].count, kSteps * (r == 1 ? kBatch - 1 : kBatch));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EmulatedFleet, testing::ValuesIn(network_cases()),
+                         [](const auto& one) { return one.param.name; });
+
+}  // namespace
+
+}  // namespace redoubt::test
