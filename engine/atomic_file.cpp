@@ -68,4 +68,6 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
   Descriptor(folder, O_RDONLY | O_DIRECTORY).flush();
 }
 
+void flush_file(const std::filesystem::path& path) { Descriptor(path, O_RDONLY).flush(); }
+
 }  // namespace redoubt

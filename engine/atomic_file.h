@@ -11,4 +11,7 @@ namespace redoubt {
 /// reason.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// Returns when what was written to the file is on the disk. Throws InputError naming the path.
+void flush_file(const std::filesystem::path& path);
+
 }  // namespace redoubt

@@ -22,9 +22,9 @@ struct ClientUpdates {
 struct Aggregate {
   /// [clients], not negative; the server divides by their sum. A filter gives its suspects 0.
   std::vector<double> row_weights;
-  /// [row]; empty if row_weights are given.
+  /// [row]; empty if row_weights are given, as rules that stream must.
   std::vector<float> combined;
-  /// Logged by name, e.g. {"removed_clients", 2}.
+  /// Logged by name, e.g. {"removed_clients", 2}; of a rule that streams, summed over waves.
   std::vector<std::pair<std::string, double>> diagnostics;
 };
 

@@ -225,8 +225,17 @@ void Federation::add_aggregate(std::span<const int> wave, WaveSum& sum, RoundRep
   const Aggregate aggregate = rule_->aggregate(
       context,
       {.shape = shape, .matrix = fleet_->values(), .sample_counts = counts, .clients = ids});
-  report.diagnostics = aggregate.diagnostics;
+  for (const auto& [name, value] : aggregate.diagnostics) {
+    const auto same = std::find_if(report.diagnostics.begin(), report.diagnostics.end(),
+                                   [&](const auto& other) { return other.first == name; });
+    if (same == report.diagnostics.end()) {
+      report.diagnostics.emplace_back(name, value);
+    } else {
+      same->second += value;
+    }
+  }
   if (!aggregate.combined.empty()) {
+    check(!rule_->streams(), "a rule that streams answers with row weights");
     check(std::ssize(aggregate.combined) == shape.columns, "a combined row has every column");
     const std::vector<double> combined(aggregate.combined.begin(), aggregate.combined.end());
     sum.weighted.upload(combined);

@@ -45,6 +45,9 @@ std::string note_of(const Json& line) {
                        line["layer"].get<std::string>(), delta);
   }
   if (line.contains("rounds")) return fmt::format("{} rounds", line["rounds"].get<int>());
+  if (line.contains("validation_accuracy")) {
+    return fmt::format("round {}, the best on the server's images", line["round"].get<int>());
+  }
   if (line.contains("round")) return fmt::format("{} rounds", line["round"].get<int>());
   return "";
 }
@@ -122,7 +125,7 @@ std::vector<Json> stage_lines(const std::vector<Json>& metrics) {
   const Json* last_round = nullptr;
   for (const Json& line : metrics) {
     const std::string stage = line["stage"].get<std::string>();
-    if (stage == "round") last_round = &line;
+    if (stage == "round" || stage == "best_round") last_round = &line;
     if (!stage.ends_with("round")) stages.push_back(line);
   }
   if (last_round != nullptr) stages.insert(stages.begin(), *last_round);
@@ -135,7 +138,7 @@ std::string stage_table_text(const std::vector<Json>& stages) {
   text += std::string(78, '-') + "\n";
   for (const Json& line : stages) {
     std::string name = line["stage"].get<std::string>();
-    if (name == "round") name = "training";
+    if (name.ends_with("round")) name = "training";
     text += fmt::format("{:<16}{:>10}{:>17}   {}\n", name, percent(rate_of(line, "accuracy")),
                         percent(rate_of(line, "attack_success_rate")), note_of(line));
   }

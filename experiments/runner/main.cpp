@@ -18,6 +18,13 @@ extern "C" void request_stop(int signal) {
   std::signal(signal, SIG_DFL);  // a second one ends the program at once
 }
 
+/// As YAML's single-quoted text, so that no character means anything.
+std::string quoted(const std::string& text) {
+  std::string quotes = "'";
+  for (const char c : text) quotes += c == '\'' ? std::string("''") : std::string(1, c);
+  return quotes + "'";
+}
+
 /// Options that several commands share.
 struct Arguments {
   std::string file;
@@ -35,7 +42,7 @@ struct Arguments {
   /// The shorthand options, as overrides after those of --set.
   std::vector<std::string> all_overrides() const {
     std::vector<std::string> all = overrides;
-    if (!output.empty()) all.push_back("output.directory=" + output);
+    if (!output.empty()) all.push_back("output.directory=" + quoted(output));
     if (!device.empty()) all.push_back("device=" + device);
     if (!conv_engine.empty()) all.push_back("conv_engine=" + conv_engine);
     if (threads > 0) all.push_back("threads=" + std::to_string(threads));

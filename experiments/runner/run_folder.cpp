@@ -145,6 +145,8 @@ void RunFolder::append(const Record& record) {
 }
 
 void RunFolder::save_checkpoint(TensorFile state) {
+  // The metrics before the checkpoint that counts them, whatever happens to the power.
+  flush_file(path_ / "metrics.jsonl");
   state.metadata[kMetricsBytes] = std::to_string(fs::file_size(path_ / "metrics.jsonl"));
   write_safetensors(checkpoint_path(), state);
 }

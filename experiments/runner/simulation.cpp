@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "defense/judge.h"
 #include "engine/initialize.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
@@ -196,6 +197,11 @@ bool Simulation::train() {
   if (!best_row_.empty()) {
     model_.row.upload(best_row_);
     best_row_.clear();
+    Record record = {.stage = "best_round", .values = {}};
+    record.add("round", std::int64_t{best_round_});
+    add_test_result(record, test());
+    record.add("validation_accuracy", best_validation_);
+    observer_.record(record, 0);
     observer_.checkpoint(state());
   }
   return true;
@@ -226,7 +232,7 @@ bool Simulation::run_stages() {
 
 bool Simulation::after_round(int round, const RoundReport& report, const std::string& stage) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - round_start_;
-  if (stage == "round") keep_best();
+  if (stage == "round") keep_best(round);
   observer_.record(round_record(round, report, stage),
                    static_cast<double>(report.images) / std::max(seconds.count(), 1e-9));
   const int every = experiment_.output.checkpoint_every;
@@ -249,11 +255,12 @@ Record Simulation::round_record(int round, const RoundReport& report, const std:
   return record;
 }
 
-void Simulation::keep_best() {
+void Simulation::keep_best(int round) {
   if (experiment_.federation.keep != FederationSettings::Keep::best) return;
   const double accuracy = server_.validate(model_.variant()).front().accuracy;
   if (accuracy <= best_validation_) return;
   best_validation_ = accuracy;
+  best_round_ = round;
   best_row_ = model_.row.download();
 }
 
@@ -267,7 +274,10 @@ TensorFile Simulation::state() {
                    {"stage_rounds_done", std::to_string(stage_rounds_done_)}};
   file.tensors = {flat_tensor("row", model_.row.download()),
                   flat_tensor("mask", model_.mask.download())};
-  if (!best_row_.empty()) file.tensors.push_back(flat_tensor("best_row", best_row_));
+  if (!best_row_.empty()) {
+    file.tensors.push_back(flat_tensor("best_row", best_row_));
+    file.metadata["best_round"] = std::to_string(best_round_);
+  }
   return file;
 }
 
@@ -283,6 +293,7 @@ void Simulation::restore(const TensorFile& state, const std::string& origin) {
   stage_rounds_done_ = whole_number(state, "stage_rounds_done", 0, rounds, origin);
   server_.resume_at(whole_number(state, "next_round", 1, rounds + 1, origin));
   if (state.find("best_row") == nullptr) return;
+  best_round_ = whole_number(state, "best_round", 1, rounds, origin);
   // What the best row scored is found again by scoring it, to the same bits.
   const std::vector<float> last = model_.row.download();
   best_row_ = values_of(state, "best_row", model_.row.count(), origin);

@@ -90,7 +90,7 @@ class Simulation {
   bool run_stages();
   bool after_round(int round, const RoundReport& report, const std::string& stage);
   Record round_record(int round, const RoundReport& report, const std::string& stage);
-  void keep_best();
+  void keep_best(int round);
   TensorFile state();
   float learning_rate(int round) const;
 
@@ -112,6 +112,7 @@ class Simulation {
   int stage_rounds_done_ = 0;    ///< of the stage under way
   std::vector<float> best_row_;  ///< federation.keep: best
   double best_validation_ = -1;
+  int best_round_ = 0;
   std::chrono::steady_clock::time_point round_start_;
   int profiled_round_ = 0;  ///< 0: none
 };

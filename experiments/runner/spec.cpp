@@ -160,7 +160,12 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   SpecSource source = {.name = origin, .overrides = {}};
   YAML::Node root;
   try {
-    root = YAML::Load(text);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1) {
+      throw InputError(origin + ": found " + std::to_string(documents.size()) +
+                       " YAML documents; an experiment is one");
+    }
+    if (!documents.empty()) root = documents.front();
   } catch (const YAML::ParserException& error) {
     throw InputError(origin + ":" + std::to_string(error.mark.line + 1) +
                      ": no valid YAML: " + error.msg);

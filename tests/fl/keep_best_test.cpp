@@ -8,9 +8,12 @@
 namespace redoubt::test {
 namespace {
 
-class NoObserver : public runner::SimulationObserver {
+class Recorder : public runner::SimulationObserver {
  public:
-  void record(const Record& /*record*/, double /*images_per_second*/) override {}
+  std::vector<Record> records;
+  void record(const Record& record, double /*images_per_second*/) override {
+    records.push_back(record);
+  }
   void checkpoint(TensorFile /*state*/) override {}
 };
 
@@ -32,17 +35,18 @@ federation:
 struct Outcome {
   std::vector<NamedTensor> model;
   double validation_accuracy = 0;
+  std::vector<Record> records;
 };
 
 Outcome run(int rounds, const std::string& keep) {
-  NoObserver observer;
+  Recorder observer;
   const std::atomic<bool> stop = false;
   const auto experiment = runner::parse_experiment(
       kExperiment, "test",
       {"federation.rounds=" + std::to_string(rounds), "federation.keep=" + keep});
   runner::Simulation simulation(experiment, observer, stop);
   simulation.run();
-  Outcome result = {.model = simulation.model_file().tensors};
+  Outcome result = {.model = simulation.model_file().tensors, .records = observer.records};
 
   // The model's accuracy on the server's images, measured from outside.
   const runner::ExperimentData& data = simulation.data();
@@ -79,6 +83,10 @@ TEST(KeepBest, LeavesTheModelOfTheRoundWithTheBestValidationAccuracy) {
   EXPECT_EQ(kept.model, after[best].model);
   EXPECT_NE(kept.model, after.back().model);
   EXPECT_EQ(kept.validation_accuracy, after[best].validation_accuracy);
+  const Record& told = kept.records.back();
+  EXPECT_EQ(told.stage, "best_round");
+  EXPECT_EQ(*told.find("round"), RecordValue(static_cast<std::int64_t>(best + 1)));
+  EXPECT_EQ(*told.find("accuracy"), *after[best].records.back().find("accuracy"));
 }
 
 }  // namespace

@@ -223,6 +223,7 @@ TEST(BadExperiment, RefusesWhatIsNoYamlOrNoMap) {
               AllOf(StartsWith("bad.yaml:2: "), HasSubstr("no valid YAML")));
   EXPECT_THAT(error("a: *nowhere\n"), AllOf(StartsWith("bad.yaml:1: "), HasSubstr("YAML")));
   EXPECT_THAT(error(""), StartsWith("bad.yaml: found nothing"));
+  EXPECT_THAT(error("name: a\n---\nname: b\n"), StartsWith("bad.yaml: found 2 YAML documents"));
   EXPECT_THAT(error("- 1\n- 2\n"), StartsWith("bad.yaml: found a list"));
   EXPECT_THAT(error("{[1, 2]: 3}\n"), StartsWith("bad.yaml:1: "));
 }
