@@ -45,6 +45,7 @@ say ""
 say "## Operations"
 kernels=$(find_program kernels_test)
 check "against plain loops in double" "$kernels" '--gtest_filter=*cuda*'
+check "engines of convolution at each precision, against the CPU" "$(find_program cuda_engines_test)"
 if command -v compute-sanitizer > /dev/null; then
   check "memcheck" compute-sanitizer --tool memcheck --error-exitcode 9 "$kernels" '--gtest_filter=*cuda*'
   check "racecheck" compute-sanitizer --tool racecheck --error-exitcode 9 "$kernels" \

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "tests/cuda_emulator/gpu_array.h"
+#include "tests/cuda_emulator/rounded.h"
 
 namespace redoubt::test {
 
@@ -19,15 +20,6 @@ std::vector<float> random_floats(std::size_t count, unsigned seed) {
   std::vector<float> values(count);
   for (float& value : values) value = static_cast<float>(bits()) * 0x1p-31F - 1.0F;
   return values;
-}
-
-/// To `bits` bits behind the point, by arithmetic: independent of the emulator's way.
-float rounded(float value, int bits) {
-  if (value == 0) return 0;
-  int exponent = 0;
-  const double mantissa = std::frexp(static_cast<double>(value), &exponent);
-  const double scale = std::ldexp(1.0, bits + 1);
-  return static_cast<float>(std::ldexp(std::nearbyint(mantissa * scale) / scale, exponent));
 }
 
 struct Case {
