@@ -11,9 +11,11 @@ cmake --build --preset release --target redoubt
 
 # Where the program looks for the images.
 have_images() {
-  local folder
+  local folder name
   for folder in ${REDOUBT_DATA:+"$REDOUBT_DATA/fashion-mnist"} /usr/share/datasets/fashion-mnist; do
-    if compgen -G "$folder/train-images-idx3-ubyte*" >/dev/null; then return 0; fi
+    for name in train-images-idx3-ubyte train-images.idx3-ubyte; do
+      if [[ -e "$folder/$name" || -e "$folder/$name.gz" ]]; then return 0; fi
+    done
   done
   return 1
 }

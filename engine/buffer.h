@@ -19,8 +19,7 @@ class Buffer {
  public:
   Buffer() = default;
   /// All bytes 0.
-  Buffer(Device device, std::int64_t count) : device_(device), count_(count) {
-    data_ = static_cast<T*>(allocate(device, bytes()));
+  Buffer(Device device, std::int64_t count) : Buffer(Allocated{}, device, count) {
     Context(device).fill_zero(data_, bytes());
   }
   Buffer(Device device, std::span<const T> values) : Buffer(device, std::ssize(values)) {
@@ -56,6 +55,11 @@ class Buffer {
   }
 
  private:
+  struct Allocated {};
+  /// Once this is done the destructor releases the memory, also if what follows throws.
+  Buffer(Allocated /*tag*/, Device device, std::int64_t count) : device_(device), count_(count) {
+    data_ = static_cast<T*>(allocate(device, bytes()));
+  }
   void swap(Buffer& other) noexcept {
     std::swap(device_, other.device_);
     std::swap(data_, other.data_);

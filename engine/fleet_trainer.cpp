@@ -132,16 +132,16 @@ int FleetTrainer::make_plan(std::span<const TrainingTask> tasks) {
   return steps;
 }
 
-/// The memory of a step of so many replicas.
+/// The memory of a step of so many replicas; that of more serves fewer.
 void FleetTrainer::prepare(int replicas) {
-  if (workspace_ && workspace_->replicas() == replicas) return;
+  if (workspace_ && workspace_->replicas() >= replicas) return;
   const Device device = context_.device();
   replay_.reset();
   workspace_.reset();  // before the new one: two may not fit
-  workspace_.emplace(network_, device, replicas, batch_, true);
   batch_samples_ = {device, std::int64_t{replicas} * batch_};
   active_ = {device, replicas};
   totals_ = {device, replicas};
+  workspace_.emplace(network_, device, replicas, batch_, true);
 }
 
 void FleetTrainer::step(const StepIdentity& identity) {

@@ -38,15 +38,21 @@ std::int64_t ParameterLayout::parameter_count() const {
 }
 
 const ChannelSpan& ParameterLayout::conv_channels(const std::string& name) const {
+  // The last conv layer of all, which may be one that cannot be silenced: then none is meant.
+  std::string wanted = name;
+  for (const ParameterSpan& span : spans_) {
+    if (name == "last" && span.shape.size() == 4) wanted = span.name.substr(0, span.name.find('.'));
+  }
   const ChannelSpan* found = nullptr;
   std::string names;
   for (const ChannelSpan& span : channels_) {
     if (!span.conv) continue;
-    if (span.name == name || name == "last") found = &span;
+    if (span.name == wanted) found = &span;
     names += (names.empty() ? "" : ", ") + span.name;
   }
   if (found != nullptr) return *found;
-  throw InputError("layer \"" + name + "\" is no conv layer followed by a ReLU; the model has " +
+  throw InputError("layer \"" + name + "\"" + (wanted == name ? "" : ", which is " + wanted + ",") +
+                   " is no conv layer followed by a ReLU; the model has " +
                    (names.empty() ? "none" : names));
 }
 

@@ -10,7 +10,8 @@
 
 namespace redoubt {
 
-/// What a rule sees: finite updates only, one row a client, and how many samples each trained on.
+/// What a rule sees: finite updates only, one row a client, and how many samples each says it
+/// holds.
 struct ClientUpdates {
   kernels::MatrixShape shape;             ///< [clients x row]
   kernels::Replicas<const float> matrix;  ///< client model minus global model

@@ -58,7 +58,7 @@ class Behaviour {
 
   /// The samples of one epoch, before they are shuffled.
   virtual void edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples) const;
-  /// Epochs, batch, optimizer of this round.
+  /// Epochs, batch (at most the federation's), optimizer of this round.
   virtual void edit_training(const ClientRound& round, LocalTraining& training) const;
   /// The update before it is sent.
   virtual void edit_update(const ClientRound& round, UpdateRow& update) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <new>
 #include <numeric>
 
@@ -80,16 +81,19 @@ std::vector<Sample> Federation::training_samples(const Client& client, const Cli
 int Federation::wave_rows(int participants) const {
   if (settings_.wave) return std::min(*settings_.wave, participants);
   if (!rule_->streams()) return participants;
-  if (fleet_) return std::min(fleet_->rows(), participants);
-  // A CPU's memory is shared with others; of a GPU's, convolution's columns need some. Never fewer
-  // rows than threads.
+  // On a CPU results do not depend on waves, and its memory is shared with others. On a GPU the
+  // waves may not depend on what else it holds. Never fewer rows than threads, nor more than a grid
+  // has replicas.
   const bool cuda = executor_.device().kind == Device::Kind::cuda;
-  const double free_bytes = static_cast<double>(free_memory(executor_.device()));
+  const MemorySize memory = memory_size(executor_.device());
+  const double bytes =
+      cuda ? 0.5 * static_cast<double>(memory.all) : 0.25 * static_cast<double>(memory.free);
   const std::size_t row_bytes = executor_.client_bytes(settings_.local.optimizer.state_rows());
-  const double share = cuda ? 0.5 : 0.25;
-  const int fitting =
-      static_cast<int>(std::min(free_bytes * share / static_cast<double>(row_bytes), 1e6));
-  return std::min(participants, std::max(fitting, executor_.threads()));
+  const int fitting = static_cast<int>(std::min(bytes / static_cast<double>(row_bytes), 65535.0));
+  const int most = std::max(fitting, executor_.threads());
+  // Waves of nearly equal size.
+  const int waves = (participants + most - 1) / most;
+  return (participants + waves - 1) / waves;
 }
 
 RoundReport Federation::run_round(GlobalModel& model, int round, float learning_rate) {
@@ -130,8 +134,10 @@ void Federation::run_wave(GlobalModel& model, std::span<const int> wave, const R
   } catch (const std::bad_alloc& error) {
     throw InputError("training " + std::to_string(wave.size()) + " clients side by side on " +
                      to_string(executor_.device()) + " needs more memory than there is (" +
-                     error.what() + "); set federation.wave to less than " +
-                     std::to_string(wave.size()));
+                     error.what() + ")" +
+                     (wave.size() > 1 && rule_->streams()
+                          ? "; set federation.wave to less than " + std::to_string(wave.size())
+                          : "; a smaller model, batch or number of clients a round needs less"));
   }
   add_aggregate(wave, sum, report);
 }
@@ -153,7 +159,10 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
     report.images += std::ssize(samples[i]);
   }
   if (!fleet_ || fleet_->rows() < rows || fleet_->state_rows() < state_rows) {
-    fleet_.emplace(executor_.network().layout(), rows, state_rows, executor_.device());
+    const int all_rows = fleet_ ? std::max(rows, fleet_->rows()) : rows;
+    const int all_state_rows = fleet_ ? std::max(state_rows, fleet_->state_rows()) : state_rows;
+    fleet_.reset();  // before the new one: two may not fit
+    fleet_.emplace(executor_.network().layout(), all_rows, all_state_rows, executor_.device());
   }
   for (int r = 0; r < rows; ++r) {
     context.copy_on_device(fleet_->values()[r], model.row.data(), model.row.bytes());
@@ -266,15 +275,26 @@ std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
   std::vector<std::span<const Sample>> data;
   for (const Client& client : clients_) data.emplace_back(client.samples);
   const auto records = executor_.record_activations(model.row.data(), model.mask.data(), data);
-  const auto vote_count = static_cast<int>(std::floor(vote_rate * layer.channels));
+  // Channels that are silent already have no outputs to rank: they come last and get no votes.
+  const std::vector<float> mask = model.mask.download();
+  const auto layer_mask = std::span(mask).subspan(static_cast<std::size_t>(layer.offset),
+                                                  static_cast<std::size_t>(layer.channels));
+  const auto heard = std::count_if(layer_mask.begin(), layer_mask.end(),
+                                   [](float channel) { return channel != 0; });
+  const auto vote_count =
+      static_cast<int>(std::floor(vote_rate * static_cast<double>(heard) + 1e-9));
 
   std::vector<DormancyReport> reports;
   for (const Client& client : clients_) {
     // All channels of a layer are summed over equally many values, so sums rank as means do.
     const std::vector<double>& record = records[static_cast<std::size_t>(client.id)];
+    std::vector<double> activity(record.begin() + layer.offset,
+                                 record.begin() + layer.offset + layer.channels);
+    for (std::size_t c = 0; c < activity.size(); ++c) {
+      if (layer_mask[c] == 0) activity[c] = std::numeric_limits<double>::infinity();
+    }
     DormancyReport report;
-    report.ranks = ascending_ranks(std::span(record).subspan(
-        static_cast<std::size_t>(layer.offset), static_cast<std::size_t>(layer.channels)));
+    report.ranks = ascending_ranks(activity);
     for (const int rank : report.ranks) report.votes.push_back(rank < vote_count ? 1 : 0);
     const ClientRound place = client_round(client, round, static_cast<int>(clients_.size()));
     client.act(round, [&](const Behaviour& b) { b.edit_dormancy(place, report); });

@@ -91,11 +91,12 @@ void release(Device device, void* memory) noexcept {
   ::operator delete(memory, kAlignment);
 }
 
-std::size_t free_memory(Device device) {
+MemorySize memory_size(Device device) {
   if constexpr (kCudaBuilt)
-    if (is_cuda(device)) return kernels::cuda::free_memory(device);
-  return static_cast<std::size_t>(sysconf(_SC_AVPHYS_PAGES)) *
-         static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    if (is_cuda(device)) return kernels::cuda::memory_size(device);
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return {.free = static_cast<std::size_t>(sysconf(_SC_AVPHYS_PAGES)) * page,
+          .all = static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * page};
 }
 
 Context::Context(Device device, int threads, const Arithmetic& arithmetic)

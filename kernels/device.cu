@@ -148,18 +148,17 @@ void release(Device device, void* memory) noexcept {
   static_cast<void>(cudaFree(memory));
 }
 
-std::size_t free_memory(Device device) {
+MemorySize memory_size(Device device) {
   stream(device);
-  std::size_t free_bytes = 0;
-  std::size_t all_bytes = 0;
-  REDOUBT_CUDA_CHECK(cudaMemGetInfo(&free_bytes, &all_bytes));
-  return free_bytes;
+  MemorySize size;
+  REDOUBT_CUDA_CHECK(cudaMemGetInfo(&size.free, &size.all));
+  return size;
 }
 
 void copy_to_device(Device device, void* device_memory, const void* host, std::size_t bytes) {
-  // Pageable memory is staged before the call returns.
   REDOUBT_CUDA_CHECK(
       cudaMemcpyAsync(device_memory, host, bytes, cudaMemcpyHostToDevice, stream(device)));
+  synchronize(device);  // where a GPU reads the host's memory itself, `host` must not change before
 }
 
 void copy_to_host(Device device, void* host, const void* device_memory, std::size_t bytes) {

@@ -37,8 +37,11 @@ std::vector<DeviceDescription> available_devices();
 /// what() says how much was asked and is free.
 void* allocate(Device device, std::size_t bytes);
 void release(Device device, void* memory) noexcept;
-/// Bytes that could still be allocated there, about; others may take them first.
-std::size_t free_memory(Device device);
+struct MemorySize {
+  std::size_t free = 0;  ///< bytes that could still be allocated, about; others may take them first
+  std::size_t all = 0;
+};
+MemorySize memory_size(Device device);
 
 /// How products round their inputs on CUDA: not at all, to 10 bits or to 7 bits of mantissa. Sums
 /// are always in fp32. The CPU is always fp32.

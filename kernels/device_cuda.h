@@ -17,7 +17,7 @@ Devices find_devices();
 
 void* allocate(Device device, std::size_t bytes);
 void release(Device device, void* memory) noexcept;
-std::size_t free_memory(Device device);
+MemorySize memory_size(Device device);
 void copy_to_device(Device device, void* device_memory, const void* host, std::size_t bytes);
 void copy_to_host(Device device, void* host, const void* device_memory, std::size_t bytes);
 void copy_on_device(Device device, void* to, const void* from, std::size_t bytes);

@@ -140,6 +140,7 @@ void gemm(Context& context, const GemmShape& shape, Replicas<const float> a,
   if constexpr (kCudaBuilt) {
     if (on_cuda(context)) return cuda::gemm(context, shape, a, b, c);
   }
+  check(shape.replicas == 1 || c.pitch != 0, "replicas do not share a result");
   check(shape.rows >= 1 && shape.columns >= 1 && shape.inner >= 1, "a product has elements");
   const std::size_t width = static_cast<std::size_t>(tiles().width);
   const auto inner = static_cast<std::size_t>(shape.inner);

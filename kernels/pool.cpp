@@ -51,10 +51,10 @@ void max_of_four(std::int64_t row_stride, int batch, const float* __restrict inp
     const float lower = d > c ? d : c;
     const float best = lower > upper ? lower : upper;
     argmax[n] = static_cast<std::uint8_t>(lower > upper ? lower_place : upper_place);
-    // Adding what is not a number makes the sum not a number, whichever comparison it got lost in.
-    const float any = (a + b) + (c + d);
     const float positive = best < 0 ? 0 : best;
-    output[n] = any != any ? any : positive;
+    // What is not a number may have got lost in any of the comparisons.
+    const bool numbers = (a == a) & (b == b) & (c == c) & (d == d);
+    output[n] = numbers ? positive : a + b + c + d;
   }
 }
 
@@ -140,7 +140,7 @@ void backward_channel(const PoolShape& s, const float* output, const std::uint8_
 }
 
 void check_shape(const PoolShape& s) {
-  check(s.window >= 1 && s.window <= 15, "a pooling window is 1 to 15");
+  check(s.window >= 1, "a pooling window is at least 1");
   check(s.window <= s.height && s.window <= s.width, "a pooling window fits into its input");
 }
 
@@ -154,6 +154,7 @@ void max_pool_forward(Context& context, const PoolShape& shape, Replicas<const f
       return cuda::max_pool_forward(context, shape, input, effects, output, argmax);
   }
   check_shape(shape);
+  check(shape.window <= kLargestMaxPoolWindow, "a window of max pooling is at most 15");
   check(shape.relu || (!effects.mask && !effects.record),
         "masks and recording come with the fused ReLU");
   check(!effects.record || effects.valid != nullptr, "recording needs the count of valid images");
@@ -188,6 +189,7 @@ void max_pool_backward(Context& context, const PoolShape& shape, Replicas<const 
       return cuda::max_pool_backward(context, shape, output, argmax, grad_output, grad_input);
   }
   check_shape(shape);
+  check(shape.window <= kLargestMaxPoolWindow, "a window of max pooling is at most 15");
   const std::int64_t in_size = shape.input_size() / shape.channels;
   const std::int64_t out_size = shape.output_size() / shape.channels;
   for (int r = 0; r < shape.replicas; ++r) {

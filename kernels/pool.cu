@@ -186,7 +186,7 @@ __global__ void gather_from_windows(PoolShape s, float share, Replicas<const flo
 }
 
 void check_shape(const PoolShape& s) {
-  check(s.window >= 1 && s.window <= 15, "a pooling window is 1 to 15");
+  check(s.window >= 1, "a pooling window is at least 1");
   check(s.window <= s.height && s.window <= s.width, "a pooling window fits into its input");
 }
 
@@ -198,6 +198,7 @@ void max_pool_forward(Context& context, const PoolShape& shape, Replicas<const f
                       const ChannelEffects& effects, Replicas<float> output,
                       Replicas<std::uint8_t> argmax) {
   check_shape(shape);
+  check(shape.window <= kLargestMaxPoolWindow, "a window of max pooling is at most 15");
   check(shape.relu || (!effects.mask && !effects.record),
         "masks and recording come with the fused ReLU");
   ChannelRecord record(context, shape.replicas, shape.channels, shape.out_height(), effects);
@@ -217,6 +218,7 @@ void max_pool_backward(Context& context, const PoolShape& shape, Replicas<const 
                        Replicas<const std::uint8_t> argmax, Replicas<const float> grad_output,
                        Replicas<float> grad_input) {
   check_shape(shape);
+  check(shape.window <= kLargestMaxPoolWindow, "a window of max pooling is at most 15");
   with_pack_width(
       shape.batch,
       [&](auto width) {

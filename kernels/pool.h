@@ -9,13 +9,16 @@
 
 namespace redoubt::kernels {
 
+/// argmax holds a place in a window in one byte.
+constexpr int kLargestMaxPoolWindow = 15;
+
 struct PoolShape {
   int replicas = 1;
   int channels = 1;
   int height = 1;
   int width = 1;
   int batch = 1;
-  int window = 2;  ///< at most 15
+  int window = 2;  ///< max pooling: at most kLargestMaxPoolWindow
   int stride = 2;
   /// Max pooling only: the input passes a ReLU first, fused into the same pass. As max and ReLU
   /// commute, the input's sign needs no second pass in either direction.
@@ -32,9 +35,10 @@ struct PoolShape {
 };
 
 /// output = max over each window. argmax, laid out as output, is the winner's place in its window,
-/// row · window + column; the first of equals wins, NaN wins over numbers. With shape.relu the
-/// effects apply between ReLU and pooling (record sees every position, pooled or not); without,
-/// they must be empty. argmax may be absent when no backward pass follows.
+/// row · window + column; the first of equals wins, NaN wins over numbers (the fused ReLU may then
+/// name another place: no gradient passes there). With shape.relu the effects apply between ReLU
+/// and pooling (record sees every position, pooled or not); without, they must be empty. argmax may
+/// be absent when no backward pass follows.
 void max_pool_forward(Context& context, const PoolShape& shape, Replicas<const float> input,
                       const ChannelEffects& effects, Replicas<float> output,
                       Replicas<std::uint8_t> argmax);

@@ -1,7 +1,7 @@
-// Register tiles: the innermost loops of convolution, written once with the compiler's vector types
-// and compiled for each instruction set (tiles.cpp). This header and tiles.cpp include nothing, so
-// that no inline function of ours or of the library is compiled for a machine that others do not
-// have. tiles_choice.h says which table to use.
+// Register tiles: the innermost loops of convolution and products of matrices, written once with
+// the compiler's vector types and compiled for each instruction set (tiles.cpp). This header and
+// tiles.cpp include nothing, so that no inline function of ours or of the library is compiled for a
+// machine that others do not have. tiles_choice.h says which table to use.
 #pragma once
 
 namespace redoubt::kernels {

@@ -6,10 +6,10 @@ const std::vector<const Tiles*>& available_tiles() {
   static const std::vector<const Tiles*> available = [] {
     std::vector<const Tiles*> tables;
 #if defined(REDOUBT_TILES_X86)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) {
+    if (__builtin_cpu_supports("x86-64-v4")) {
       tables.push_back(&tiles_avx512::table);
     }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (__builtin_cpu_supports("x86-64-v3")) {
       tables.push_back(&tiles_avx2::table);
     }
 #endif

@@ -44,7 +44,8 @@ done
 if [[ "$(id -u)" -ne 0 ]]; then
   if [[ ${#needed[@]} -gt 0 ]]; then
     echo "setup: packages are missing; install them, then start again:" >&2
-    echo "  sudo apt-get install ${needed[*]} ${optional[*]}" >&2
+    echo "  sudo apt-get install ${needed[*]}" >&2
+    [[ ${#optional[@]} -eq 0 ]] || echo "  (useful, too: ${optional[*]})" >&2
     exit 2
   fi
   echo "setup: going on without ${optional[*]}; to have it: sudo apt-get install ${optional[*]}" >&2

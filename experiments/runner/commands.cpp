@@ -86,11 +86,23 @@ Json summary_of(const Experiment& experiment, Device device, const RunFolder& fo
           {"peak_memory_megabytes", peak_memory_megabytes()}};
 }
 
+/// Settles what depends on where the program runs, so that the file in the run's folder means the
+/// same elsewhere.
+void resolve_surroundings(Experiment& experiment) {
+  experiment.device = to_string(parse_device(experiment.device));
+  const auto absolute = [](std::optional<std::filesystem::path>& path) {
+    if (path) path = std::filesystem::absolute(*path);
+  };
+  absolute(experiment.model.initial);
+  absolute(experiment.data.dataset.directory);
+}
+
 }  // namespace
 
 int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   const auto start = std::chrono::steady_clock::now();
-  const Experiment experiment = read_experiment(options.file, options.overrides);
+  Experiment experiment = read_experiment(options.file, options.overrides);
+  resolve_surroundings(experiment);
   RunFolder folder(experiment, options.existing);
   if (folder.finished()) {
     fmt::print("{}: the run is finished\n\n{}", folder.path().string(),

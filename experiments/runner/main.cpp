@@ -5,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 #include <exception>
+#include <filesystem>
 
 #include "experiments/runner/commands.h"
 #include "kernels/check.h"
@@ -124,6 +125,9 @@ int main(int argc, char** argv) try {
   return dispatch(app, arguments);
 } catch (const redoubt::InputError& error) {
   fmt::print(stderr, "redoubt: {}\n", error.what());
+  return 2;
+} catch (const std::filesystem::filesystem_error& error) {
+  fmt::print(stderr, "redoubt: {}: {}\n", error.path1().string(), error.code().message());
   return 2;
 } catch (const std::bad_alloc&) {
   fmt::print(stderr, "redoubt: out of memory; fewer clients at once need less: federation.wave\n");

@@ -149,7 +149,7 @@ void Description<StageSettings>::write(YAML::Emitter& emitter, const StageSettin
 
 AttackSettings default_attack(const std::string& dataset) {
   AttackSettings attack;
-  const int place = dataset == "mnist" ? 24 : 2;
+  const int place = dataset == "mnist" ? 24 : (dataset.starts_with("synthetic") ? 4 : 2);
   attack.trigger.row = place;
   attack.trigger.column = place;
   return attack;

@@ -78,6 +78,13 @@ void check_defense(const Experiment& experiment, const ParameterLayout& layout) 
                                      *prune->channels, channels));
       }
     } else if (const auto* adjust = std::get_if<AdjustWeightsSettings>(&stage)) {
+      constexpr double kMostLevels = 1000;
+      if (!adjust->delta && (adjust->from - adjust->to) / adjust->step > kMostLevels) {
+        throw InputError(
+            fmt::format("adjust_weights.step is {}; from {} to {} these are more than "
+                        "{} levels, each a model to evaluate",
+                        adjust->step, adjust->from, adjust->to, kMostLevels));
+      }
       layer_exists(adjust->layer);
       judge_can(adjust->judge, adjust->stop);
     }

@@ -34,7 +34,8 @@ class PoisonSamples : public Behaviour {
 };
 
 /// Amplifies the update: ΔL ← α · ΔL with α given, or n / η ("full"), which replaces the global
-/// model in one round if the other clients' updates nearly cancel.
+/// model in one round if the other clients' updates nearly cancel and all hold equally many
+/// samples.
 class ModelReplacement : public Behaviour {
  public:
   ModelReplacement(RoundWindow window, const ModelReplacementSettings& settings)

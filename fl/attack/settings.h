@@ -12,7 +12,8 @@ namespace redoubt {
 /// How the update is amplified so that it survives averaging (Bagdasaryan et al. 2020, "model
 /// replacement"; Wu et al. 2020, section III).
 struct ModelReplacementSettings {
-  /// α; absent: full, participants / server_lr, which replaces the global model in one round.
+  /// α; absent: full, participants / server_lr, which replaces the global model in one round where
+  /// all participants hold equally many samples.
   std::optional<double> scale = 1.0;
   bool operator==(const ModelReplacementSettings&) const = default;
 };

@@ -104,6 +104,7 @@ OperationCase average_pool_case(const kernels::PoolShape& s, int gap) {
 }  // namespace
 
 void add_pool_cases(std::vector<OperationCase>& cases) {
+  cases.push_back(average_pool_case({2, 3, 17, 18, 5, 17, 1, false}, 1));
   const int windows[][4] = {// height, width, window, stride
                             {6, 6, 2, 2}, {7, 5, 2, 2}, {8, 8, 3, 2}, {9, 7, 3, 3},
                             {5, 6, 2, 1}, {7, 7, 2, 3}, {3, 3, 3, 1}};

@@ -24,7 +24,9 @@ class RunTest(ProgramTest):
         self.check_summary(folder, lines)
         self.assertEqual(
             (folder / "experiment.yaml").read_text(),
-            self.succeed("check", file, "--set", f"output.directory={self.output}"),
+            # Where the program ran is settled; nothing else is.
+            self.succeed("check", file, "--set", f"output.directory={self.output}",
+                         "--device", "cpu"),
         )
         log = (folder / "run.log").read_text()
         for line in (folder / "metrics.jsonl").read_text().splitlines():
