@@ -142,7 +142,8 @@ def blas():
     if torch.backends.mkl.is_available():
         return "MKL"
     with open("/proc/self/maps", encoding="utf-8") as maps:
-        files = {line.split()[-1] for line in maps if "/lib" in line}
+        # libblas.so.3 may be any of them; LAPACK beside it may come from another.
+        files = {line.split()[-1] for line in maps if "libblas.so" in line}
     known = {"openblas": "OpenBLAS", "blis": "BLIS", "atlas": "ATLAS",
              "/blas/libblas": "reference BLAS"}
     for part, name in known.items():
