@@ -235,8 +235,9 @@ void Federation::add_aggregate(std::span<const int> wave, WaveSum& sum, RoundRep
       context,
       {.shape = shape, .matrix = fleet_->values(), .sample_counts = counts, .clients = ids});
   for (const auto& [name, value] : aggregate.diagnostics) {
-    const auto same = std::find_if(report.diagnostics.begin(), report.diagnostics.end(),
-                                   [&](const auto& other) { return other.first == name; });
+    const auto same =
+        std::find_if(report.diagnostics.begin(), report.diagnostics.end(),
+                     [&name = name](const auto& other) { return other.first == name; });
     if (same == report.diagnostics.end()) {
       report.diagnostics.emplace_back(name, value);
     } else {

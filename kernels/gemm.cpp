@@ -42,7 +42,6 @@ void multiply_columns(const Product& p, const RowTiles& rows, int first, int inn
 
 typedef float Four __attribute__((vector_size(16)));
 typedef float UnalignedFour __attribute__((vector_size(16), aligned(4)));
-typedef int FourLanes __attribute__((vector_size(16)));
 
 /// to[j][i] = from[i][j] for i, j < 4.
 void transpose_four(const float* from, std::int64_t from_stride, float* to,
@@ -51,16 +50,14 @@ void transpose_four(const float* from, std::int64_t from_stride, float* to,
   for (int i = 0; i < 4; ++i) {
     row[i] = *reinterpret_cast<const UnalignedFour*>(from + i * from_stride);
   }
-  const FourLanes lower = {0, 4, 1, 5};
-  const FourLanes upper = {2, 6, 3, 7};
-  const Four lower_even = __builtin_shuffle(row[0], row[2], lower);
-  const Four upper_even = __builtin_shuffle(row[0], row[2], upper);
-  const Four lower_odd = __builtin_shuffle(row[1], row[3], lower);
-  const Four upper_odd = __builtin_shuffle(row[1], row[3], upper);
-  const Four column[4] = {__builtin_shuffle(lower_even, lower_odd, lower),
-                          __builtin_shuffle(lower_even, lower_odd, upper),
-                          __builtin_shuffle(upper_even, upper_odd, lower),
-                          __builtin_shuffle(upper_even, upper_odd, upper)};
+  const Four lower_even = __builtin_shufflevector(row[0], row[2], 0, 4, 1, 5);
+  const Four upper_even = __builtin_shufflevector(row[0], row[2], 2, 6, 3, 7);
+  const Four lower_odd = __builtin_shufflevector(row[1], row[3], 0, 4, 1, 5);
+  const Four upper_odd = __builtin_shufflevector(row[1], row[3], 2, 6, 3, 7);
+  const Four column[4] = {__builtin_shufflevector(lower_even, lower_odd, 0, 4, 1, 5),
+                          __builtin_shufflevector(lower_even, lower_odd, 2, 6, 3, 7),
+                          __builtin_shufflevector(upper_even, upper_odd, 0, 4, 1, 5),
+                          __builtin_shufflevector(upper_even, upper_odd, 2, 6, 3, 7)};
   for (int j = 0; j < 4; ++j) {
     *reinterpret_cast<UnalignedFour*>(to + j * to_stride) = column[j];
   }
@@ -142,7 +139,7 @@ void gemm(Context& context, const GemmShape& shape, Replicas<const float> a,
   }
   check(shape.replicas == 1 || c.pitch != 0, "replicas do not share a result");
   check(shape.rows >= 1 && shape.columns >= 1 && shape.inner >= 1, "a product has elements");
-  const std::size_t width = static_cast<std::size_t>(tiles().width);
+  const auto width = static_cast<std::size_t>(tiles().width);
   const auto inner = static_cast<std::size_t>(shape.inner);
   const std::size_t transposed =
       shape.transpose_b ? inner * static_cast<std::size_t>(shape.columns) : 0;
