@@ -21,7 +21,6 @@ constexpr std::size_t kSharedWithoutAsking = 48 * 1024;
 struct DeviceState {
   std::once_flag stream_made;
   cudaStream_t stream = nullptr;
-  DeviceLimits limits;
   std::once_flag cublas_made;
   cublasHandle_t cublas = nullptr;
 };
@@ -30,12 +29,6 @@ DeviceState& state(Device device) {
   static std::array<DeviceState, kMaxDevices> states;
   check(device.kind == Device::Kind::cuda, "the CUDA side works on CUDA devices");
   return states.at(static_cast<std::size_t>(device.index));
-}
-
-int attribute(cudaDeviceAttr name, int device) {
-  int value = 0;
-  REDOUBT_CUDA_CHECK(cudaDeviceGetAttribute(&value, name, device));
-  return value;
 }
 
 std::string text(const dim3& extent) {
@@ -97,9 +90,6 @@ cudaStream_t stream(Device device) {
   DeviceState& own = state(device);
   REDOUBT_CUDA_CHECK(cudaSetDevice(device.index));
   std::call_once(own.stream_made, [&] {
-    own.limits = {.multiprocessors = attribute(cudaDevAttrMultiProcessorCount, device.index),
-                  .shared_bytes_per_block = static_cast<std::size_t>(
-                      attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, device.index))};
     REDOUBT_CUDA_CHECK(cudaStreamCreateWithFlags(&own.stream, cudaStreamNonBlocking));
   });
   return own.stream;
@@ -117,11 +107,6 @@ cublasHandle_t cublas(const Context& context) {
     REDOUBT_CUDA_CHECK(cublasSetMathMode(own.cublas, CUBLAS_DEFAULT_MATH));
   });
   return own.cublas;
-}
-
-DeviceLimits limits(const Context& context) {
-  stream(context);
-  return state(context.device()).limits;
 }
 
 void* allocate(Device device, std::size_t bytes) {
@@ -194,11 +179,6 @@ unsigned grid_extent(std::int64_t extent, std::int64_t largest) {
 LaunchShape for_each(std::int64_t count, int block, std::int64_t max_blocks) {
   const std::int64_t blocks = std::min(divide_up(count, block), max_blocks);
   return {.grid = dim3(grid_extent(blocks, 0x7fffffff)),
-          .block = dim3(static_cast<unsigned>(block))};
-}
-
-LaunchShape blocks_of(std::int64_t blocks, std::int64_t replicas, int block) {
-  return {.grid = dim3(grid_extent(blocks, 0x7fffffff), grid_extent(replicas)),
           .block = dim3(static_cast<unsigned>(block))};
 }
 

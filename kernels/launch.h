@@ -45,13 +45,6 @@ inline cudaStream_t stream(const Context& context) { return stream(context.devic
 /// same bits. Products are FP32 unless the call says otherwise.
 cublasHandle_t cublas(const Context& context);
 
-/// The device's properties that shape launches.
-struct DeviceLimits {
-  int multiprocessors = 0;
-  std::size_t shared_bytes_per_block = 0;  ///< with opt-in
-};
-DeviceLimits limits(const Context& context);
-
 // ---- Launching ----------------------------------------------------------------------------------
 
 constexpr int kWarp = 32;
@@ -74,9 +67,6 @@ unsigned grid_extent(std::int64_t extent, std::int64_t largest = 65535);
 /// One thread an element, in blocks along x; at most `max_blocks` of them, so the kernel goes on in
 /// strides of the grid: for (i = global_thread(); i < count; i += grid_threads()).
 LaunchShape for_each(std::int64_t count, int block = 256, std::int64_t max_blocks = 8192);
-
-/// `blocks` blocks in x, `replicas` in y, e.g. one block a channel.
-LaunchShape blocks_of(std::int64_t blocks, std::int64_t replicas, int block = 256);
 
 /// Throws std::runtime_error that names the kernel and its shape, and quotes CUDA.
 [[noreturn]] void fail_launch(const char* name, const LaunchShape& shape, cudaError_t error);

@@ -66,7 +66,7 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
       "{}: {} clients, {} training images of {} ({}), model of {} parameters, {}", experiment.name,
       experiment.federation.clients, grouped(static_cast<std::int64_t>(images)), data.dataset.name,
       data.dataset.origin, grouped(simulation.network().layout().parameter_count()),
-      to_string(simulation.device())));
+      experiment.device));
   if (!experiment.attack) return;
   const AttackSettings& attack = *experiment.attack;
   console.message(fmt::format(
@@ -75,11 +75,10 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
       attack.trigger.pixels, attack.trigger.pixels == 1 ? "" : "s", attack.target));
 }
 
-Json summary_of(const Experiment& experiment, Device device, const RunFolder& folder,
-                double seconds) {
+Json summary_of(const Experiment& experiment, const RunFolder& folder, double seconds) {
   return {{"name", experiment.name},
           {"seed", experiment.seed},
-          {"device", to_string(device)},
+          {"device", experiment.device},
           {"version", REDOUBT_VERSION},
           {"stages", stage_lines(folder.metrics())},
           {"seconds", seconds},
@@ -130,8 +129,7 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
     return 130;
   }
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  folder.finish(simulation.model_file(),
-                summary_of(experiment, simulation.device(), folder, seconds.count()));
+  folder.finish(simulation.model_file(), summary_of(experiment, folder, seconds.count()));
   fmt::print("\n{}", stage_table_text(stage_lines(folder.metrics())));
   console.message(fmt::format("\n{} in {}, peak memory {:.0f} MB; written to {}", "finished",
                               clock_text(seconds.count()), peak_memory_megabytes(),

@@ -63,7 +63,6 @@ class Simulation {
              const std::atomic<bool>& stop);
 
   const Network& network() const { return network_; }
-  Device device() const { return device_; }
   /// Lets a profiler record this round of training only. Throws InputError on a CPU or if there is
   /// no such round.
   void profile_round(int round);
