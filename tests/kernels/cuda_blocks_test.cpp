@@ -1,0 +1,232 @@
+// What the table of operation cases does not reach on a GPU: rows, channels and batches long enough
+// to be cut into several blocks, against the CPU.
+#include <string>
+
+#include "kernels/activation.h"
+#include "kernels/bias.h"
+#include "kernels/dropout.h"
+#include "kernels/gather.h"
+#include "kernels/loss.h"
+#include "kernels/pool.h"
+#include "kernels/rows.h"
+#include "kernels/update.h"
+#include "kernels/weights.h"
+#include "tests/kernels/cpu_and_cuda.h"
+
+namespace redoubt::kernels {
+
+namespace {
+
+TEST(Recording, OfChannelsOfSeveralBlocksAgreesWithTheCpu) {
+  Context cpu((Device()));
+  Context cuda(kCuda);
+  // 9,100 and 9,240 values a channel: three chunks, the last one short.
+  for (const int batch : {7, 8}) {
+    const ActivationShape shape = {.replicas = 3, .channels = 2, .positions = 1300, .batch = batch};
+    Pair values(random_floats(5, shape.size() * 3));
+    const std::vector<int> valid = {batch, batch - 2, 0};
+    const std::vector<float> mask = {1, 0, 1, 1, 1, 1};
+    std::vector<std::vector<double>> records;
+    for (Context* context : {&cpu, &cuda}) {
+      const Buffer<float> masks(context->device(), std::span(mask));
+      const Buffer<int> counts(context->device(), std::span(valid));
+      Buffer<double> record(context->device(), 6);
+      Buffer<float>& data = context == &cpu ? values.cpu : values.cuda;
+      for (int pass = 0; pass < 2; ++pass) {
+        relu_forward(
+            *context, shape, data.replicas(shape.size()),
+            {.mask = masks.replicas(2), .record = record.replicas(2), .valid = counts.data()},
+            data.replicas(shape.size()));
+      }
+      records.push_back(record.download());
+    }
+    values.compare(0);
+    for (std::size_t i = 0; i < 6; ++i) EXPECT_NEAR(records[1][i], records[0][i], 1e-9);
+    EXPECT_EQ(records[1][1], 0);
+    EXPECT_GT(records[1][0], 0);
+  }
+}
+
+TEST(Rows, OfSeveralBlocksAndGroupsAgreeWithTheCpu) {
+  Context cpu((Device()));
+  Context cuda(kCuda);
+  for (const MatrixShape shape :
+       {MatrixShape{300, 40}, MatrixShape{70, 5003}, MatrixShape{3, 9000}}) {
+    SCOPED_TRACE(std::to_string(shape.rows) + " x " + std::to_string(shape.columns));
+    Pair matrix(random_floats(6, shape.rows * shape.columns));
+    const std::vector<float> factors = random_floats(7, shape.rows);
+    const std::vector<double> weights(factors.begin(), factors.end());
+    const auto rows = static_cast<std::size_t>(shape.rows);
+    std::vector<std::vector<double>> norms, grams, sums;
+    Pair mean(std::vector<float>(static_cast<std::size_t>(shape.columns)));
+    for (Context* context : {&cpu, &cuda}) {
+      Buffer<float>& data = context == &cpu ? matrix.cpu : matrix.cuda;
+      Buffer<float>& output = context == &cpu ? mean.cpu : mean.cuda;
+      const Replicas<float> view = data.replicas(shape.columns);
+      scale_rows(*context, shape, factors, view);
+      weighted_sum_rows(*context, shape, weights, view, output.data());
+      Buffer<double> sum(context->device(), shape.columns);
+      add_weighted_rows(*context, shape, weights, view, sum.data());
+      add_weighted_rows(*context, shape, weights, view, sum.data());
+      sums.push_back(sum.download());
+      norms.emplace_back(rows);
+      squared_norms(*context, shape, view, norms.back());
+      grams.emplace_back(rows * rows);
+      gram(*context, shape, view, grams.back());
+      subtract_row(*context, shape, output.data(), view);
+    }
+    matrix.compare(1e-6);
+    mean.compare(1e-6);
+    for (std::size_t i = 0; i < sums[0].size(); ++i) EXPECT_NEAR(sums[1][i], sums[0][i], 1e-10);
+    for (std::size_t i = 0; i < rows; ++i) {
+      EXPECT_NEAR(norms[1][i], norms[0][i], 1e-9);
+      EXPECT_NEAR(grams[1][i * rows + i], norms[1][i], 1e-9);
+    }
+    for (std::size_t i = 0; i < rows * rows; ++i) EXPECT_NEAR(grams[1][i], grams[0][i], 1e-9);
+  }
+}
+
+TEST(Weights, OfSeveralBlocksAgreeWithTheCpu) {
+  const WeightShape shape = {.channels = 3, .per_channel = 9001};
+  Pair weights(random_floats(8, shape.channels * shape.per_channel));
+  const std::vector<float> mask = {1, 0, 1};
+  std::vector<WeightMoments> moments;
+  std::vector<std::int64_t> zeroed;
+  for (Buffer<float>* data : {&weights.cpu, &weights.cuda}) {
+    Context context(data->device());
+    const Buffer<float> masks(data->device(), std::span(mask));
+    moments.push_back(weight_moments(context, shape, data->data(), masks.data()));
+    zeroed.push_back(zero_weights_outside(context, shape, -0.5, 0.75, masks.data(), data->data()));
+  }
+  EXPECT_EQ(moments[1].count, moments[0].count);
+  EXPECT_NEAR(moments[1].mean, moments[0].mean, 1e-13);
+  EXPECT_NEAR(moments[1].deviation, moments[0].deviation, 1e-13);
+  EXPECT_EQ(zeroed[1], zeroed[0]);
+  EXPECT_GT(zeroed[1], 0);
+  weights.compare(0);
+}
+
+TEST(Dropout, DrawsTheSameBitsAsTheCpu) {
+  for (const std::int64_t size : {1000, 1003}) {
+    Pair values(random_floats(9, size * 2));
+    const std::vector<RandomKey> keys = {{.seed = 5, .purpose = Purpose::dropout, .client = 1},
+                                         {.seed = 5, .purpose = Purpose::dropout, .client = 2}};
+    for (Buffer<float>* data : {&values.cpu, &values.cuda}) {
+      Context context(data->device());
+      const Buffer<RandomKey> own_keys(data->device(), std::span(keys));
+      dropout(context, {.replicas = 2, .size = size, .rate = 0.3F, .part = 4}, own_keys.data(),
+              data->replicas(size), data->replicas(size));
+    }
+    values.compare(0);
+  }
+}
+
+TEST(Gather, OfSeveralTilesGivesTheSameBitsAsTheCpu) {
+  constexpr int kImages = 5;
+  const std::vector<float> mean = {0.3F, 0.4F, 0.5F};
+  const std::vector<float> deviation = {0.2F, 0.25F, 0.3F};
+  const std::vector<TriggerPixel> pixels = {{0, 255}, {200, 1}, {128, 9}, {128, 200}, {299, 77}};
+  const std::vector<std::int32_t> start = {0, 2, 5};
+  std::vector<std::uint8_t> images(kImages * 300);
+  for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<std::uint8_t>(i * 37);
+  for (const int batch : {1, 10, 70}) {
+    std::vector<Sample> samples;
+    for (int i = 0; i < 2 * batch; ++i) {
+      samples.push_back({.image = i % (kImages + 1) - 1,
+                         .trigger = static_cast<std::int16_t>(i % 3 - 1),
+                         .label = static_cast<std::int16_t>(i % 10)});
+    }
+    std::vector<std::vector<float>> outputs;
+    std::vector<std::vector<std::int32_t>> labels;
+    for (const Device device : {Device{}, kCuda}) {
+      Context context(device);
+      const Buffer<std::uint8_t> bytes(device, std::span<const std::uint8_t>(images));
+      const Buffer<float> means(device, std::span(mean));
+      const Buffer<float> deviations(device, std::span(deviation));
+      const Buffer<TriggerPixel> all_pixels(device, std::span(pixels));
+      const Buffer<std::int32_t> starts(device, std::span(start));
+      const Buffer<Sample> list(device, std::span<const Sample>(samples));
+      Buffer<float> output(device, 2 * 300 * batch);
+      Buffer<std::int32_t> label(device, 2 * batch);
+      gather(context,
+             {.images = bytes.data(),
+              .count = kImages,
+              .channels = 3,
+              .height = 10,
+              .width = 10,
+              .mean = means.data(),
+              .deviation = deviations.data(),
+              .trigger_pixels = all_pixels.data(),
+              .trigger_start = starts.data(),
+              .trigger_count = 2},
+             2, batch, list.replicas(batch), output.replicas(300 * batch), label.replicas(batch));
+      outputs.push_back(output.download());
+      labels.push_back(label.download());
+    }
+    EXPECT_EQ(outputs[1], outputs[0]);
+    EXPECT_EQ(labels[1], labels[0]);
+  }
+}
+
+TEST(Loss, OfBatchesLongerThanABlockAgreesWithTheCpu) {
+  const LossShape shape = {.replicas = 2, .classes = 7, .batch = 301};
+  const Pair logits(random_floats(11, 2 * 7 * 301, -5, 5));
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < 2 * 301; ++i) labels.push_back(i % 9 - 1 < 7 ? i % 9 - 1 : -1);
+  Pair grad(std::vector<float>(2 * 7 * 301));
+  std::vector<std::vector<LossTotals>> totals;
+  for (const auto side : {&Pair::cpu, &Pair::cuda}) {
+    Context context((logits.*side).device());
+    const Buffer<std::int32_t> own_labels(context.device(), std::span<const std::int32_t>(labels));
+    Buffer<LossTotals> sums(context.device(), 2);
+    softmax_cross_entropy(context, shape, (logits.*side).replicas(7 * 301),
+                          own_labels.replicas(301), (grad.*side).replicas(7 * 301), sums.data());
+    totals.push_back(sums.download());
+  }
+  grad.compare(1e-6);
+  for (std::size_t r = 0; r < 2; ++r) {
+    EXPECT_NEAR(totals[1][r].loss, totals[0][r].loss, 1e-6 * totals[0][r].loss);
+    EXPECT_EQ(totals[1][r].correct, totals[0][r].correct);
+    EXPECT_EQ(totals[1][r].count, totals[0][r].count);
+  }
+}
+
+TEST(MaxPool, RecordsWhatWindowsLeaveOutAndCountsOverlapsOnce) {
+  for (const auto& [window, stride] :
+       std::vector<std::pair<int, int>>{{2, 2}, {3, 2}, {2, 3}, {3, 1}}) {
+    for (const int batch : {4, 5, 6}) {
+      SCOPED_TRACE(std::to_string(window) + "/" + std::to_string(stride));
+      const PoolShape shape = {2, 3, 8, 7, batch, window, stride, true};
+      const Pair input(random_floats(10, shape.input_size() * 2));
+      const std::vector<int> valid = {batch, 2};
+      const std::vector<float> mask = {1, 1, 0, 0, 1, 1};
+      Pair output(std::vector<float>(static_cast<std::size_t>(shape.output_size() * 2)));
+      Pair grad(std::vector<float>(static_cast<std::size_t>(shape.input_size() * 2)));
+      std::vector<std::vector<double>> records;
+      for (const bool on_cpu : {true, false}) {
+        const auto side = on_cpu ? &Pair::cpu : &Pair::cuda;
+        Context context((input.*side).device());
+        const Buffer<float> masks(context.device(), std::span(mask));
+        const Buffer<int> counts(context.device(), std::span(valid));
+        Buffer<double> record(context.device(), 6);
+        Buffer<std::uint8_t> argmax(context.device(), shape.output_size() * 2);
+        max_pool_forward(
+            context, shape, (input.*side).replicas(shape.input_size()),
+            {.mask = masks.replicas(3), .record = record.replicas(3), .valid = counts.data()},
+            (output.*side).replicas(shape.output_size()), argmax.replicas(shape.output_size()));
+        max_pool_backward(context, shape, (output.*side).replicas(shape.output_size()),
+                          argmax.replicas(shape.output_size()),
+                          (output.*side).replicas(shape.output_size()),
+                          (grad.*side).replicas(shape.input_size()));
+        records.push_back(record.download());
+      }
+      output.compare(0);
+      grad.compare(0);
+      for (std::size_t i = 0; i < 6; ++i) EXPECT_NEAR(records[1][i], records[0][i], 1e-10);
+    }
+  }
+}
+
+}  // namespace
+
+}  // namespace redoubt::kernels
