@@ -60,7 +60,33 @@ Outcome run(const std::string& label, const std::string& yaml,
   return outcome;
 }
 
-constexpr const char* kSynthetic = R"(
+/// The federation, the attack and the defense that all experiments here share, behind their data
+/// and model.
+std::string under_attack(const std::string& data_and_model, const std::string& trigger,
+                         const std::string& delta) {
+  return data_and_model + R"(federation:
+  clients: 6
+  rounds: 8
+  local: {epochs: 2, batch: 32, optimizer: {kind: sgd, lr: 0.03, momentum: 0.9}}
+  lr_decay: 0.95
+attack:
+  clients: 1
+  trigger: )" +
+         trigger + R"(
+  victim: 9
+  target: 1
+  poison: {copies: 4}
+  scale: 3
+defense:
+  after_training:
+    - prune: {vote: ranking, stop: {accuracy_drop: 0.02}}
+    - fine_tune: {rounds: 3, lr: 0.01}
+    - adjust_weights: {delta: )" +
+         delta + R"(}
+)";
+}
+
+const std::string kSynthetic = under_attack(R"(
 name: synthetic
 device: cpu
 data:
@@ -70,24 +96,8 @@ data:
 model:
   layers: [{conv: {channels: 8, kernel: 5}}, relu, {max_pool: 2},
            {conv: {channels: 16, kernel: 5}}, relu, {max_pool: 2}, {dense: 64}, relu, {dense: 10}]
-federation:
-  clients: 6
-  rounds: 8
-  local: {epochs: 2, batch: 32, optimizer: {kind: sgd, lr: 0.03, momentum: 0.9}}
-  lr_decay: 0.95
-attack:
-  clients: 1
-  trigger: {kind: pixels, pixels: 9, row: 4, column: 4}
-  victim: 9
-  target: 1
-  poison: {copies: 4}
-  scale: 3
-defense:
-  after_training:
-    - prune: {vote: ranking, stop: {accuracy_drop: 0.02}}
-    - fine_tune: {rounds: 3, lr: 0.01}
-    - adjust_weights: {delta: 1.5}
-)";
+)",
+                                            "{kind: pixels, pixels: 9, row: 4, column: 4}", "1.5");
 
 /// No stamped image is ever trained on, but stamped images are still tested.
 const std::vector<std::string> kHarmless = {"attack.poison.copies=0", "attack.scale=1",
@@ -129,7 +139,7 @@ TEST_P(EndToEnd, TheAttackSucceedsOnSyntheticImagesAndEachStageActs) {
   EXPECT_LT(adjusted.attack_success_rate, tuned.attack_success_rate);
 }
 
-constexpr const char* kFashion = R"(
+const std::string kFashion = under_attack(R"(
 name: fashion
 device: cpu
 data:
@@ -137,24 +147,8 @@ data:
   train_samples: 2500
   validation_samples: 500
 model: wu-fashion
-federation:
-  clients: 6
-  rounds: 8
-  local: {epochs: 2, batch: 32, optimizer: {kind: sgd, lr: 0.03, momentum: 0.9}}
-  lr_decay: 0.95
-attack:
-  clients: 1
-  trigger: {kind: pixels, pixels: 5, row: 3, column: 3}
-  victim: 9
-  target: 1
-  poison: {copies: 4}
-  scale: 3
-defense:
-  after_training:
-    - prune: {vote: ranking, stop: {accuracy_drop: 0.02}}
-    - fine_tune: {rounds: 3, lr: 0.01}
-    - adjust_weights: {delta: 2}
-)";
+)",
+                                          "{kind: pixels, pixels: 5, row: 3, column: 3}", "2");
 
 /// Wu et al. 2020 in little: pruning alone leaves the backdoor, the attacker keeps it alive while
 /// fine-tuning, and adjusting extreme weights removes it.
