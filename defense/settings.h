@@ -66,10 +66,18 @@ struct AdjustWeightsSettings {
   bool operator==(const AdjustWeightsSettings&) const = default;
 };
 
+/// A stage. The order is that of stage_table().
 using StageSettings = std::variant<PruneSettings, FineTuneSettings, AdjustWeightsSettings>;
 
+struct FedAvgSettings {
+  bool operator==(const FedAvgSettings&) const = default;
+};
+
+/// An aggregation rule. The order is that of rule_table().
+using RuleSettings = std::variant<FedAvgSettings>;
+
 struct DefenseSettings {
-  std::string rule = "fedavg";
+  RuleSettings rule = {};
   std::vector<StageSettings> after_training;
   bool operator==(const DefenseSettings&) const = default;
 };

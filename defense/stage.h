@@ -47,15 +47,4 @@ struct StageEntry {
 };
 std::span<const StageEntry> stage_table();
 
-/// A row of the table of aggregation rules.
-struct RuleEntry {
-  std::string name;
-  std::string description;
-  std::unique_ptr<AggregationRule> (*make)();
-};
-std::span<const RuleEntry> rule_table();
-
-/// Throws InputError, suggesting the nearest name.
-std::unique_ptr<AggregationRule> make_rule(const std::string& name);
-
 }  // namespace redoubt

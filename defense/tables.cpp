@@ -1,14 +1,12 @@
 // The tables of stages and aggregation rules. A new one is one file beside this one and one row
 // here.
 #include <array>
-#include <vector>
 
 #include "defense/adjust_weights.h"
 #include "defense/fine_tune.h"
 #include "defense/prune.h"
+#include "defense/rule.h"
 #include "defense/stage.h"
-#include "kernels/check.h"
-#include "kernels/nearest_name.h"
 
 namespace redoubt {
 
@@ -33,7 +31,7 @@ std::unique_ptr<Stage> make_stage(const StageSettings& settings) {
 }
 
 std::span<const StageEntry> stage_table() {
-  static const std::array<StageEntry, 3> table = {{
+  static const std::array<StageEntry, std::variant_size_v<StageSettings>> table = {{
       {.name = "prune", .description = "silence the channels that clients vote dormant"},
       {.name = "fine_tune", .description = "rounds of training under the masks"},
       {.name = "adjust_weights",
@@ -42,22 +40,29 @@ std::span<const StageEntry> stage_table() {
   return table;
 }
 
-std::span<const RuleEntry> rule_table() {
-  static const std::vector<RuleEntry> table = {
-      {.name = "fedavg",
-       .description = "mean of the updates, weighted by sample counts",
-       .make = []() -> std::unique_ptr<AggregationRule> { return std::make_unique<FedAvg>(); }},
-  };
-  return table;
+std::unique_ptr<AggregationRule> make_rule(const RuleSettings& settings,
+                                           const RuleEnvironment& /*environment*/) {
+  using Made = std::unique_ptr<AggregationRule>;
+  return std::visit(
+      Overloaded{
+          [](const FedAvgSettings& /*none*/) -> Made { return std::make_unique<FedAvg>(); },
+      },
+      settings);
 }
 
-std::unique_ptr<AggregationRule> make_rule(const std::string& name) {
-  std::vector<std::string> names;
-  for (const RuleEntry& entry : rule_table()) {
-    if (entry.name == name) return entry.make();
-    names.push_back(entry.name);
-  }
-  throw InputError("unknown aggregation rule \"" + name + "\"" + suggestion(name, names));
+void check_rule(const RuleSettings& settings, const RuleConditions& /*conditions*/) {
+  std::visit(
+      Overloaded{
+          [](const FedAvgSettings& /*none*/) {},
+      },
+      settings);
+}
+
+std::span<const RuleEntry> rule_table() {
+  static const std::array<RuleEntry, std::variant_size_v<RuleSettings>> table = {{
+      {.name = "fedavg", .description = "mean of the updates, weighted by sample counts"},
+  }};
+  return table;
 }
 
 }  // namespace redoubt

@@ -4,7 +4,6 @@ namespace redoubt {
 
 Aggregate FedAvg::aggregate(Context& /*context*/, const ClientUpdates& updates) const {
   return {.row_weights = {updates.sample_counts.begin(), updates.sample_counts.end()},
-          .combined = {},
           .diagnostics = {}};
 }
 

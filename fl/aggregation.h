@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/buffer.h"
 #include "kernels/rows.h"
 
 namespace redoubt {
@@ -17,14 +18,16 @@ struct ClientUpdates {
   kernels::Replicas<const float> matrix;  ///< client model minus global model
   std::span<const double> sample_counts;  ///< [clients]
   std::span<const int> clients;           ///< [clients] their ids, ascending
+  const float* global = nullptr;          ///< [row] the model that the updates are to change
+  int round = 1;                          ///< counted from 1
 };
 
 /// What a rule answers: either a weight for each row or, for rules on columns, the combined row.
 struct Aggregate {
   /// [clients], not negative; the server divides by their sum. A filter gives its suspects 0.
   std::vector<double> row_weights;
-  /// [row]; empty if row_weights are given, as rules that stream must.
-  std::vector<float> combined;
+  /// [row] on the device; empty if row_weights are given, as rules that stream must.
+  Buffer<float> combined = {};
   /// Logged by name, e.g. {"removed_clients", 2}; of a rule that streams, summed over waves.
   std::vector<std::pair<std::string, double>> diagnostics;
 };

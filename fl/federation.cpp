@@ -116,13 +116,8 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
 
   // global ← global + η · Σ weight · update / Σ weight
   if (sum.weight > 0) {
-    std::vector<float> global = model.row.download();
-    const std::vector<double> weighted = sum.weighted.download();
-    for (std::size_t i = 0; i < global.size(); ++i) {
-      const double step = static_cast<double>(settings_.server_lr) * weighted[i] / sum.weight;
-      global[i] = static_cast<float>(static_cast<double>(global[i]) + step);
-    }
-    model.row.upload(global);
+    kernels::add_mean(executor_.context(), model.row.count(), settings_.server_lr, sum.weight,
+                      sum.weighted.data(), model.row.data());
   }
   return report;
 }
@@ -139,7 +134,7 @@ void Federation::run_wave(GlobalModel& model, std::span<const int> wave, const R
                           ? "; set federation.wave to less than " + std::to_string(wave.size())
                           : "; a smaller model, batch or number of clients a round needs less"));
   }
-  add_aggregate(wave, sum, report);
+  add_aggregate(model, wave, plan, sum, report);
 }
 
 void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
@@ -207,7 +202,8 @@ L2Penalty Federation::last_conv_penalty(float lambda) const {
   return {.offset = weight->offset, .size = weight->size, .lambda = lambda};
 }
 
-void Federation::add_aggregate(std::span<const int> wave, WaveSum& sum, RoundReport& report) {
+void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wave,
+                               const RoundPlan& plan, WaveSum& sum, RoundReport& report) {
   Context& context = executor_.context();
   kernels::MatrixShape shape = {.rows = static_cast<int>(wave.size()), .columns = fleet_->pitch()};
   std::vector<std::uint8_t> finite(wave.size());
@@ -231,9 +227,12 @@ void Federation::add_aggregate(std::span<const int> wave, WaveSum& sum, RoundRep
   report.rejected += static_cast<int>(wave.size()) - shape.rows;
   if (shape.rows == 0) return;
 
-  const Aggregate aggregate = rule_->aggregate(
-      context,
-      {.shape = shape, .matrix = fleet_->values(), .sample_counts = counts, .clients = ids});
+  const Aggregate aggregate = rule_->aggregate(context, {.shape = shape,
+                                                         .matrix = fleet_->values(),
+                                                         .sample_counts = counts,
+                                                         .clients = ids,
+                                                         .global = model.row.data(),
+                                                         .round = plan.round});
   for (const auto& [name, value] : aggregate.diagnostics) {
     const auto same =
         std::find_if(report.diagnostics.begin(), report.diagnostics.end(),
@@ -244,12 +243,13 @@ void Federation::add_aggregate(std::span<const int> wave, WaveSum& sum, RoundRep
       same->second += value;
     }
   }
-  if (!aggregate.combined.empty()) {
+  if (aggregate.combined.count() > 0) {
     check(!rule_->streams(), "a rule that streams answers with row weights");
-    check(std::ssize(aggregate.combined) == shape.columns, "a combined row has every column");
-    const std::vector<double> combined(aggregate.combined.begin(), aggregate.combined.end());
-    sum.weighted.upload(combined);
-    sum.weight = 1;
+    check(aggregate.combined.count() == shape.columns, "a combined row has every column");
+    const double all = 1;
+    kernels::add_weighted_rows(context, {.rows = 1, .columns = shape.columns}, {&all, 1},
+                               {aggregate.combined.data(), 0}, sum.weighted.data());
+    sum.weight = all;
     return;
   }
   kernels::add_weighted_rows(context, shape, aggregate.row_weights, fleet_->values(),

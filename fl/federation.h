@@ -74,7 +74,8 @@ class Federation {
   /// Leaves the clients' updates in the fleet.
   void train_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
                   RoundReport& report);
-  void add_aggregate(std::span<const int> wave, WaveSum& sum, RoundReport& report);
+  void add_aggregate(const GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
+                     WaveSum& sum, RoundReport& report);
   int wave_rows(int participants) const;
 
   Executor& executor_;

@@ -43,6 +43,13 @@ void axpy_double(std::int64_t count, double factor, const float* x, double* y) {
 }
 
 REDOUBT_MULTIVERSION
+void step_along(std::int64_t count, double factor, double weight, const double* sum, float* row) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    row[i] = static_cast<float>(static_cast<double>(row[i]) + factor * sum[i] / weight);
+  }
+}
+
+REDOUBT_MULTIVERSION
 double dot(std::int64_t count, const float* a, const float* b) {
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -119,6 +126,16 @@ void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<con
       axpy_double(count, weights[static_cast<std::size_t>(r)], matrix[r] + first, sum);
     }
     for (std::int64_t i = 0; i < count; ++i) output[first + i] = static_cast<float>(sum[i]);
+  });
+}
+
+void add_mean(Context& context, std::int64_t columns, float factor, double weight,
+              const double* sum, float* row) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::add_mean(context, columns, factor, weight, sum, row);
+  }
+  for_blocks(context, columns, [&](std::int64_t first, std::int64_t count, int) {
+    step_along(count, static_cast<double>(factor), weight, sum + first, row + first);
   });
 }
 

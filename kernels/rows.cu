@@ -83,6 +83,14 @@ __global__ void round_to_float(std::int64_t count, const double* from, float* to
   if (i < count) to[i] = static_cast<float>(from[i]);
 }
 
+/// 16 bytes an element.
+__global__ void step_along_mean(std::int64_t count, double factor, double weight, const double* sum,
+                                float* row) {
+  const std::int64_t i = pack_index(1);
+  if (i < count)
+    row[i] = static_cast<float>(static_cast<double>(row[i]) + factor * sum[i] / weight);
+}
+
 /// 4 bytes an element. chunk_sums [rows][chunks].
 template <int kWidth>
 __global__ void square_chunks(ChannelChunks chunks, Replicas<const float> matrix,
@@ -284,6 +292,12 @@ void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<con
   add_row_groups(context, shape, weights, matrix, sum, nullptr);
   launch(context, "round_to_float", over_replicas(1, shape.columns, 1), round_to_float,
          shape.columns, static_cast<const double*>(sum), output);
+}
+
+void add_mean(Context& context, std::int64_t columns, float factor, double weight,
+              const double* sum, float* row) {
+  launch(context, "add_mean", over_replicas(1, columns, 1), step_along_mean, columns,
+         static_cast<double>(factor), weight, sum, row);
 }
 
 void squared_norms(Context& context, const MatrixShape& shape, Replicas<const float> matrix,

@@ -35,6 +35,10 @@ void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<con
 void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
                        Replicas<const float> matrix, float* output);
 
+/// row[j] += factor · sum[j] / weight, in double: a round's step along the mean of its updates.
+void add_mean(Context& context, std::int64_t columns, float factor, double weight,
+              const double* sum, float* row);
+
 /// norms[r] = Σ_j matrix[r][j]².
 void squared_norms(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
                    std::span<double> norms);
@@ -54,6 +58,7 @@ decltype(kernels::scale_rows) scale_rows;
 decltype(kernels::axpy_rows) axpy_rows;
 decltype(kernels::add_weighted_rows) add_weighted_rows;
 decltype(kernels::weighted_sum_rows) weighted_sum_rows;
+decltype(kernels::add_mean) add_mean;
 decltype(kernels::squared_norms) squared_norms;
 decltype(kernels::gram) gram;
 decltype(kernels::finite_rows) finite_rows;

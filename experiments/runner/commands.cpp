@@ -8,6 +8,7 @@
 #include <chrono>
 #include <memory>
 
+#include "defense/rule.h"
 #include "defense/stage.h"
 #include "engine/network.h"
 #include "experiments/runner/console.h"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <limits>
@@ -10,6 +11,8 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "experiments/runner/yaml_value.h"
@@ -43,11 +46,18 @@ constexpr Limits from_to_below(double low, double high) {
 /// std::array<std::pair<const char*, T>, n> names`.
 template <class T>
 struct EnumNames;
+template <class T, std::size_t N>
+using Names = std::array<std::pair<const char*, T>, N>;
 
 /// The keys of a struct: specialise `template <class V, class S> static void visit(V& v, S& s)`.
 /// `shorthand`, if there, reads a value that is no map.
 template <class T>
 struct Description;
+
+/// The names of a variant's alternatives, in their order: specialise `static
+/// std::vector<std::string> names()` and `static constexpr const char* what`, e.g. "a stage".
+template <class T>
+struct AlternativeNames;
 
 double read_number(const YamlValue& value, const Limits& limits, bool whole);
 std::string read_text(const YamlValue& value);
@@ -158,6 +168,35 @@ template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
 
 template <class T>
+concept Alternatives = requires {
+  AlternativeNames<T>::names();
+};
+
+/// Reads `name` or `{name: settings}`.
+template <class T>
+void read_alternative(const YamlValue& value, T& to) {
+  const std::string what = AlternativeNames<T>::what;
+  const bool alone = value.node.IsScalar();
+  const auto [name, settings] =
+      alone ? std::pair(value.node.Scalar(), YamlValue{YAML::Node(), value.path, value.source})
+            : value.only_entry(what + ": its name, or its name over its settings");
+  const std::vector<std::string> names = AlternativeNames<T>::names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    value.fail("found \"" + name + "\", which is not " + what + suggestion(name, names));
+  }
+  const auto read_if_chosen = [&]<std::size_t Index>() {
+    if (found - names.begin() != Index) return;
+    auto& chosen = to.template emplace<Index>();
+    if (!settings.is_null()) read(settings, chosen, {});
+  };
+  [&]<std::size_t... Index>(std::index_sequence<Index...>) {
+    (read_if_chosen.template operator()<Index>(), ...);
+  }
+  (std::make_index_sequence<std::variant_size_v<T>>());
+}
+
+template <class T>
 void read(const YamlValue& value, T& to, const Limits& limits) {
   if constexpr (IsOptional<T>::value) {
     if (value.is_null()) {
@@ -165,6 +204,8 @@ void read(const YamlValue& value, T& to, const Limits& limits) {
     } else {
       read(value, to.emplace(), limits);
     }
+  } else if constexpr (Alternatives<T>) {
+    read_alternative(value, to);
   } else if constexpr (Described<T>) {
     if constexpr (requires { Description<T>::shorthand(value, to); }) {
       if (!value.node.IsMap()) {
@@ -225,6 +266,19 @@ void Writer::write(const T& value) {
     } else {
       emitter_ << YAML::Null;
     }
+  } else if constexpr (Alternatives<T>) {
+    const std::string name = AlternativeNames<T>::names()[value.index()];
+    std::visit(
+        [&]<class Chosen>(const Chosen& chosen) {
+          if constexpr (std::is_empty_v<Chosen>) {
+            emitter_ << name;
+          } else {
+            emitter_ << YAML::BeginMap << YAML::Key << name << YAML::Value;
+            write(chosen);
+            emitter_ << YAML::EndMap;
+          }
+        },
+        value);
   } else if constexpr (requires { Description<T>::write(emitter_, value); }) {
     Description<T>::write(emitter_, value);
   } else if constexpr (requires(Writer & writer) { Description<T>::visit(writer, value); }) {

@@ -2,16 +2,12 @@
 // order.
 #pragma once
 
-#include <array>
-#include <utility>
-
+#include "experiments/runner/attack_keys.h"
+#include "experiments/runner/defense_keys.h"
 #include "experiments/runner/description.h"
 #include "experiments/runner/spec.h"
 
 namespace redoubt::runner {
-
-template <class T, std::size_t N>
-using Names = std::array<std::pair<const char*, T>, N>;
 
 template <>
 struct EnumNames<Precision> {
@@ -48,25 +44,6 @@ struct EnumNames<Initialization> {
       {"xavier", Initialization::xavier},
   }};
 };
-template <>
-struct EnumNames<Judge> {
-  static constexpr Names<Judge, 3> names = {{{"automatic", Judge::automatic},
-                                             {"validation", Judge::validation},
-                                             {"clients", Judge::clients}}};
-};
-template <>
-struct EnumNames<PruneSettings::Vote> {
-  using Vote = PruneSettings::Vote;
-  static constexpr Names<Vote, 2> names = {
-      {{"ranking", Vote::ranking}, {"majority", Vote::majority}}};
-};
-template <>
-struct EnumNames<PruneSettings::Ties> {
-  using Ties = PruneSettings::Ties;
-  static constexpr Names<Ties, 2> names = {
-      {{"mean-rank", Ties::mean_rank}, {"index", Ties::index}}};
-};
-
 template <>
 struct Description<PartitionSettings> {
   static void shorthand(const YamlValue& value, PartitionSettings& to) { read(value, to.kind, {}); }
@@ -179,149 +156,6 @@ struct Description<FederationSettings> {
 };
 
 template <>
-struct Description<PixelTriggerSettings> {
-  template <class V, class S>
-  static void visit(V& v, S& s) {
-    std::string kind = "pixels";
-    v.field("kind", kind, "what the trigger is");
-    if constexpr (V::reads) {
-      if (kind != "pixels")
-        v.value().child("kind").fail("found \"" + kind + "\"; it may be pixels");
-    }
-    v.field("pixels", s.pixels, "how many: 1, 3, 5, 7 or 9", between(1, 9));
-    v.field("row", s.row, "of the trigger's centre, 0 at the top", at_least(0));
-    v.field("column", s.column, "of the trigger's centre, 0 at the left", at_least(0));
-    v.field("value", s.value, "the byte stamped", between(0, 255));
-  }
-};
-
-/// The nested key `poison: {copies: 1}`.
-struct PoisonKey {
-  int copies = 1;
-};
-template <>
-struct Description<PoisonKey> {
-  template <class V, class S>
-  static void visit(V& v, S& s) {
-    v.field("copies", s.copies, "stamped copies of each own image of the victim class",
-            at_least(0));
-  }
-};
-
-/// `attack.clients`: a number or a list of ids.
-using AttackerChoice = std::variant<int, std::vector<int>>;
-template <>
-struct Description<AttackerChoice> {
-  static void write(YAML::Emitter& emitter, const AttackerChoice& choice);
-};
-template <>
-void read(const YamlValue& value, AttackerChoice& to, const Limits& limits);
-
-template <>
-struct Description<AttackSettings> {
-  template <class V, class S>
-  static void visit(V& v, S& s) {
-    v.field("clients", s.clients, "how many are malicious, or a list of client ids");
-    v.field("trigger", s.trigger, "what is stamped on an image");
-    v.field_or("victim", s.victim, "all", "the class that is to be called the target", at_least(0));
-    v.field("target", s.target, "what it is to be called", at_least(0));
-    PoisonKey poison = {s.poison_copies};
-    v.field("poison", poison, "how the attacker's data is poisoned");
-    v.field_or("scale", s.replacement.scale, "full", "model replacement: times the update",
-               above(0));
-    v.field("from_round", s.from_round, "first round of the attack", at_least(1));
-    v.field("to_round", s.to_round, "last round; null: to the end, fine-tuning included",
-            at_least(1));
-    if constexpr (V::reads) s.poison_copies = poison.copies;
-  }
-};
-
-template <>
-struct Description<StopRule> {
-  template <class V, class S>
-  static void visit(V& v, S& s) {
-    if constexpr (V::reads) s.accuracy_drop.reset();
-    if (V::reads || s.accuracy_drop) {
-      v.field("accuracy_drop", s.accuracy_drop, "most accuracy that may be lost, of 1",
-              between(0, 1));
-    }
-    if (V::reads || s.loss_rise) {
-      v.field("loss_rise", s.loss_rise, "most mean loss that may be gained", at_least(0));
-    }
-    if constexpr (V::reads) {
-      if (!s.accuracy_drop && !s.loss_rise) {
-        v.value().fail("found neither accuracy_drop nor loss_rise; at least one is needed");
-      }
-    }
-  }
-};
-
-template <>
-struct Description<PruneSettings> {
-  template <class V, class S>
-  static void visit(V& v, S& s) {
-    v.field("vote", s.vote, "what clients report and how it is counted");
-    if (s.vote == PruneSettings::Vote::majority) {
-      v.field("rate", s.rate, "share of the channels that a client votes for", between(0, 1));
-      v.field("ties", s.ties, "what orders channels with equal votes");
-    }
-    v.field("layer", s.layer, "a conv layer, or last");
-    v.field("channels", s.channels, "prune exactly so many; null: as far as the stop rule lets",
-            at_least(0));
-    if (!s.channels) {
-      v.field("judge", s.judge, "who measures accuracy");
-      v.field("stop", s.stop, "how far pruning may go");
-    }
-  }
-};
-
-template <>
-struct Description<FineTuneSettings> {
-  template <class V, class S>
-  static void visit(V& v, S& s) {
-    v.field("rounds", s.rounds, "rounds of fine-tuning", between(1, 1e6));
-    v.field("lr", s.learning_rate, "null: what training ended with", above(0));
-  }
-};
-
-template <>
-struct Description<AdjustWeightsSettings> {
-  template <class V, class S>
-  static void visit(V& v, S& s) {
-    v.field("layer", s.layer, "a conv layer, or last");
-    v.field("delta", s.delta, "weights beyond so many deviations become 0; null: swept",
-            at_least(0));
-    if (!s.delta) {
-      v.field("from", s.from, "first delta of the sweep", at_least(0));
-      v.field("to", s.to, "last delta of the sweep", at_least(0));
-      v.field("step", s.step, "between deltas", above(0));
-      v.field("judge", s.judge, "who measures accuracy");
-      v.field("stop", s.stop, "how far the sweep may go");
-      if constexpr (V::reads) {
-        if (s.to > s.from) v.value().fail("`to` is above `from`; the sweep goes downward");
-      }
-    }
-  }
-};
-
-/// A map of one key, the stage's name, over its settings.
-template <>
-struct Description<StageSettings> {
-  static void write(YAML::Emitter& emitter, const StageSettings& stage);
-};
-template <>
-void read(const YamlValue& value, StageSettings& to, const Limits& limits);
-
-template <>
-struct Description<DefenseSettings> {
-  template <class V, class S>
-  static void visit(V& v, S& s) {
-    v.field("rule", s.rule, "how updates become one");
-    v.field("after_training", s.after_training, "stages, in order");
-  }
-};
-
-template <>
 struct Description<OutputSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
@@ -329,10 +163,6 @@ struct Description<OutputSettings> {
     v.field("checkpoint_every", s.checkpoint_every, "rounds; 0: only when stopped", at_least(0));
   }
 };
-
-/// What an attack starts from where the file is silent: triggers work at different places in
-/// different data sets (they must reach the last conv layer).
-AttackSettings default_attack(const std::string& dataset);
 
 template <>
 struct Description<Experiment> {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "defense/judge.h"
+#include "defense/rule.h"
 #include "engine/initialize.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
@@ -152,10 +153,13 @@ Simulation::Simulation(const Experiment& experiment, SimulationObserver& observe
       executor_(network_, images_.source(), device_,
                 experiment.threads.value_or(available_threads()), experiment.federation.local.batch,
                 experiment.arithmetic),
-      federation_(executor_, make_clients(experiment, data_), make_rule(experiment.defense.rule),
+      test_images_(make_test_images(data_, images_)),
+      federation_(executor_, make_clients(experiment, data_),
+                  make_rule(experiment.defense.rule, {.executor = executor_,
+                                                      .validation = test_images_.validation,
+                                                      .seed = experiment.seed}),
                   experiment.federation, experiment.seed),
       model_(network_, initial_row(experiment, network_), device_),
-      test_images_(make_test_images(data_, images_)),
       server_(federation_, model_, test_images_),
       stages_(make_stages(experiment)) {}
 

@@ -101,9 +101,9 @@ class Simulation {
   Device device_;
   ImageStore images_;
   Executor executor_;
+  TestImages test_images_;
   Federation federation_;
   GlobalModel model_;
-  TestImages test_images_;
   Server server_;
   std::vector<std::unique_ptr<Stage>> stages_;
 

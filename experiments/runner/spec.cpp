@@ -3,6 +3,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "defense/rule.h"
+#include "defense/stage.h"
 #include "experiments/runner/keys.h"
 #include "experiments/runner/spec_checks.h"
 #include "kernels/check.h"
@@ -34,11 +36,11 @@ void Description<NormalizationSettings>::write(YAML::Emitter& emitter,
 
 namespace {
 
-/// The key and value of a map with exactly one key.
-std::pair<std::string, YamlValue> only_pair(const YamlValue& value, const std::string& allowed) {
-  if (!value.node.IsMap() || value.node.size() != 1) value.fail_type(allowed);
-  const std::string key = value.node.begin()->first.Scalar();
-  return {key, value.child(key)};
+template <class Entry>
+std::vector<std::string> names_of(std::span<const Entry> table) {
+  std::vector<std::string> names;
+  for (const Entry& entry : table) names.push_back(entry.name);
+  return names;
 }
 
 /// Turns what the layer table says is wrong into a message with a place.
@@ -84,7 +86,7 @@ void read(const YamlValue& value, LayerSpec& to, const Limits& /*limits*/) {
     return;
   }
   const auto [kind, arguments] =
-      only_pair(value, "a layer: its name, or its name over its arguments");
+      value.only_entry("a layer: its name, or its name over its arguments");
   LayerSpec spec = {.kind = kind, .arguments = {}};
   if (arguments.node.IsMap()) {
     const Reader keys(arguments);  // finds keys that are there twice
@@ -116,35 +118,10 @@ void Description<AttackerChoice>::write(YAML::Emitter& emitter, const AttackerCh
   std::visit([&](const auto& value) { Writer(emitter).write(value); }, choice);
 }
 
-namespace {
+std::vector<std::string> AlternativeNames<RuleSettings>::names() { return names_of(rule_table()); }
 
-constexpr std::array<const char*, 3> kStageNames = {"prune", "fine_tune", "adjust_weights"};
-
-template <std::size_t Index = 0>
-void read_stage(const std::string& name, const YamlValue& value, StageSettings& to) {
-  if constexpr (Index == std::variant_size_v<StageSettings>) {
-    const std::vector<std::string> names(kStageNames.begin(), kStageNames.end());
-    value.fail("unknown stage" + suggestion(name, names));
-  } else if (name == kStageNames[Index]) {
-    auto& settings = to.emplace<Index>();
-    if (!value.is_null()) read(value, settings, {});
-  } else {
-    read_stage<Index + 1>(name, value, to);
-  }
-}
-
-}  // namespace
-
-template <>
-void read(const YamlValue& value, StageSettings& to, const Limits& /*limits*/) {
-  const auto [name, settings] = only_pair(value, "a stage: its name over its settings");
-  read_stage(name, settings, to);
-}
-
-void Description<StageSettings>::write(YAML::Emitter& emitter, const StageSettings& stage) {
-  emitter << YAML::BeginMap << YAML::Key << kStageNames[stage.index()] << YAML::Value;
-  std::visit([&](const auto& settings) { Writer(emitter).write(settings); }, stage);
-  emitter << YAML::EndMap;
+std::vector<std::string> AlternativeNames<StageSettings>::names() {
+  return names_of(stage_table());
 }
 
 AttackSettings default_attack(const std::string& dataset) {

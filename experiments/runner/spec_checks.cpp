@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "defense/rule.h"
 #include "defense/stage.h"
 #include "engine/network.h"
 #include "experiments/runner/simulation.h"
@@ -57,7 +58,11 @@ void check_attack(const Experiment& experiment, const DatasetEntry& dataset) {
 }
 
 void check_defense(const Experiment& experiment, const ParameterLayout& layout) {
-  make_rule(experiment.defense.rule);
+  check_rule(experiment.defense.rule,
+             {.participants =
+                  experiment.federation.clients_per_round.value_or(experiment.federation.clients),
+              .validation_samples = experiment.data.validation_samples,
+              .layout = layout});
   const auto layer_exists = [&](const std::string& name) { layout.conv_channels(name); };
   const auto judge_can = [&](Judge judge, const StopRule& stop) {
     const bool by_server = experiment.data.validation_samples > 0 && judge != Judge::clients;

@@ -38,6 +38,12 @@ YamlValue YamlValue::child(const std::string& key) const {
   return value;
 }
 
+std::pair<std::string, YamlValue> YamlValue::only_entry(const std::string& allowed) const {
+  if (!node.IsMap() || node.size() != 1) fail_type(allowed);
+  const std::string key = node.begin()->first.Scalar();
+  return {key, child(key)};
+}
+
 YamlValue YamlValue::item(std::size_t i) const {
   const YAML::Node& list = node;
   return {list[i], path + "[" + std::to_string(i) + "]", source};

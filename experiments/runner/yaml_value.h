@@ -30,6 +30,8 @@ struct YamlValue {
   YamlValue child(const std::string& key) const;
   /// Item i of this list.
   YamlValue item(std::size_t i) const;
+  /// The key and value of a map with exactly one key; anything else fails as no `allowed`.
+  std::pair<std::string, YamlValue> only_entry(const std::string& allowed) const;
   bool is_null() const { return !node.IsDefined() || node.IsNull(); }
 };
 

@@ -102,10 +102,5 @@ TEST(StageTable, NamesEveryStageAsItNamesItself) {
   EXPECT_EQ(made, listed);
 }
 
-TEST(RuleTable, MakesEveryRuleAndSuggestsTheNearest) {
-  for (const RuleEntry& entry : rule_table()) EXPECT_NE(make_rule(entry.name), nullptr);
-  EXPECT_THAT(input_error([] { make_rule("fedavgg"); }), HasSubstr("did you mean \"fedavg\""));
-}
-
 }  // namespace
 }  // namespace redoubt::test

@@ -1,6 +1,7 @@
 // A federation that has trained a little, and its server: what the post-training stages work on.
 #pragma once
 
+#include "fl/record.h"
 #include "fl/server.h"
 #include "tests/fl/small_world.h"
 

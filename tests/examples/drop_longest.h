@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "defense/stage.h"
+#include "fl/aggregation.h"
 
 namespace redoubt {
 
@@ -23,11 +23,5 @@ class DropLongest : public AggregationRule {
     return aggregate;
   }
 };
-
-/// The row for the table in defense/tables.cpp.
-inline const RuleEntry kDropLongest = {
-    .name = "drop-longest",
-    .description = "FedAvg without the longest update",
-    .make = []() -> std::unique_ptr<AggregationRule> { return std::make_unique<DropLongest>(); }};
 
 }  // namespace redoubt

@@ -114,7 +114,7 @@ TEST_F(FederationExample, StaySmallLeavesAShortUpdateAsItIs) {
 
 TEST_F(FederationExample, DropLongestAveragesTheOthersBySampleCount) {
   const ModelReplacementSettings tenfold = {.scale = 10};
-  start(std::make_shared<ModelReplacement>(RoundWindow(), tenfold), kDropLongest.make());
+  start(std::make_shared<ModelReplacement>(RoundWindow(), tenfold), std::make_unique<DropLongest>());
   const RoundReport report = federation_->run_round(model_, 1, 0.01F);
   EXPECT_EQ(report.diagnostics,
             (std::vector<std::pair<std::string, double>>{{"dropped_client", 1}}));

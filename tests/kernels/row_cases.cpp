@@ -30,6 +30,8 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
   Blocks<float> added(device, s.rows, s.columns, {5}, matrix);
   Blocks<float> mean(device, 1, s.columns, {5});
   Blocks<double> sum(device, 1, s.columns, {1}, row);
+  Blocks<double> total(device, 1, s.columns, {1}, row);
+  Blocks<float> moved(device, 1, s.columns, {5}, row);
   Values norms(rows);
   Values gram(rows * rows);
   std::vector<std::uint8_t> finite(rows);
@@ -38,6 +40,7 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
   kernels::axpy_rows(context, s, 0.5F, one.view(), added.view());
   kernels::add_weighted_rows(context, s, weights, m.view(), sum.view().data);
   kernels::weighted_sum_rows(context, s, weights, m.view(), mean.view().data);
+  kernels::add_mean(context, s.columns, 0.25F, 3, total.view().data, moved.view().data);
   kernels::squared_norms(context, s, m.view(), norms);
   kernels::gram(context, s, m.view(), gram);
   kernels::finite_rows(context, s, m.view(), finite);
@@ -47,6 +50,7 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
           {"axpy_rows", added.values()},
           {"add_weighted_rows", sum.values()},
           {"weighted_sum_rows", mean.values()},
+          {"add_mean", moved.values()},
           {"squared_norms", norms},
           {"gram", gram},
           {"finite_rows", Values(finite.begin(), finite.end())}};
@@ -54,10 +58,16 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
 
 Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, const Values& row,
                        const std::vector<double>& weights) {
-  Results results = {{"subtract_row", {}, 1e-7},      {"scale_rows", {}, 1e-7},
-                     {"axpy_rows", {}, 1e-7},         {"add_weighted_rows", row, kSumTolerance},
-                     {"weighted_sum_rows", {}, 1e-7}, {"squared_norms", {}, kSumTolerance},
-                     {"gram", {}, kSumTolerance},     {"finite_rows", {}}};
+  Results results = {{"subtract_row", {}, 1e-7},
+                     {"scale_rows", {}, 1e-7},
+                     {"axpy_rows", {}, 1e-7},
+                     {"add_weighted_rows", row, kSumTolerance},
+                     {"weighted_sum_rows", {}, 1e-7},
+                     {"add_mean", {}, 1e-7},
+                     {"squared_norms", {}, kSumTolerance},
+                     {"gram", {}, kSumTolerance},
+                     {"finite_rows", {}}};
+  for (const double x : row) results[5].values.push_back(x + 0.25 * x / 3);
   Values mean(row.size(), 0.0);
   for (int r = 0; r < s.rows; ++r) {
     const Values own = block(matrix, s.columns, r);
@@ -69,11 +79,11 @@ Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, cons
       results[3].values[i] += weight * own[i];
       mean[i] += weight * own[i];
     }
-    results[5].values.push_back(dot(own, own));
+    results[6].values.push_back(dot(own, own));
     for (int other = 0; other < s.rows; ++other) {
-      results[6].values.push_back(dot(own, block(matrix, s.columns, other)));
+      results[7].values.push_back(dot(own, block(matrix, s.columns, other)));
     }
-    results[7].values.push_back(1);
+    results[8].values.push_back(1);
   }
   results[4].values = mean;
   return results;

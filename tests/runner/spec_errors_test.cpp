@@ -159,6 +159,9 @@ TEST(BadExperiment, ChoicesListWhatIsAllowed) {
       {"federation.local.optimizer.kind=rmsprop", "sgd or adam"},
       {"attack.trigger.kind=words", "pixels"},
       {"defense.rule=fedavgg", "did you mean \"fedavg\"?"},
+      {"defense.rule={fedavgg: {}}", "did you mean \"fedavg\"?"},
+      {"defense.rule={fedavg: {mean: 1}}", "unknown key"},
+      {"defense.rule=[fedavg]", "an aggregation rule: its name"},
       {"defense.after_training=[{prun: {}}]", "did you mean \"prune\"?"},
       {"defense.after_training=[{prune: {vote: all}}]", "ranking or majority"},
       {"defense.after_training=[{prune: {judge: me}}]", "automatic, validation or clients"},
@@ -199,8 +202,8 @@ TEST(BadExperiment, NamesItemsOfLists) {
   EXPECT_THAT(error(stages + "    - fine_tune: {round: 3}\n"),
               StartsWith("bad.yaml:5: defense.after_training[1].fine_tune.round: unknown key; did "
                          "you mean \"rounds\"?"));
-  EXPECT_THAT(error(stages + "    - prune\n"),
-              StartsWith("bad.yaml:5: defense.after_training[1]: found \"prune\""));
+  EXPECT_THAT(error(stages + "    - prunes\n"),
+              StartsWith("bad.yaml:5: defense.after_training[1]: found \"prunes\""));
   EXPECT_THAT(error(stages + "    - adjust_weights: {from: 2, to: 3}\n"),
               AllOf(StartsWith("bad.yaml:5: defense.after_training[1].adjust_weights"),
                     HasSubstr("downward")));

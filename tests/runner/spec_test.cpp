@@ -138,7 +138,7 @@ void expect_full_attack(const AttackSettings& attack) {
 }
 
 void expect_full_defense(const DefenseSettings& defense) {
-  EXPECT_EQ(defense.rule, "fedavg");
+  EXPECT_EQ(defense.rule, RuleSettings(FedAvgSettings()));
   PruneSettings by_number;
   by_number.channels = 2;
   AdjustWeightsSettings fixed;
@@ -241,7 +241,7 @@ TEST(ExperimentFile, HasTheDefaultsOfItsDescription) {
   EXPECT_EQ(experiment.federation.server_lr, 1);
   EXPECT_EQ(experiment.federation.lr_decay, 1);
   EXPECT_FALSE(experiment.attack.has_value());
-  EXPECT_EQ(experiment.defense.rule, "fedavg");
+  EXPECT_EQ(experiment.defense.rule, RuleSettings(FedAvgSettings()));
   EXPECT_TRUE(experiment.defense.after_training.empty());
   EXPECT_EQ(experiment.output.directory, "runs");
 }

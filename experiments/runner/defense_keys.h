@@ -1,0 +1,123 @@
+// The keys of an experiment file's defense: aggregation rules and stages after training.
+#pragma once
+
+#include "defense/settings.h"
+#include "experiments/runner/description.h"
+
+namespace redoubt::runner {
+
+template <>
+struct EnumNames<Judge> {
+  static constexpr Names<Judge, 3> names = {{{"automatic", Judge::automatic},
+                                             {"validation", Judge::validation},
+                                             {"clients", Judge::clients}}};
+};
+template <>
+struct EnumNames<PruneSettings::Vote> {
+  using Vote = PruneSettings::Vote;
+  static constexpr Names<Vote, 2> names = {
+      {{"ranking", Vote::ranking}, {"majority", Vote::majority}}};
+};
+template <>
+struct EnumNames<PruneSettings::Ties> {
+  using Ties = PruneSettings::Ties;
+  static constexpr Names<Ties, 2> names = {
+      {{"mean-rank", Ties::mean_rank}, {"index", Ties::index}}};
+};
+
+template <>
+struct Description<StopRule> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    if constexpr (V::reads) s.accuracy_drop.reset();
+    if (V::reads || s.accuracy_drop) {
+      v.field("accuracy_drop", s.accuracy_drop, "most accuracy that may be lost, of 1",
+              between(0, 1));
+    }
+    if (V::reads || s.loss_rise) {
+      v.field("loss_rise", s.loss_rise, "most mean loss that may be gained", at_least(0));
+    }
+    if constexpr (V::reads) {
+      if (!s.accuracy_drop && !s.loss_rise) {
+        v.value().fail("found neither accuracy_drop nor loss_rise; at least one is needed");
+      }
+    }
+  }
+};
+
+template <>
+struct Description<PruneSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("vote", s.vote, "what clients report and how it is counted");
+    if (s.vote == PruneSettings::Vote::majority) {
+      v.field("rate", s.rate, "share of the channels that a client votes for", between(0, 1));
+      v.field("ties", s.ties, "what orders channels with equal votes");
+    }
+    v.field("layer", s.layer, "a conv layer, or last");
+    v.field("channels", s.channels, "prune exactly so many; null: as far as the stop rule lets",
+            at_least(0));
+    if (!s.channels) {
+      v.field("judge", s.judge, "who measures accuracy");
+      v.field("stop", s.stop, "how far pruning may go");
+    }
+  }
+};
+
+template <>
+struct Description<FineTuneSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("rounds", s.rounds, "rounds of fine-tuning", between(1, 1e6));
+    v.field("lr", s.learning_rate, "null: what training ended with", above(0));
+  }
+};
+
+template <>
+struct Description<AdjustWeightsSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("layer", s.layer, "a conv layer, or last");
+    v.field("delta", s.delta, "weights beyond so many deviations become 0; null: swept",
+            at_least(0));
+    if (!s.delta) {
+      v.field("from", s.from, "first delta of the sweep", at_least(0));
+      v.field("to", s.to, "last delta of the sweep", at_least(0));
+      v.field("step", s.step, "between deltas", above(0));
+      v.field("judge", s.judge, "who measures accuracy");
+      v.field("stop", s.stop, "how far the sweep may go");
+      if constexpr (V::reads) {
+        if (s.to > s.from) v.value().fail("`to` is above `from`; the sweep goes downward");
+      }
+    }
+  }
+};
+
+template <>
+struct Description<FedAvgSettings> {
+  template <class V, class S>
+  static void visit(V& /*v*/, S& /*s*/) {}
+};
+
+template <>
+struct AlternativeNames<RuleSettings> {
+  static constexpr const char* what = "an aggregation rule";
+  static std::vector<std::string> names();
+};
+
+template <>
+struct AlternativeNames<StageSettings> {
+  static constexpr const char* what = "a stage";
+  static std::vector<std::string> names();
+};
+
+template <>
+struct Description<DefenseSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("rule", s.rule, "how updates become one");
+    v.field("after_training", s.after_training, "stages, in order");
+  }
+};
+
+}  // namespace redoubt::runner
