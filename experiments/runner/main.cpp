@@ -8,6 +8,8 @@
 #include <filesystem>
 
 #include "experiments/runner/commands.h"
+#include "experiments/runner/sweep.h"
+#include "experiments/runner/sweep_points.h"
 #include "kernels/check.h"
 
 namespace {
@@ -17,6 +19,11 @@ std::atomic<bool> stop_requested = false;
 extern "C" void request_stop(int signal) {
   stop_requested = true;
   std::signal(signal, SIG_DFL);  // a second one ends the program at once
+}
+
+void let_signals_stop() {
+  std::signal(SIGINT, request_stop);
+  std::signal(SIGTERM, request_stop);
 }
 
 /// As YAML's single-quoted text, so that no character means anything.
@@ -30,11 +37,14 @@ std::string quoted(const std::string& text) {
 struct Arguments {
   std::string file;
   std::string model;
+  std::string name;
+  std::string point;
   std::vector<std::string> overrides;
   std::string output;
   std::string device;
   std::string conv_engine;
   int threads = 0;
+  int jobs = 0;
   int profile_round = 0;
   bool resume = false;
   bool overwrite = false;
@@ -43,6 +53,7 @@ struct Arguments {
   /// The shorthand options, as overrides after those of --set.
   std::vector<std::string> all_overrides() const {
     std::vector<std::string> all = overrides;
+    if (!name.empty()) all.push_back("name=" + quoted(name));
     if (!output.empty()) all.push_back("output.directory=" + quoted(output));
     if (!device.empty()) all.push_back("device=" + device);
     if (!conv_engine.empty()) all.push_back("conv_engine=" + conv_engine);
@@ -51,7 +62,7 @@ struct Arguments {
   }
 };
 
-void add_experiment_options(CLI::App& command, Arguments& arguments) {
+void add_file_options(CLI::App& command, Arguments& arguments) {
   command.add_option("FILE", arguments.file, "experiment file (YAML)")->required();
   command.add_option("--set", arguments.overrides, "override a key, e.g. federation.rounds=5")
       ->type_name("KEY=VALUE")
@@ -63,16 +74,34 @@ void add_experiment_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--threads", arguments.threads, "CPU threads")->check(CLI::PositiveNumber);
 }
 
+void add_experiment_options(CLI::App& command, Arguments& arguments) {
+  add_file_options(command, arguments);
+  command.add_option("--point", arguments.point, "one point of the file's sweep, e.g. seed=1")
+      ->type_name("NAME");
+}
+
 int dispatch(const CLI::App& app, const Arguments& arguments) {
   using namespace redoubt::runner;
   if (app.got_subcommand("list")) return list_command();
-  const std::vector<std::string> overrides = arguments.all_overrides();
+  if (app.got_subcommand("sweep")) {
+    let_signals_stop();
+    return sweep_command({.file = arguments.file,
+                          .overrides = arguments.all_overrides(),
+                          .jobs = arguments.jobs,
+                          .quiet = arguments.quiet},
+                         stop_requested);
+  }
+  if (app.got_subcommand("check") && arguments.point.empty() &&
+      !sweep_points(arguments.file).empty()) {
+    return check_sweep_command(arguments.file, arguments.all_overrides());
+  }
+  const std::vector<std::string> overrides =
+      point_overrides(arguments.file, arguments.point, arguments.all_overrides());
   if (app.got_subcommand("check")) return check_command(arguments.file, overrides);
   if (app.got_subcommand("evaluate")) {
     return evaluate_command(arguments.model, arguments.file, overrides);
   }
-  std::signal(SIGINT, request_stop);
-  std::signal(SIGTERM, request_stop);
+  let_signals_stop();
   const Existing existing = arguments.resume      ? Existing::resume
                             : arguments.overwrite ? Existing::overwrite
                                                   : Existing::refuse;
@@ -105,7 +134,16 @@ int main(int argc, char** argv) try {
   run.add_option("--profile-round", arguments.profile_round,
                  "let a profiler record this round only (CUDA)")
       ->check(CLI::PositiveNumber);
+  run.add_option("--name", arguments.name, "instead of the file's name");
   run.add_flag("--quiet", arguments.quiet, "print the final table only");
+
+  CLI::App& sweep = *app.add_subcommand("sweep", "run every point of a file's sweep side by side");
+  add_file_options(sweep, arguments);
+  sweep.add_option("--output", arguments.output, "points go into DIR/<name>/<point>")
+      ->type_name("DIR");
+  sweep.add_option("--jobs", arguments.jobs, "points at a time; else one a CPU thread")
+      ->check(CLI::PositiveNumber);
+  sweep.add_flag("--quiet", arguments.quiet, "print nothing");
 
   CLI::App& check = *app.add_subcommand("check", "check a file and print it fully resolved");
   add_experiment_options(check, arguments);

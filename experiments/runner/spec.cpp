@@ -132,9 +132,9 @@ AttackSettings default_attack(const std::string& dataset) {
   return attack;
 }
 
-Experiment parse_experiment(const std::string& text, const std::string& origin,
-                            const std::vector<std::string>& overrides) {
-  SpecSource source = {.name = origin, .overrides = {}};
+namespace {
+
+YAML::Node load_document(const std::string& text, const std::string& origin) {
   YAML::Node root;
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
@@ -151,6 +151,31 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
     throw InputError(origin + ": found " + describe_node(root) +
                      "; an experiment is a map of keys");
   }
+  return root;
+}
+
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  std::ostringstream text;
+  if (stream) text << stream.rdbuf();
+  if (!stream || std::filesystem::is_directory(file)) {
+    throw InputError(file.string() + ": cannot read the experiment file");
+  }
+  return text.str();
+}
+
+}  // namespace
+
+YAML::Node load_experiment_file(const std::filesystem::path& file) {
+  return load_document(text_of(file), file.string());
+}
+
+Experiment parse_experiment(const std::string& text, const std::string& origin,
+                            const std::vector<std::string>& overrides) {
+  SpecSource source = {.name = origin, .overrides = {}};
+  YAML::Node root = load_document(text, origin);
+  // What surrounds an experiment: the points around it, and what a paper says of it.
+  for (const char* key : {"sweep", "paper"}) root.remove(key);
   for (const std::string& override : overrides) apply_override(root, override, source);
 
   Experiment experiment;
@@ -167,13 +192,7 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
 
 Experiment read_experiment(const std::filesystem::path& file,
                            const std::vector<std::string>& overrides) {
-  std::ifstream stream(file);
-  std::ostringstream text;
-  if (stream) text << stream.rdbuf();
-  if (!stream || std::filesystem::is_directory(file)) {
-    throw InputError(file.string() + ": cannot read the experiment file");
-  }
-  return parse_experiment(text.str(), file.string(), overrides);
+  return parse_experiment(text_of(file), file.string(), overrides);
 }
 
 std::string resolved_yaml(const Experiment& experiment) {

@@ -1,6 +1,8 @@
 // An experiment, as one YAML file describes it. YAML is read in this folder and nowhere else.
 #pragma once
 
+#include <yaml-cpp/yaml.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -55,9 +57,12 @@ struct Experiment {
 /// Throws InputError with file, line, key, what was found and what is allowed; an unknown key
 /// suggests the nearest known one. Settings that contradict one another (a victim equal to the
 /// target, more clients a round than there are, a trigger outside the image) are found here, too.
+/// The blocks `sweep` and `paper` are passed over: sweep_points.h reads the one, reports the other.
 Experiment read_experiment(const std::filesystem::path& file,
                            const std::vector<std::string>& overrides = {});
-/// The same from text; `origin` stands for the file in messages.
+/// The file's top-level map as it stands. Throws InputError if it is none.
+YAML::Node load_experiment_file(const std::filesystem::path& file);
+/// The same as read_experiment() from text; `origin` stands for the file in messages.
 Experiment parse_experiment(const std::string& text, const std::string& origin,
                             const std::vector<std::string>& overrides = {});
 
