@@ -1,12 +1,14 @@
 // Aggregation rules: from the clients' updates to one. FedAvg is here, its rivals are in defense/.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/buffer.h"
+#include "fl/record.h"
 #include "kernels/rows.h"
 
 namespace redoubt {
@@ -28,8 +30,11 @@ struct Aggregate {
   std::vector<double> row_weights;
   /// [row] on the device; empty if row_weights are given, as rules that stream must.
   Buffer<float> combined = {};
-  /// Logged by name, e.g. {"removed_clients", 2}; of a rule that streams, summed over waves.
-  std::vector<std::pair<std::string, double>> diagnostics;
+  /// Ids of the clients left out as suspects; absent from a rule that suspects nobody.
+  std::optional<std::vector<int>> removed = {};
+  /// Logged by name, e.g. {"score", a list with a number for each client}; numbers of a rule that
+  /// streams are summed over waves.
+  std::vector<std::pair<std::string, RecordValue>> diagnostics = {};
 };
 
 class AggregationRule {

@@ -102,7 +102,7 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
   const int participants = static_cast<int>(selected.size());
   const RoundPlan plan = {
       .round = round, .participants = participants, .learning_rate = learning_rate};
-  RoundReport report = {.participants = participants, .training = {}, .diagnostics = {}};
+  RoundReport report = {.participants = participants, .training = {}};
   WaveSum sum = {.weighted = Buffer<double>(executor_.device(), model.row.count())};
 
   const int rows = wave_rows(participants);
@@ -202,6 +202,31 @@ L2Penalty Federation::last_conv_penalty(float lambda) const {
   return {.offset = weight->offset, .size = weight->size, .lambda = lambda};
 }
 
+namespace {
+
+/// Numbers of one name add up; anything else stands by itself.
+void add_diagnostics(const Aggregate& aggregate, RoundReport& report) {
+  if (aggregate.removed) {
+    if (!report.removed) report.removed.emplace();
+    report.removed->insert(report.removed->end(), aggregate.removed->begin(),
+                           aggregate.removed->end());
+  }
+  for (const auto& [name, value] : aggregate.diagnostics) {
+    const auto same =
+        std::find_if(report.diagnostics.begin(), report.diagnostics.end(),
+                     [&name = name](const auto& other) { return other.first == name; });
+    if (same == report.diagnostics.end()) {
+      report.diagnostics.emplace_back(name, value);
+    } else if (const auto* number = std::get_if<double>(&value)) {
+      std::get<double>(same->second) += *number;
+    } else {
+      std::get<std::int64_t>(same->second) += std::get<std::int64_t>(value);
+    }
+  }
+}
+
+}  // namespace
+
 void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wave,
                                const RoundPlan& plan, WaveSum& sum, RoundReport& report) {
   Context& context = executor_.context();
@@ -233,16 +258,7 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
                                                          .clients = ids,
                                                          .global = model.row.data(),
                                                          .round = plan.round});
-  for (const auto& [name, value] : aggregate.diagnostics) {
-    const auto same =
-        std::find_if(report.diagnostics.begin(), report.diagnostics.end(),
-                     [&name = name](const auto& other) { return other.first == name; });
-    if (same == report.diagnostics.end()) {
-      report.diagnostics.emplace_back(name, value);
-    } else {
-      same->second += value;
-    }
-  }
+  add_diagnostics(aggregate, report);
   if (aggregate.combined.count() > 0) {
     check(!rule_->streams(), "a rule that streams answers with row weights");
     check(aggregate.combined.count() == shape.columns, "a combined row has every column");

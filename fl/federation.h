@@ -17,10 +17,11 @@ namespace redoubt {
 /// What the server knows after a round.
 struct RoundReport {
   int participants = 0;
-  int rejected = 0;                                         ///< updates that were not finite
-  std::int64_t images = 0;                                  ///< trained on, epochs counted
-  kernels::LossTotals training;                             ///< over the participants' last epochs
-  std::vector<std::pair<std::string, double>> diagnostics;  ///< of the rule
+  int rejected = 0;                              ///< updates that were not finite
+  std::int64_t images = 0;                       ///< trained on, epochs counted
+  kernels::LossTotals training;                  ///< over the participants' last epochs
+  std::optional<std::vector<int>> removed = {};  ///< ids, as the rule answered
+  std::vector<std::pair<std::string, RecordValue>> diagnostics = {};  ///< of the rule
 };
 
 class Federation {

@@ -255,6 +255,15 @@ Record Simulation::round_record(int round, const RoundReport& report, const std:
   record.add("clients", std::int64_t{report.participants});
   record.add("images", report.images);
   record.add("rejected_updates", std::int64_t{report.rejected});
+  if (report.removed) {
+    // Only the researcher knows who is who.
+    std::int64_t attackers = 0;
+    for (const int id : *report.removed) {
+      attackers += std::binary_search(data_.attackers.begin(), data_.attackers.end(), id) ? 1 : 0;
+    }
+    record.add("removed_attackers", attackers);
+    record.add("removed_benign", static_cast<std::int64_t>(report.removed->size()) - attackers);
+  }
   for (const auto& [name, value] : report.diagnostics) record.add(name, value);
   return record;
 }

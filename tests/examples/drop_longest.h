@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 
 #include "fl/aggregation.h"
 
@@ -19,7 +20,8 @@ class DropLongest : public AggregationRule {
     Aggregate aggregate;
     aggregate.row_weights.assign(updates.sample_counts.begin(), updates.sample_counts.end());
     aggregate.row_weights[longest] = 0;
-    aggregate.diagnostics = {{"dropped_client", updates.clients[longest]}};
+    aggregate.removed = {updates.clients[longest]};
+    aggregate.diagnostics = {{"longest", std::sqrt(squared_norms[longest])}};
     return aggregate;
   }
 };

@@ -116,8 +116,10 @@ TEST_F(FederationExample, DropLongestAveragesTheOthersBySampleCount) {
   const ModelReplacementSettings tenfold = {.scale = 10};
   start(std::make_shared<ModelReplacement>(RoundWindow(), tenfold), std::make_unique<DropLongest>());
   const RoundReport report = federation_->run_round(model_, 1, 0.01F);
-  EXPECT_EQ(report.diagnostics,
-            (std::vector<std::pair<std::string, double>>{{"dropped_client", 1}}));
+  EXPECT_EQ(report.removed, std::vector<int>{1});
+  ASSERT_EQ(report.diagnostics.size(), 1U);
+  EXPECT_EQ(report.diagnostics[0].first, "longest");
+  EXPECT_NEAR(std::get<double>(report.diagnostics[0].second), seen_.norm(1), 1e-6);
   EXPECT_EQ(seen_.sample_counts, (std::vector<double>{100, 100, 60}));
 
   const std::vector<float> before = fresh_row();
