@@ -73,8 +73,51 @@ struct FedAvgSettings {
   bool operator==(const FedAvgSettings&) const = default;
 };
 
+/// How a conv layer's weights [out][in][height][width] are cut.
+struct FragmentSettings {
+  enum class Kind : std::uint8_t {
+    kernel,  ///< one [height][width] kernel for each pair of an out and an in channel
+    filter,  ///< one [in][height][width] filter for each out channel
+    block,   ///< so many numbers in the order of memory; a last shorter piece is left out
+  };
+  Kind kind = Kind::kernel;
+  int block = 9;  ///< numbers of a block
+  bool operator==(const FragmentSettings&) const = default;
+};
+
+/// How ARIBA scores fragments.
+struct DetectorSettings {
+  enum class Kind : std::uint8_t {
+    mahalanobis,         ///< ARIBA, algorithm 2
+    robust_covariance,   ///< Mahalanobis by the minimum covariance determinant
+    nearest_neighbours,  ///< distance to the k-th nearest fragment
+  };
+  Kind kind = Kind::mahalanobis;
+  double support = 0.75;  ///< robust covariance: share of the fragments that count
+  int neighbours = 20;    ///< nearest neighbours: k
+  bool operator==(const DetectorSettings&) const = default;
+};
+
+/// Fragments to be written into the run's folder, for plots.
+struct FragmentExport {
+  int round = 1;
+  std::optional<std::vector<int>> clients = {};  ///< ids; absent: all
+  bool operator==(const FragmentExport&) const = default;
+};
+
+/// ARIBA (Mi et al.), algorithm 2.
+struct AribaSettings {
+  int suspects = 10;  ///< k̃, clients to leave out of a round
+  /// Conv layers by name; "middle" and "last" are words for one.
+  std::vector<std::string> layers = {"middle"};
+  FragmentSettings fragments = {};
+  DetectorSettings detector = {};
+  std::optional<FragmentExport> fragments_of = {};
+  bool operator==(const AribaSettings&) const = default;
+};
+
 /// An aggregation rule. The order is that of rule_table().
-using RuleSettings = std::variant<FedAvgSettings>;
+using RuleSettings = std::variant<FedAvgSettings, AribaSettings>;
 
 struct DefenseSettings {
   RuleSettings rule = {};

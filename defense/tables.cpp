@@ -3,6 +3,7 @@
 #include <array>
 
 #include "defense/adjust_weights.h"
+#include "defense/ariba.h"
 #include "defense/fine_tune.h"
 #include "defense/prune.h"
 #include "defense/rule.h"
@@ -41,26 +42,32 @@ std::span<const StageEntry> stage_table() {
 }
 
 std::unique_ptr<AggregationRule> make_rule(const RuleSettings& settings,
-                                           const RuleEnvironment& /*environment*/) {
+                                           const RuleEnvironment& environment) {
   using Made = std::unique_ptr<AggregationRule>;
   return std::visit(
       Overloaded{
           [](const FedAvgSettings& /*none*/) -> Made { return std::make_unique<FedAvg>(); },
+          [&](const AribaSettings& s) -> Made {
+            return std::make_unique<Ariba>(s, environment.executor.network().layout());
+          },
       },
       settings);
 }
 
-void check_rule(const RuleSettings& settings, const RuleConditions& /*conditions*/) {
-  std::visit(
-      Overloaded{
-          [](const FedAvgSettings& /*none*/) {},
-      },
-      settings);
+void check_rule(const RuleSettings& settings, const RuleConditions& conditions) {
+  std::visit(Overloaded{
+                 [](const FedAvgSettings& /*none*/) {},
+                 [&](const AribaSettings& s) {
+                   check_ariba(s, conditions.participants, conditions.layout);
+                 },
+             },
+             settings);
 }
 
 std::span<const RuleEntry> rule_table() {
   static const std::array<RuleEntry, std::variant_size_v<RuleSettings>> table = {{
       {.name = "fedavg", .description = "mean of the updates, weighted by sample counts"},
+      {.name = "ariba", .description = "leaves out clients whose updates hold the most outliers"},
   }};
   return table;
 }

@@ -71,7 +71,7 @@ struct Preset {
   std::vector<LayerSpec> layers;
 };
 
-/// pfl-cifar, wu-mnist, wu-mnist-small, wu-fashion, wu-cifar.
+/// pfl-cifar, toy4, wu-mnist, wu-mnist-small, wu-fashion, wu-cifar.
 std::span<const Preset> preset_table();
 
 /// Throws InputError, suggesting the nearest name.

@@ -56,4 +56,23 @@ const ChannelSpan& ParameterLayout::conv_channels(const std::string& name) const
                    (names.empty() ? "none" : names));
 }
 
+const ParameterSpan& ParameterLayout::conv_weight(const std::string& name) const {
+  std::vector<const ParameterSpan*> all;
+  std::vector<const ParameterSpan*> spatial;
+  std::string names;
+  for (const ParameterSpan& span : spans_) {
+    if (span.shape.size() != 4) continue;
+    const std::string layer = span.name.substr(0, span.name.rfind('.'));
+    if (layer == name) return span;
+    names += (names.empty() ? "" : ", ") + layer;
+    all.push_back(&span);
+    if (span.shape[2] * span.shape[3] > 1) spatial.push_back(&span);
+  }
+  const auto& choice = spatial.empty() ? all : spatial;
+  if (!choice.empty() && name == "last") return *choice.back();
+  if (!choice.empty() && name == "middle") return *choice[choice.size() / 2];
+  throw InputError("layer \"" + name + "\" is no conv layer; the model has " +
+                   (names.empty() ? "none" : names));
+}
+
 }  // namespace redoubt

@@ -61,6 +61,10 @@ class ParameterLayout {
   /// The conv layer of that name whose channels can be silenced, or the last one for "last". Throws
   /// InputError that lists the names.
   const ChannelSpan& conv_channels(const std::string& name) const;
+  /// The weight of the conv layer of that name, or of the "last" or the "middle" one: of c layers
+  /// the one at c / 2, counted from 0 and without 1x1 kernels where there are larger ones. Throws
+  /// InputError that lists the names.
+  const ParameterSpan& conv_weight(const std::string& name) const;
 
  private:
   std::vector<ParameterSpan> spans_;

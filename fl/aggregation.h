@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/buffer.h"
+#include "engine/safetensors.h"
 #include "fl/record.h"
 #include "kernels/rows.h"
 
@@ -35,6 +36,8 @@ struct Aggregate {
   /// Logged by name, e.g. {"score", a list with a number for each client}; numbers of a rule that
   /// streams are summed over waves.
   std::vector<std::pair<std::string, RecordValue>> diagnostics = {};
+  /// Larger things to be written into the run's folder; usually none.
+  std::vector<NamedTensor> tensors = {};
 };
 
 class AggregationRule {

@@ -205,7 +205,8 @@ L2Penalty Federation::last_conv_penalty(float lambda) const {
 namespace {
 
 /// Numbers of one name add up; anything else stands by itself.
-void add_diagnostics(const Aggregate& aggregate, RoundReport& report) {
+void add_diagnostics(Aggregate& aggregate, RoundReport& report) {
+  std::move(aggregate.tensors.begin(), aggregate.tensors.end(), std::back_inserter(report.tensors));
   if (aggregate.removed) {
     if (!report.removed) report.removed.emplace();
     report.removed->insert(report.removed->end(), aggregate.removed->begin(),
@@ -252,12 +253,12 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
   report.rejected += static_cast<int>(wave.size()) - shape.rows;
   if (shape.rows == 0) return;
 
-  const Aggregate aggregate = rule_->aggregate(context, {.shape = shape,
-                                                         .matrix = fleet_->values(),
-                                                         .sample_counts = counts,
-                                                         .clients = ids,
-                                                         .global = model.row.data(),
-                                                         .round = plan.round});
+  Aggregate aggregate = rule_->aggregate(context, {.shape = shape,
+                                                   .matrix = fleet_->values(),
+                                                   .sample_counts = counts,
+                                                   .clients = ids,
+                                                   .global = model.row.data(),
+                                                   .round = plan.round});
   add_diagnostics(aggregate, report);
   if (aggregate.combined.count() > 0) {
     check(!rule_->streams(), "a rule that streams answers with row weights");

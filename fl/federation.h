@@ -22,6 +22,7 @@ struct RoundReport {
   kernels::LossTotals training;                  ///< over the participants' last epochs
   std::optional<std::vector<int>> removed = {};  ///< ids, as the rule answered
   std::vector<std::pair<std::string, RecordValue>> diagnostics = {};  ///< of the rule
+  std::vector<NamedTensor> tensors = {};                              ///< of the rule
 };
 
 class Federation {

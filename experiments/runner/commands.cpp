@@ -36,6 +36,9 @@ class RunObserver : public SimulationObserver {
     console_->record(record, images_per_second);
     log_->info("{} ({:.0f} images/s)", to_json(record).dump(), images_per_second);
   }
+  void tensors(const std::string& name, const TensorFile& file) override {
+    write_safetensors(folder_.path() / (name + ".safetensors"), file);
+  }
   void checkpoint(TensorFile state) override {
     folder_.save_checkpoint(std::move(state));
     log_->info("checkpoint saved");

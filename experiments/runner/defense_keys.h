@@ -100,6 +100,67 @@ struct Description<FedAvgSettings> {
 };
 
 template <>
+struct EnumNames<FragmentSettings::Kind> {
+  using Kind = FragmentSettings::Kind;
+  static constexpr Names<Kind, 3> names = {
+      {{"kernel", Kind::kernel}, {"filter", Kind::filter}, {"block", Kind::block}}};
+};
+template <>
+struct Description<FragmentSettings> {
+  static void shorthand(const YamlValue& value, FragmentSettings& to) { read(value, to.kind, {}); }
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("kind", s.kind, "what a layer's weights are cut into");
+    if (s.kind == FragmentSettings::Kind::block) {
+      v.field("block", s.block, "numbers of a block", at_least(1));
+    }
+  }
+};
+
+template <>
+struct EnumNames<DetectorSettings::Kind> {
+  using Kind = DetectorSettings::Kind;
+  static constexpr Names<Kind, 3> names = {{{"mahalanobis", Kind::mahalanobis},
+                                            {"robust-covariance", Kind::robust_covariance},
+                                            {"nearest-neighbours", Kind::nearest_neighbours}}};
+};
+template <>
+struct Description<DetectorSettings> {
+  static void shorthand(const YamlValue& value, DetectorSettings& to) { read(value, to.kind, {}); }
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("kind", s.kind, "how strange a fragment is");
+    if (s.kind == DetectorSettings::Kind::robust_covariance) {
+      v.field("support", s.support, "share of the fragments that count", between(0.5, 1));
+    }
+    if (s.kind == DetectorSettings::Kind::nearest_neighbours) {
+      v.field("neighbours", s.neighbours, "the distance to which neighbour counts", at_least(1));
+    }
+  }
+};
+
+template <>
+struct Description<FragmentExport> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("round", s.round, "the round whose fragments are written", at_least(1));
+    v.field("clients", s.clients, "ids; null: all", at_least(0));
+  }
+};
+
+template <>
+struct Description<AribaSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("suspects", s.suspects, "clients left out of a round", at_least(1));
+    v.field("layers", s.layers, "conv layers, middle or last");
+    v.field("fragments", s.fragments, "what updates are cut into");
+    v.field("detector", s.detector, "how outliers are found");
+    v.field("export", s.fragments_of, "writes the fragments of a round; null: none");
+  }
+};
+
+template <>
 struct AlternativeNames<RuleSettings> {
   static constexpr const char* what = "an aggregation rule";
   static std::vector<std::string> names();

@@ -239,10 +239,49 @@ bool Simulation::after_round(int round, const RoundReport& report, const std::st
   if (stage == "round") keep_best(round);
   observer_.record(round_record(round, report, stage),
                    static_cast<double>(report.images) / std::max(seconds.count(), 1e-9));
+  if (!report.tensors.empty()) {
+    observer_.tensors(stage + "-" + std::to_string(round),
+                      {.metadata = {}, .tensors = report.tensors});
+  }
   const int every = experiment_.output.checkpoint_every;
   if (stop_ || (every > 0 && round % every == 0)) observer_.checkpoint(state());
   return !stop_;
 }
+
+namespace {
+
+/// How many of those that the rule left out were attackers, and of ARIBA's marked fragments the
+/// share that was theirs: C = marked fragments of the attackers / (k̃ · m) as printed in the paper's
+/// section 5.2 (all that were marked), and the same by k · m, the attackers' fragments.
+void add_what_the_researcher_knows(Record& record, const RoundReport& report,
+                                   const std::vector<int>& attackers) {
+  const auto is_attacker = [&](std::int64_t id) {
+    return std::binary_search(attackers.begin(), attackers.end(), static_cast<int>(id));
+  };
+  if (report.removed) {
+    const auto caught = std::count_if(report.removed->begin(), report.removed->end(), is_attacker);
+    record.add("removed_attackers", std::int64_t{caught});
+    record.add("removed_benign", std::ssize(*report.removed) - caught);
+  }
+  const auto* ids = std::get_if<std::vector<std::int64_t>>(record.find("scored_clients"));
+  const auto* scores = std::get_if<std::vector<double>>(record.find("client_scores"));
+  const auto* fragments = std::get_if<std::int64_t>(record.find("fragments"));
+  if (ids == nullptr || scores == nullptr || fragments == nullptr) return;
+  double attackers_marked = 0;
+  double all_marked = 0;
+  int attackers_here = 0;
+  for (std::size_t i = 0; i < ids->size(); ++i) {
+    all_marked += (*scores)[i];
+    if (!is_attacker((*ids)[i])) continue;
+    attackers_marked += (*scores)[i];
+    ++attackers_here;
+  }
+  if (attackers_here == 0 || all_marked == 0) return;
+  record.add("confidence_as_printed", attackers_marked / all_marked);
+  record.add("confidence", attackers_marked / static_cast<double>(attackers_here * *fragments));
+}
+
+}  // namespace
 
 Record Simulation::round_record(int round, const RoundReport& report, const std::string& stage) {
   const TestResult result = test();
@@ -255,16 +294,8 @@ Record Simulation::round_record(int round, const RoundReport& report, const std:
   record.add("clients", std::int64_t{report.participants});
   record.add("images", report.images);
   record.add("rejected_updates", std::int64_t{report.rejected});
-  if (report.removed) {
-    // Only the researcher knows who is who.
-    std::int64_t attackers = 0;
-    for (const int id : *report.removed) {
-      attackers += std::binary_search(data_.attackers.begin(), data_.attackers.end(), id) ? 1 : 0;
-    }
-    record.add("removed_attackers", attackers);
-    record.add("removed_benign", static_cast<std::int64_t>(report.removed->size()) - attackers);
-  }
   for (const auto& [name, value] : report.diagnostics) record.add(name, value);
+  add_what_the_researcher_knows(record, report, data_.attackers);
   return record;
 }
 

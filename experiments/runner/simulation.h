@@ -31,6 +31,8 @@ class SimulationObserver {
   /// A round or a stage is over. images_per_second: of training in this round, 0 for a stage. The
   /// record holds nothing that depends on time.
   virtual void record(const Record& record, double images_per_second) = 0;
+  /// What a rule left beside the record of its round, for a file of that name.
+  virtual void tensors(const std::string& /*name*/, const TensorFile& /*file*/) {}
   /// A state to come back to: everything recorded so far belongs to it.
   virtual void checkpoint(TensorFile state) = 0;
 };

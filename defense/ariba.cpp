@@ -1,0 +1,117 @@
+#include "defense/ariba.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/check.h"
+
+namespace redoubt {
+
+namespace {
+
+/// Indices of the `count` largest values that are above 0, equals in the order of their index.
+std::vector<std::int64_t> largest(const std::vector<double>& values, std::int64_t count) {
+  std::vector<std::int64_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto before = [&](std::int64_t a, std::int64_t b) {
+    const double left = values[static_cast<std::size_t>(a)];
+    const double right = values[static_cast<std::size_t>(b)];
+    return left != right ? left > right : a < b;
+  };
+  count = std::min(count, std::ssize(order));
+  std::partial_sort(order.begin(), order.begin() + count, order.end(), before);
+  order.resize(static_cast<std::size_t>(count));
+  std::erase_if(order, [&](std::int64_t i) { return !(values[static_cast<std::size_t>(i)] > 0); });
+  return order;
+}
+
+bool exports(const AribaSettings& settings, const ClientUpdates& updates) {
+  return settings.fragments_of && settings.fragments_of->round == updates.round;
+}
+
+/// The fragments of the clients that are wanted: {layer}.client{id} [m][size].
+std::vector<NamedTensor> pieces_of(const FragmentExport& wanted, const ClientUpdates& updates,
+                                   const std::string& layer, const Fragments& fragments) {
+  std::vector<NamedTensor> tensors;
+  for (int row = 0; row < fragments.clients; ++row) {
+    const int id = updates.clients[static_cast<std::size_t>(row)];
+    if (wanted.clients &&
+        std::find(wanted.clients->begin(), wanted.clients->end(), id) == wanted.clients->end()) {
+      continue;
+    }
+    NamedTensor tensor = {.name = layer + ".client" + std::to_string(id),
+                          .shape = {fragments.per_client, fragments.size},
+                          .values = {}};
+    for (std::int64_t f = 0; f < fragments.per_client; ++f) {
+      for (int c = 0; c < fragments.size; ++c) {
+        tensor.values.push_back(fragments.component(c)[row * fragments.per_client + f]);
+      }
+    }
+    tensors.push_back(std::move(tensor));
+  }
+  return tensors;
+}
+
+}  // namespace
+
+Ariba::Ariba(const AribaSettings& settings, const ParameterLayout& layout)
+    : settings_(settings), detector_(make_detector(settings.detector)) {
+  for (const std::string& layer : settings.layers) weights_.push_back(&layout.conv_weight(layer));
+}
+
+void Ariba::score_layer(Context& context, const ClientUpdates& updates, const ParameterSpan& weight,
+                        AribaScores& scores) const {
+  // Updates less their mean, cut into fragments.
+  const Fragments fragments = cut_fragments(context, updates, weight, settings_.fragments);
+  // The k̃ · m fragments that lie farthest out are marked.
+  const std::vector<double> distances = detector_->score(fragments, context.threads());
+  for (const std::int64_t fragment :
+       largest(distances, settings_.suspects * fragments.per_client)) {
+    ++scores.marked[static_cast<std::size_t>(fragment / fragments.per_client)];
+  }
+  scores.fragments += fragments.per_client;
+  if (!exports(settings_, updates)) return;
+  std::vector<NamedTensor> pieces =
+      pieces_of(*settings_.fragments_of, updates, weight.name, fragments);
+  std::move(pieces.begin(), pieces.end(), std::back_inserter(scores.pieces));
+}
+
+Aggregate Ariba::aggregate(Context& context, const ClientUpdates& updates) const {
+  AribaScores scores = {.marked = std::vector<double>(updates.clients.size()), .pieces = {}};
+  for (const ParameterSpan* weight : weights_) score_layer(context, updates, *weight, scores);
+
+  // The k̃ clients with the most marked fragments are left out.
+  Aggregate aggregate = {
+      .row_weights = {updates.sample_counts.begin(), updates.sample_counts.end()}};
+  aggregate.removed.emplace();
+  const std::int64_t most = std::min<std::int64_t>(settings_.suspects, updates.shape.rows - 1);
+  for (const std::int64_t row : largest(scores.marked, most)) {
+    aggregate.row_weights[static_cast<std::size_t>(row)] = 0;
+    aggregate.removed->push_back(updates.clients[static_cast<std::size_t>(row)]);
+  }
+  std::sort(aggregate.removed->begin(), aggregate.removed->end());
+  aggregate.diagnostics = {
+      {"scored_clients", std::vector<std::int64_t>(updates.clients.begin(), updates.clients.end())},
+      {"client_scores", scores.marked},
+      {"fragments", scores.fragments}};
+  aggregate.tensors = std::move(scores.pieces);
+  return aggregate;
+}
+
+void check_ariba(const AribaSettings& settings, int participants, const ParameterLayout& layout) {
+  if (settings.suspects >= participants) {
+    throw InputError("ariba.suspects is " + std::to_string(settings.suspects) + "; a round has " +
+                     std::to_string(participants) + " clients and must keep one");
+  }
+  if (settings.layers.empty()) throw InputError("ariba.layers is empty; it names conv layers");
+  for (const std::string& layer : settings.layers) {
+    const int size = fragment_size(layout.conv_weight(layer), settings.fragments);
+    constexpr int kMostNumbers = 4096;  // the covariance of fragments is a matrix of their size
+    if (size > kMostNumbers) {
+      throw InputError("ariba: a fragment of layer " + layer + " has " + std::to_string(size) +
+                       " numbers; at most " + std::to_string(kMostNumbers) + " are possible");
+    }
+  }
+}
+
+}  // namespace redoubt
