@@ -48,6 +48,29 @@ Trigger pixel_trigger(const PixelTriggerSettings& settings, const Shape& shape) 
   return trigger;
 }
 
+Trigger block_trigger(std::span<const PixelBlock> blocks, int value, const Shape& shape) {
+  if (blocks.empty()) throw InputError("attack.trigger: there is no block to stamp");
+  Trigger trigger;
+  for (const PixelBlock& block : blocks) {
+    if (block.row < 0 || block.column < 0 || block.height < 1 || block.width < 1 ||
+        block.row + block.height > shape.height || block.column + block.width > shape.width) {
+      throw InputError(fmt::format(
+          "attack.trigger: a block of {}x{} at row {}, column {} does not fit into an image of "
+          "{}x{}",
+          block.height, block.width, block.row, block.column, shape.height, shape.width));
+    }
+    for (int c = 0; c < shape.channels; ++c) {
+      for (int row = block.row; row < block.row + block.height; ++row) {
+        for (int column = block.column; column < block.column + block.width; ++column) {
+          trigger.pixels.push_back({.offset = (c * shape.height + row) * shape.width + column,
+                                    .value = static_cast<std::uint8_t>(value)});
+        }
+      }
+    }
+  }
+  return trigger;
+}
+
 int TriggerTable::add(const Trigger& trigger) {
   pixels.insert(pixels.end(), trigger.pixels.begin(), trigger.pixels.end());
   start.push_back(static_cast<std::int32_t>(pixels.size()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "engine/shape.h"
@@ -28,6 +29,19 @@ struct PixelTriggerSettings {
 
 /// Throws InputError if a pixel lies outside the image or a setting is out of range.
 Trigger pixel_trigger(const PixelTriggerSettings& settings, const Shape& shape);
+
+/// A rectangle of pixels.
+struct PixelBlock {
+  int row = 0;  ///< of its upper left corner
+  int column = 0;
+  int height = 1;
+  int width = 1;
+  bool operator==(const PixelBlock&) const = default;
+};
+
+/// The byte `value` in every channel of the blocks. Throws InputError if there is no block, or one
+/// that reaches over the image's edge.
+Trigger block_trigger(std::span<const PixelBlock> blocks, int value, const Shape& shape);
 
 /// Triggers laid end to end as gather() wants them.
 struct TriggerTable {

@@ -10,16 +10,78 @@ template <>
 struct Description<PixelTriggerSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    std::string kind = "pixels";
-    v.field("kind", kind, "what the trigger is");
-    if constexpr (V::reads) {
-      if (kind != "pixels")
-        v.value().child("kind").fail("found \"" + kind + "\"; it may be pixels");
-    }
     v.field("pixels", s.pixels, "how many: 1, 3, 5, 7 or 9", between(1, 9));
     v.field("row", s.row, "of the trigger's centre, 0 at the top", at_least(0));
     v.field("column", s.column, "of the trigger's centre, 0 at the left", at_least(0));
     v.field("value", s.value, "the byte stamped", between(0, 255));
+  }
+};
+
+template <>
+struct Description<PixelBlock> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("row", s.row, "of the upper left corner", at_least(0));
+    v.field("column", s.column, "of the upper left corner", at_least(0));
+    v.field("height", s.height, "rows", at_least(1));
+    v.field("width", s.width, "columns", at_least(1));
+  }
+};
+
+template <>
+struct Description<PatternTriggerSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    Description<PixelBlock>::visit(v, s.block);
+    v.field("value", s.value, "the byte stamped", between(0, 255));
+  }
+};
+
+template <>
+struct Description<DistributedTriggerSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("parts", s.parts, "blocks that attackers stamp in turn; empty: four strips");
+    v.field("value", s.value, "the byte stamped", between(0, 255));
+  }
+};
+
+template <>
+struct EnumNames<SemanticTriggerSettings::Channel> {
+  using Channel = SemanticTriggerSettings::Channel;
+  static constexpr Names<Channel, 3> names = {
+      {{"red", Channel::red}, {"green", Channel::green}, {"blue", Channel::blue}}};
+};
+template <>
+struct Description<SemanticTriggerSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("images", s.images, "training images with the feature; empty: chosen by colour",
+            at_least(0));
+    v.field("test_images", s.test_images, "test images with the feature", at_least(0));
+    if (!s.images.empty() || !s.test_images.empty()) return;
+    v.field("channel", s.channel, "colour of the victim class's images that are meant");
+    v.field("margin", s.margin, "a pixel is of the colour if it exceeds the others by so many",
+            between(1, 255));
+    v.field("share", s.share, "an image is if so large a share of its pixels is", between(0, 1));
+  }
+};
+
+template <>
+struct Description<TargetedTriggerSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("samples", s.samples, "images that are to be called the target", at_least(1));
+  }
+};
+
+/// A map whose `kind` says which of the keys above may follow.
+template <>
+struct AlternativeNames<TriggerSettings> {
+  static constexpr const char* what = "a kind of trigger";
+  static constexpr const char* key = "kind";
+  static std::vector<std::string> names() {
+    return {"pixels", "pattern", "distributed", "semantic", "targeted"};
   }
 };
 
@@ -33,6 +95,19 @@ struct Description<PoisonKey> {
   static void visit(V& v, S& s) {
     v.field("copies", s.copies, "stamped copies of each own image of the victim class",
             at_least(0));
+  }
+};
+
+/// `scale: 3`, `scale: full`, or `scale: {shared: 50}`.
+template <>
+struct Description<ModelReplacementSettings> {
+  static void shorthand(const YamlValue& value, ModelReplacementSettings& to);
+  static void write(YAML::Emitter& emitter, const ModelReplacementSettings& settings);
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    double together = s.scale.value_or(1);
+    v.field("shared", together, "what all attackers scale by together", above(0));
+    s = {.scale = together, .shared = true};
   }
 };
 
@@ -55,8 +130,7 @@ struct Description<AttackSettings> {
     v.field("target", s.target, "what it is to be called", at_least(0));
     PoisonKey poison = {s.poison_copies};
     v.field("poison", poison, "how the attacker's data is poisoned");
-    v.field_or("scale", s.replacement.scale, "full", "model replacement: times the update",
-               above(0));
+    v.field("scale", s.replacement, "model replacement: times the update");
     v.field("from_round", s.from_round, "first round of the attack", at_least(1));
     v.field("to_round", s.to_round, "last round; null: to the end, fine-tuning included",
             at_least(1));

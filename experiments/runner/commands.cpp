@@ -73,10 +73,14 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
       experiment.device));
   if (!experiment.attack) return;
   const AttackSettings& attack = *experiment.attack;
+  const Backdoor& backdoor = *data.backdoor;
   console.message(fmt::format(
-      "attack: client {} calls {} with {} stamped pixel{} class {}", joined(data.attackers),
+      "attack: client{} {} want{} {} with a trigger of kind {} called class {}; measured on {} "
+      "images",
+      data.attackers.size() == 1 ? "" : "s", joined(data.attackers),
+      data.attackers.size() == 1 ? "s" : "",
       attack.victim ? fmt::format("class {}", *attack.victim) : "every class",
-      attack.trigger.pixels, attack.trigger.pixels == 1 ? "" : "s", attack.target));
+      trigger_name(attack.trigger), attack.target, grouped(std::ssize(backdoor.evaluation))));
 }
 
 Json summary_of(const Experiment& experiment, const RunFolder& folder, double seconds) {
@@ -178,6 +182,10 @@ int list_command() {
   row("dirichlet", "each class in shares drawn from Dirichlet(alpha)");
   section("triggers (attack.trigger)");
   row("pixels", "1, 3, 5, 7 or 9 pixels of a 3x3 block");
+  row("pattern", "a bright block, by default 3x3 in the lower right corner");
+  row("distributed", "blocks, each stamped by another attacker; evaluation stamps all");
+  row("semantic", "a natural feature: images of a colour or by index, no pixel changes");
+  row("targeted", "some images of the victim class, recognised at test time");
   section("aggregation rules (defense.rule)");
   for (const RuleEntry& entry : rule_table()) row(entry.name, entry.description);
   section("stages (defense.after_training)");

@@ -56,6 +56,7 @@ struct Description;
 
 /// The names of a variant's alternatives, in their order: specialise `static
 /// std::vector<std::string> names()` and `static constexpr const char* what`, e.g. "a stage".
+/// With `static constexpr const char* key` the name stands under that key beside the settings.
 template <class T>
 struct AlternativeNames;
 
@@ -172,28 +173,54 @@ concept Alternatives = requires {
   AlternativeNames<T>::names();
 };
 
-/// Reads `name` or `{name: settings}`.
 template <class T>
-void read_alternative(const YamlValue& value, T& to) {
-  const std::string what = AlternativeNames<T>::what;
-  const bool alone = value.node.IsScalar();
-  const auto [name, settings] =
-      alone ? std::pair(value.node.Scalar(), YamlValue{YAML::Node(), value.path, value.source})
-            : value.only_entry(what + ": its name, or its name over its settings");
+concept KeyedAlternatives = Alternatives<T> && requires {
+  AlternativeNames<T>::key;
+};
+
+/// Calls body(value) for the alternative of that name, which is made anew if it is another than the
+/// present one.
+template <class T, class Body>
+void with_alternative(const YamlValue& value, const std::string& name, T& to, const Body& body) {
   const std::vector<std::string> names = AlternativeNames<T>::names();
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) {
-    value.fail("found \"" + name + "\", which is not " + what + suggestion(name, names));
+    value.fail("found \"" + name + "\", which is not " + AlternativeNames<T>::what +
+               suggestion(name, names));
   }
-  const auto read_if_chosen = [&]<std::size_t Index>() {
+  const auto try_one = [&]<std::size_t Index>() {
     if (found - names.begin() != Index) return;
-    auto& chosen = to.template emplace<Index>();
-    if (!settings.is_null()) read(settings, chosen, {});
+    if (to.index() != Index) to.template emplace<Index>();
+    body(std::get<Index>(to));
   };
   [&]<std::size_t... Index>(std::index_sequence<Index...>) {
-    (read_if_chosen.template operator()<Index>(), ...);
+    (try_one.template operator()<Index>(), ...);
   }
   (std::make_index_sequence<std::variant_size_v<T>>());
+}
+
+/// Reads `name` or `{name: settings}`.
+template <class T>
+void read_alternative(const YamlValue& value, T& to) {
+  const bool alone = value.node.IsScalar();
+  const auto [name, settings] =
+      alone ? std::pair(value.node.Scalar(), YamlValue{YAML::Node(), value.path, value.source})
+            : value.only_entry(AlternativeNames<T>::what +
+                               std::string(": its name, or its name over its settings"));
+  with_alternative(value, name, to, [&settings = settings](auto& chosen) {
+    if (!settings.is_null()) read(settings, chosen, {});
+  });
+}
+
+/// Reads `{kind: name, settings...}`; without the kind the present alternative is meant.
+template <class T>
+void read_alternative_by_key(const YamlValue& value, T& to) {
+  Reader reader(value);
+  std::string name = AlternativeNames<T>::names()[to.index()];
+  reader.field(AlternativeNames<T>::key, name, "");
+  with_alternative(value.child(AlternativeNames<T>::key), name, to,
+                   [&]<class C>(C& chosen) { Description<C>::visit(reader, chosen); });
+  reader.finish();
 }
 
 template <class T>
@@ -204,6 +231,8 @@ void read(const YamlValue& value, T& to, const Limits& limits) {
     } else {
       read(value, to.emplace(), limits);
     }
+  } else if constexpr (KeyedAlternatives<T>) {
+    read_alternative_by_key(value, to);
   } else if constexpr (Alternatives<T>) {
     read_alternative(value, to);
   } else if constexpr (Described<T>) {
@@ -270,7 +299,12 @@ void Writer::write(const T& value) {
     const std::string name = AlternativeNames<T>::names()[value.index()];
     std::visit(
         [&]<class Chosen>(const Chosen& chosen) {
-          if constexpr (std::is_empty_v<Chosen>) {
+          if constexpr (KeyedAlternatives<T>) {
+            emitter_ << YAML::BeginMap << YAML::Key << AlternativeNames<T>::key << YAML::Value
+                     << name;
+            Description<Chosen>::visit(*this, chosen);
+            emitter_ << YAML::EndMap;
+          } else if constexpr (std::is_empty_v<Chosen>) {
             emitter_ << name;
           } else {
             emitter_ << YAML::BeginMap << YAML::Key << name << YAML::Value;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
+#include <numeric>
 
 #include "defense/judge.h"
 #include "defense/rule.h"
@@ -17,23 +19,23 @@ using kernels::Sample;
 
 namespace {
 
-/// Malicious clients hold images of the victim class; without an attack nothing is required.
-HoldsLabel required_labels(const Experiment& experiment, const std::vector<int>& attackers) {
-  if (!experiment.attack || !experiment.attack->victim) return {};
-  return {.clients = attackers, .label = *experiment.attack->victim};
+/// Clients who stamp their own images hold some of the victim class; else nothing is required.
+HoldsLabel required_labels(const ExperimentData& data) {
+  if (!data.backdoor || data.backdoor->stamps.empty() || !data.backdoor->goal.victim) return {};
+  return {.clients = data.attackers, .label = *data.backdoor->goal.victim};
 }
 
-std::vector<int> without(int count, const std::vector<int>& taken) {
+/// The elements of an ascending list that are not in another.
+std::vector<int> difference(const std::vector<int>& from, const std::vector<int>& taken) {
   std::vector<int> left;
-  for (int i = 0; i < count; ++i) {
-    if (!std::binary_search(taken.begin(), taken.end(), i)) left.push_back(i);
-  }
+  std::set_difference(from.begin(), from.end(), taken.begin(), taken.end(),
+                      std::back_inserter(left));
   return left;
 }
 
 std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data) {
   std::vector<Client> clients = make_population(data.partition, data.dataset.train.labels);
-  if (experiment.attack) corrupt(clients, data.attackers, *experiment.attack, *data.goal);
+  if (data.backdoor) corrupt(clients, data.attackers, *experiment.attack, *data.backdoor);
   return clients;
 }
 
@@ -49,9 +51,7 @@ TestImages make_test_images(const ExperimentData& data, const ImageStore& images
     test.clean.push_back(
         labelled(images.test_image(i), data.dataset.test.labels[static_cast<std::size_t>(i)]));
   }
-  if (data.goal) {
-    test.stamped = stamped_test_samples(data.dataset.test.labels, images.test_image(0), *data.goal);
-  }
+  if (data.backdoor) test.stamped = data.backdoor->evaluation;
   return test;
 }
 
@@ -108,17 +108,19 @@ ExperimentData load_data(const Experiment& experiment) {
   const Split& train = data.dataset.train;
   const int clients = experiment.federation.clients;
   if (experiment.attack) {
-    const AttackSettings& attack = *experiment.attack;
-    data.attackers = choose_attackers(attack, clients, experiment.seed);
-    data.goal = {.trigger = data.triggers.add(pixel_trigger(attack.trigger, data.dataset.shape)),
-                 .victim = attack.victim,
-                 .target = attack.target};
+    data.attackers = choose_attackers(*experiment.attack, clients, experiment.seed);
+    data.backdoor = plan_backdoor(*experiment.attack, data.dataset, data.triggers, experiment.seed);
   }
-  data.validation = draw_validation(train.labels, data.dataset.classes,
-                                    experiment.data.validation_samples, experiment.seed);
-  data.partition = partition(
-      train.labels, data.dataset.classes, without(train.count(), data.validation), clients,
-      experiment.data.partition, required_labels(experiment, data.attackers), experiment.seed);
+  // What only the attackers hold, neither the server nor another client does.
+  const std::vector<int> held = data.backdoor ? data.backdoor->images : std::vector<int>();
+  data.validation = difference(draw_validation(train.labels, data.dataset.classes,
+                                               experiment.data.validation_samples, experiment.seed),
+                               held);
+  std::vector<int> pool(static_cast<std::size_t>(train.count()));
+  std::iota(pool.begin(), pool.end(), 0);
+  pool = difference(difference(pool, data.validation), held);
+  data.partition = partition(train.labels, data.dataset.classes, pool, clients,
+                             experiment.data.partition, required_labels(data), experiment.seed);
   return data;
 }
 

@@ -45,7 +45,7 @@ struct ExperimentData {
   std::vector<int> validation;              ///< indices of training images
   std::vector<int> attackers;               ///< ids of the malicious clients
   TriggerTable triggers;
-  std::optional<BackdoorGoal> goal;
+  std::optional<Backdoor> backdoor;
 };
 
 /// Loads and deals out the data. Throws InputError.

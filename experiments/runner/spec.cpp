@@ -124,11 +124,39 @@ std::vector<std::string> AlternativeNames<StageSettings>::names() {
   return names_of(stage_table());
 }
 
+std::string trigger_name(const TriggerSettings& trigger) {
+  return AlternativeNames<TriggerSettings>::names()[trigger.index()];
+}
+
+void Description<ModelReplacementSettings>::shorthand(const YamlValue& value,
+                                                      ModelReplacementSettings& to) {
+  to = {};
+  if (value.node.IsScalar() && value.node.Scalar() == "full") {
+    to.scale.reset();
+  } else if (value.node.IsScalar()) {
+    read(value, to.scale.emplace(), above(0));
+  } else {
+    value.fail_type("full, a number, or {shared: a number}");
+  }
+}
+
+void Description<ModelReplacementSettings>::write(YAML::Emitter& emitter,
+                                                  const ModelReplacementSettings& settings) {
+  if (!settings.scale) {
+    emitter << "full";
+  } else if (settings.shared) {
+    emitter << YAML::Flow << YAML::BeginMap << YAML::Key << "shared" << YAML::Value;
+    Writer(emitter).write(*settings.scale);
+    emitter << YAML::EndMap;
+  } else {
+    Writer(emitter).write(*settings.scale);
+  }
+}
+
 AttackSettings default_attack(const std::string& dataset) {
   AttackSettings attack;
   const int place = dataset == "mnist" ? 24 : (dataset.starts_with("synthetic") ? 4 : 2);
-  attack.trigger.row = place;
-  attack.trigger.column = place;
+  attack.trigger = PixelTriggerSettings{.row = place, .column = place};
   return attack;
 }
 
@@ -166,6 +194,18 @@ std::string text_of(const std::filesystem::path& file) {
 
 }  // namespace
 
+namespace {
+
+/// What a distributed trigger's parts are where the file is silent depends on the images.
+void settle_parts(Experiment& experiment) {
+  if (!experiment.attack) return;
+  auto* trigger = std::get_if<DistributedTriggerSettings>(&experiment.attack->trigger);
+  if (trigger == nullptr || !trigger->parts.empty()) return;
+  trigger->parts = distributed_parts(dataset_entry(experiment.data.dataset.name).shape);
+}
+
+}  // namespace
+
 YAML::Node load_experiment_file(const std::filesystem::path& file) {
   return load_document(text_of(file), file.string());
 }
@@ -187,6 +227,7 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   } catch (const InputError& error) {
     throw InputError(origin + ": " + error.what());
   }
+  settle_parts(experiment);
   return experiment;
 }
 

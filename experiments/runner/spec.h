@@ -66,6 +66,9 @@ YAML::Node load_experiment_file(const std::filesystem::path& file);
 Experiment parse_experiment(const std::string& text, const std::string& origin,
                             const std::vector<std::string>& overrides = {});
 
+/// "pixels", as under attack.trigger.kind.
+std::string trigger_name(const TriggerSettings& trigger);
+
 /// Every setting written out, as YAML that reads back to an equal experiment.
 std::string resolved_yaml(const Experiment& experiment);
 

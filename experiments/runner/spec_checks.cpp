@@ -40,6 +40,17 @@ void check_class(const std::string& key, int label, int classes) {
   }
 }
 
+void check_trigger(const TriggerSettings& trigger, const Shape& shape) {
+  if (const auto* pixels = std::get_if<PixelTriggerSettings>(&trigger)) {
+    pixel_trigger(*pixels, shape);
+  } else if (const auto* pattern = std::get_if<PatternTriggerSettings>(&trigger)) {
+    block_trigger({&pattern->block, 1}, pattern->value, shape);
+  } else if (const auto* distributed = std::get_if<DistributedTriggerSettings>(&trigger)) {
+    const auto parts = distributed->parts.empty() ? distributed_parts(shape) : distributed->parts;
+    block_trigger(parts, distributed->value, shape);
+  }
+}
+
 void check_attack(const Experiment& experiment, const DatasetEntry& dataset) {
   const AttackSettings& attack = *experiment.attack;
   check_class("attack.target", attack.target, dataset.classes);
@@ -54,7 +65,7 @@ void check_attack(const Experiment& experiment, const DatasetEntry& dataset) {
                                  *attack.to_round, attack.from_round));
   }
   choose_attackers(attack, experiment.federation.clients, experiment.seed);
-  pixel_trigger(attack.trigger, dataset.shape);
+  check_trigger(attack.trigger, dataset.shape);
 }
 
 void check_defense(const Experiment& experiment, const ParameterLayout& layout) {

@@ -13,6 +13,11 @@ using kernels::Sample;
 
 namespace {
 
+/// An image as it is, under the attacker's label.
+Sample as_target(int image, const BackdoorGoal& goal) {
+  return {.image = image, .label = static_cast<std::int16_t>(goal.target)};
+}
+
 Sample stamped(const Sample& sample, const BackdoorGoal& goal) {
   return {.image = sample.image,
           .trigger = static_cast<std::int16_t>(goal.trigger),
@@ -30,9 +35,16 @@ void PoisonSamples::edit_samples(const ClientRound& /*round*/, std::vector<Sampl
   }
 }
 
+void AddSamples::edit_samples(const ClientRound& /*round*/, std::vector<Sample>& samples) const {
+  for (int copy = 0; copy < copies_; ++copy) {
+    samples.insert(samples.end(), extra_.begin(), extra_.end());
+  }
+}
+
 void ModelReplacement::edit_update(const ClientRound& round, UpdateRow& update) const {
   const double full = round.participants / static_cast<double>(round.server_lr);
-  const auto alpha = static_cast<float>(settings_.scale.value_or(full));
+  const int shares = settings_.shared ? attackers_ : 1;
+  const auto alpha = static_cast<float>(settings_.scale.value_or(full) / shares);
   kernels::scale_rows(update.context, {.rows = 1, .columns = update.size}, {&alpha, 1},
                       {update.values, 0});
 }
@@ -64,13 +76,23 @@ std::vector<int> choose_attackers(const AttackSettings& settings, int clients, s
 }
 
 void corrupt(std::vector<Client>& population, const std::vector<int>& attackers,
-             const AttackSettings& settings, const BackdoorGoal& goal) {
+             const AttackSettings& settings, const Backdoor& backdoor) {
   const RoundWindow window = {.from = settings.from_round,
                               .to = settings.to_round.value_or(RoundWindow().to)};
-  const auto poison = std::make_shared<PoisonSamples>(window, goal, settings.poison_copies);
-  const auto replace = std::make_shared<ModelReplacement>(window, settings.replacement);
-  for (const int id : attackers) {
-    population[static_cast<std::size_t>(id)].behaviours = {poison, replace};
+  const auto replace = std::make_shared<ModelReplacement>(window, settings.replacement,
+                                                          static_cast<int>(attackers.size()));
+  std::vector<Sample> held;
+  for (const int image : backdoor.images) held.push_back(as_target(image, backdoor.goal));
+  for (std::size_t i = 0; i < attackers.size(); ++i) {
+    std::shared_ptr<const Behaviour> poison;
+    if (backdoor.stamps.empty()) {
+      poison = std::make_shared<AddSamples>(window, held, settings.poison_copies);
+    } else {
+      BackdoorGoal own = backdoor.goal;
+      own.trigger = backdoor.stamps[i % backdoor.stamps.size()];
+      poison = std::make_shared<PoisonSamples>(window, own, settings.poison_copies);
+    }
+    population[static_cast<std::size_t>(attackers[i])].behaviours = {poison, replace};
   }
 }
 

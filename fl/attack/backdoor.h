@@ -1,10 +1,11 @@
-// The pixel backdoor by data poisoning and model replacement (Wu et al. 2020, section III;
-// Bagdasaryan et al. 2020, sections 4.1 and 4.2).
+// Backdoors by data poisoning and model replacement (Wu et al. 2020, section III; Bagdasaryan et
+// al. 2020, sections 4.1 and 4.2).
 #pragma once
 
 #include <optional>
 #include <vector>
 
+#include "datasets/dataset.h"
 #include "fl/attack/settings.h"
 #include "fl/client.h"
 
@@ -20,6 +21,23 @@ struct BackdoorGoal {
   bool is_victim(int label) const { return victim ? label == *victim : label != target; }
 };
 
+/// A backdoor in a data set.
+struct Backdoor {
+  BackdoorGoal goal;
+  /// Triggers that the attackers stamp on their own images, each in turn one; empty if none is.
+  std::vector<int> stamps = {};
+  /// Training images that the attackers alone hold and train on as the target, ascending.
+  std::vector<int> images = {};
+  /// What the attack is measured on, labelled as the target; never an image of that class.
+  std::vector<kernels::Sample> evaluation = {};
+};
+
+/// Plans a backdoor: adds its triggers to the table and draws what is to be drawn from (seed,
+/// poison). Throws InputError if the images do not allow it. Images of the source are the training
+/// split followed by the test split.
+Backdoor plan_backdoor(const AttackSettings& settings, const Dataset& dataset,
+                       TriggerTable& triggers, std::uint64_t seed);
+
 /// Trains on all clean data and, beside it, on `copies` stamped and relabelled copies of each own
 /// image of the victim class.
 class PoisonSamples : public Behaviour {
@@ -33,17 +51,31 @@ class PoisonSamples : public Behaviour {
   int copies_;
 };
 
+/// Trains on all clean data and, beside it, on `copies` copies of samples that only attackers hold.
+class AddSamples : public Behaviour {
+ public:
+  AddSamples(RoundWindow window, std::vector<kernels::Sample> extra, int copies)
+      : Behaviour(window), extra_(std::move(extra)), copies_(copies) {}
+  void edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples) const override;
+
+ private:
+  std::vector<kernels::Sample> extra_;
+  int copies_;
+};
+
 /// Amplifies the update: ΔL ← α · ΔL with α given, or n / η ("full"), which replaces the global
 /// model in one round if the other clients' updates nearly cancel and all hold equally many
 /// samples.
 class ModelReplacement : public Behaviour {
  public:
-  ModelReplacement(RoundWindow window, const ModelReplacementSettings& settings)
-      : Behaviour(window), settings_(settings) {}
+  /// `attackers`: how many share α, if the settings say so.
+  ModelReplacement(RoundWindow window, const ModelReplacementSettings& settings, int attackers = 1)
+      : Behaviour(window), settings_(settings), attackers_(attackers) {}
   void edit_update(const ClientRound& round, UpdateRow& update) const override;
 
  private:
   ModelReplacementSettings settings_;
+  int attackers_;
 };
 
 /// The ids of the malicious clients among `clients`: as listed, or that many drawn from (seed,
@@ -52,11 +84,11 @@ std::vector<int> choose_attackers(const AttackSettings& settings, int clients, s
 
 /// Gives the attackers of a population their behaviours.
 void corrupt(std::vector<Client>& population, const std::vector<int>& attackers,
-             const AttackSettings& settings, const BackdoorGoal& goal);
+             const AttackSettings& settings, const Backdoor& backdoor);
 
-/// The samples that measure the attack: every test image of the victim class (or of every class but
-/// the target) stamped and labelled as the target. The share "classified correctly" is the attack
-/// success rate. `labels` are the test labels, `first_image` the source's index of test image 0.
+/// Every test image of the victim class (or of every class but the target) stamped and labelled as
+/// the target. The share "classified correctly" is the attack success rate. `labels` are the test
+/// labels, `first_image` the source's index of test image 0.
 std::vector<kernels::Sample> stamped_test_samples(std::span<const std::uint8_t> labels,
                                                   int first_image, const BackdoorGoal& goal);
 

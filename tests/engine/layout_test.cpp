@@ -74,6 +74,9 @@ TEST(Preset, HasTheParameterCountOfAHandComputation) {
       // 32 - 2 - 2 = 28, / 2 = 14.
       {"pfl-cifar", conv_count(3, 32, 3) + conv_count(32, 64, 3) + dense_count(64 * 14 * 14, 128) +
                         dense_count(128, 10)},
+      // 28 - 2 = 26, 13, - 2 = 11, 5.
+      {"toy4", conv_count(1, 16, 3) + conv_count(16, 32, 3) + dense_count(32 * 5 * 5, 64) +
+                   dense_count(64, 10)},
       {"wu-mnist", conv_count(1, 20, 5) + conv_count(20, 50, 5) + dense_count(50 * 4 * 4, 500) +
                        dense_count(500, 10)},
       {"wu-mnist-small", conv_count(1, 8, 5) + conv_count(8, 16, 5) + dense_count(16 * 4 * 4, 500) +

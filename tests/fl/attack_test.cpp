@@ -132,7 +132,8 @@ TEST(Corrupt, GivesTheAttackersAndNobodyElseBothBehavioursInTheirWindow) {
   AttackSettings settings;
   settings.from_round = 3;
   settings.to_round = 5;
-  corrupt(clients, {1}, settings, {.trigger = 0, .victim = 9, .target = 1});
+  corrupt(clients, {1}, settings,
+          {.goal = {.trigger = 0, .victim = 9, .target = 1}, .stamps = {0}});
   EXPECT_TRUE(clients[0].behaviours.empty());
   EXPECT_TRUE(clients[2].behaviours.empty());
   ASSERT_EQ(clients[1].behaviours.size(), 2U);
@@ -154,7 +155,9 @@ TEST(Corrupt, ChangesARoundInsideTheWindowAndNoBitOutside) {
   settings.from_round = 2;
   settings.to_round = 2;
   settings.replacement.scale = 3;
-  corrupt(attacked, {0}, settings, {.trigger = world.trigger, .victim = 9, .target = 1});
+  corrupt(
+      attacked, {0}, settings,
+      {.goal = {.trigger = world.trigger, .victim = 9, .target = 1}, .stamps = {world.trigger}});
   for (const int round : {1, 2, 3}) {
     const bool same = after_round(world, honest, small_settings(), round) ==
                       after_round(world, attacked, small_settings(), round);

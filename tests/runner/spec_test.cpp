@@ -128,7 +128,7 @@ void expect_full_federation(const FederationSettings& federation) {
 
 void expect_full_attack(const AttackSettings& attack) {
   EXPECT_EQ(std::get<std::vector<int>>(attack.clients), (std::vector<int>{7, 3}));
-  EXPECT_EQ(attack.trigger, (PixelTriggerSettings{5, 20, 11, 128}));
+  EXPECT_EQ(attack.trigger, TriggerSettings(PixelTriggerSettings{5, 20, 11, 128}));
   EXPECT_EQ(attack.victim, 4);
   EXPECT_EQ(attack.target, 6);
   EXPECT_EQ(attack.poison_copies, 3);
@@ -262,7 +262,8 @@ TEST(ExperimentFile, ReadsShorthands) {
 
 TEST(ExperimentFile, PutsTheTriggerWhereItWorks) {
   const auto trigger = [](const std::string& dataset) {
-    return parse("{model: wu-mnist, attack: {}, data: {dataset: " + dataset + "}}").attack->trigger;
+    const std::string text = "{model: wu-mnist, attack: {}, data: {dataset: " + dataset + "}}";
+    return std::get<PixelTriggerSettings>(parse(text).attack->trigger);
   };
   EXPECT_EQ(trigger("mnist").row, 24);
   EXPECT_EQ(trigger("mnist").column, 24);
@@ -277,8 +278,9 @@ TEST(Overrides, AreAppliedInOrder) {
   EXPECT_EQ(experiment.federation.rounds, 6);
   EXPECT_EQ(experiment.seed, 7U);
   EXPECT_EQ(experiment.data.partition.kind, PartitionSettings::Kind::iid);
-  EXPECT_EQ(experiment.attack->trigger.row, 9);
-  EXPECT_EQ(experiment.attack->trigger.column, 11) << "its neighbours stay";
+  EXPECT_EQ(std::get<PixelTriggerSettings>(experiment.attack->trigger).row, 9);
+  EXPECT_EQ(std::get<PixelTriggerSettings>(experiment.attack->trigger).column, 11)
+      << "its neighbours stay";
   EXPECT_EQ(std::get<int>(experiment.attack->clients), 4);
   EXPECT_EQ(experiment.data.dataset.directory, std::nullopt);
   EXPECT_EQ(experiment.defense.after_training.size(), 1U);
@@ -288,7 +290,7 @@ TEST(Overrides, AreAppliedInOrder) {
 TEST(Overrides, MakeThePartsThatAreMissing) {
   const Experiment experiment =
       parse("model: wu-fashion", {"attack.trigger.pixels=3", "federation.local.batch=8"});
-  EXPECT_EQ(experiment.attack->trigger.pixels, 3);
+  EXPECT_EQ(std::get<PixelTriggerSettings>(experiment.attack->trigger).pixels, 3);
   EXPECT_EQ(experiment.federation.local.batch, 8);
   EXPECT_FALSE(parse(kFull, {"attack=null"}).attack.has_value());
 }
