@@ -76,7 +76,7 @@ void Ariba::score_layer(Context& context, const ClientUpdates& updates, const Pa
   std::move(pieces.begin(), pieces.end(), std::back_inserter(scores.pieces));
 }
 
-Aggregate Ariba::aggregate(Context& context, const ClientUpdates& updates) const {
+Aggregate Ariba::aggregate(Context& context, const ClientUpdates& updates) {
   AribaScores scores = {.marked = std::vector<double>(updates.clients.size()), .pieces = {}};
   for (const ParameterSpan* weight : weights_) score_layer(context, updates, *weight, scores);
 

@@ -29,7 +29,7 @@ class Ariba : public AggregationRule {
  public:
   /// `layout` must outlive the rule.
   Ariba(const AribaSettings& settings, const ParameterLayout& layout);
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) const override;
+  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
 
  private:
   void score_layer(Context& context, const ClientUpdates& updates, const ParameterSpan& weight,

@@ -1,4 +1,5 @@
-// Aggregation rules by their settings. A new rule is one file beside this one, an alternative of
+// Aggregation rules by their settings. Rules treat all columns of an update alike, running
+// statistics of batch norm included. A new rule is one file beside this one, an alternative of
 // RuleSettings, its row and its case in tables.cpp, and its keys in the runner's defense_keys.h.
 #pragma once
 

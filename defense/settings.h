@@ -98,6 +98,58 @@ struct DetectorSettings {
   bool operator==(const DetectorSettings&) const = default;
 };
 
+/// f of the rules below: as many malicious clients in a round are put up with.
+struct KrumSettings {
+  int malicious = 1;
+  bool operator==(const KrumSettings&) const = default;
+};
+struct MultiKrumSettings {
+  int malicious = 1;
+  std::optional<int> selected = {};  ///< updates that are averaged; absent: n - f
+  bool operator==(const MultiKrumSettings&) const = default;
+};
+struct BulyanSettings {
+  int malicious = 1;
+  bool operator==(const BulyanSettings&) const = default;
+};
+struct TrimmedMeanSettings {
+  int malicious = 1;  ///< values left out at either end of a column
+  bool operator==(const TrimmedMeanSettings&) const = default;
+};
+struct MedianSettings {
+  bool operator==(const MedianSettings&) const = default;
+};
+
+/// RFA: the smoothed Weiszfeld algorithm.
+struct GeometricMedianSettings {
+  int iterations = 10;
+  double smoothing = 1e-6;  ///< ν
+  bool operator==(const GeometricMedianSettings&) const = default;
+};
+
+struct NormBoundSettings {
+  double norm = 1;   ///< M, the longest update that counts in full
+  double noise = 0;  ///< σ of the Gaussian noise on the result
+  bool operator==(const NormBoundSettings&) const = default;
+};
+struct NormCheckSettings {
+  std::optional<double> norm = {};  ///< the longest update that counts; absent: by the median
+  double times_median = 2;
+  bool operator==(const NormCheckSettings&) const = default;
+};
+struct AccuracyCheckSettings {
+  double drop = 0.05;  ///< accuracy that an update may lose against the median client's
+  bool operator==(const AccuracyCheckSettings&) const = default;
+};
+
+struct FoolsGoldSettings {
+  /// What histories are made of.
+  enum class Features : std::uint8_t { output_layer, all };
+  Features features = Features::output_layer;
+  double confidence = 1;  ///< κ
+  bool operator==(const FoolsGoldSettings&) const = default;
+};
+
 /// Fragments to be written into the run's folder, for plots.
 struct FragmentExport {
   int round = 1;
@@ -117,7 +169,10 @@ struct AribaSettings {
 };
 
 /// An aggregation rule. The order is that of rule_table().
-using RuleSettings = std::variant<FedAvgSettings, AribaSettings>;
+using RuleSettings =
+    std::variant<FedAvgSettings, KrumSettings, MultiKrumSettings, BulyanSettings,
+                 TrimmedMeanSettings, MedianSettings, GeometricMedianSettings, NormBoundSettings,
+                 NormCheckSettings, AccuracyCheckSettings, FoolsGoldSettings, AribaSettings>;
 
 struct DefenseSettings {
   RuleSettings rule = {};

@@ -2,7 +2,7 @@
 
 namespace redoubt {
 
-Aggregate FedAvg::aggregate(Context& /*context*/, const ClientUpdates& updates) const {
+Aggregate FedAvg::aggregate(Context& /*context*/, const ClientUpdates& updates) {
   return {.row_weights = {updates.sample_counts.begin(), updates.sample_counts.end()},
           .diagnostics = {}};
 }

@@ -22,6 +22,7 @@ struct ClientUpdates {
   std::span<const double> sample_counts;  ///< [clients]
   std::span<const int> clients;           ///< [clients] their ids, ascending
   const float* global = nullptr;          ///< [row] the model that the updates are to change
+  const float* mask = nullptr;            ///< [mask row] its channels; absent: all are heard
   int round = 1;                          ///< counted from 1
 };
 
@@ -50,14 +51,19 @@ class AggregationRule {
   /// A rule that streams may be called once a wave, with a part of the round's clients; its row
   /// weights then must not depend on who else is in the wave.
   virtual bool streams() const { return false; }
-  virtual Aggregate aggregate(Context& context, const ClientUpdates& updates) const = 0;
+  virtual Aggregate aggregate(Context& context, const ClientUpdates& updates) = 0;
+
+  /// What the rule remembers of past rounds; it goes into checkpoints. Most remember nothing.
+  virtual std::vector<NamedTensor> state() const { return {}; }
+  /// Takes up such a state. Throws InputError if it does not fit.
+  virtual void restore(const std::vector<NamedTensor>& /*state*/) {}
 };
 
 /// McMahan et al. 2017, algorithm 1: w ← Σ (n_k / n) w_k.
 class FedAvg : public AggregationRule {
  public:
   bool streams() const override { return true; }
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) const override;
+  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
 };
 
 }  // namespace redoubt

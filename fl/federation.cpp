@@ -22,8 +22,8 @@ struct Federation::WaveSum {
 };
 
 Federation::Federation(Executor& executor, std::vector<Client> clients,
-                       std::unique_ptr<const AggregationRule> rule,
-                       const FederationSettings& settings, std::uint64_t seed)
+                       std::unique_ptr<AggregationRule> rule, const FederationSettings& settings,
+                       std::uint64_t seed)
     : executor_(executor),
       clients_(std::move(clients)),
       rule_(std::move(rule)),
@@ -258,6 +258,7 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
                                                    .sample_counts = counts,
                                                    .clients = ids,
                                                    .global = model.row.data(),
+                                                   .mask = model.mask.data(),
                                                    .round = plan.round});
   add_diagnostics(aggregate, report);
   if (aggregate.combined.count() > 0) {

@@ -29,13 +29,13 @@ class Federation {
  public:
   /// The executor must outlive the federation. Throws InputError if a rule that needs all updates
   /// at once is given a wave smaller than a round.
-  Federation(Executor& executor, std::vector<Client> clients,
-             std::unique_ptr<const AggregationRule> rule, const FederationSettings& settings,
-             std::uint64_t seed);
+  Federation(Executor& executor, std::vector<Client> clients, std::unique_ptr<AggregationRule> rule,
+             const FederationSettings& settings, std::uint64_t seed);
 
   const std::vector<Client>& clients() const { return clients_; }
   Executor& executor() { return executor_; }
   const FederationSettings& settings() const { return settings_; }
+  AggregationRule& rule() { return *rule_; }
 
   /// One round of federated learning (McMahan et al. 2017, algorithm 1, generalised by a server
   /// learning rate and the rule) at local learning rate `learning_rate`. Rounds count from 1.
@@ -82,7 +82,7 @@ class Federation {
 
   Executor& executor_;
   std::vector<Client> clients_;
-  std::unique_ptr<const AggregationRule> rule_;
+  std::unique_ptr<AggregationRule> rule_;
   FederationSettings settings_;
   std::uint64_t seed_;
   std::optional<Fleet> fleet_;

@@ -26,6 +26,7 @@ enum class Purpose : std::uint8_t {
   synthetic_data = 9,
   update_noise = 10,
   train_subset = 11,
+  server_noise = 12,
 };
 
 /// Names a stream of 2^34 numbers. Different keys give independent streams: the fields fill the

@@ -60,12 +60,40 @@ double dot(std::int64_t count, const float* a, const float* b) {
 }
 
 REDOUBT_MULTIVERSION
+double squared_difference(std::int64_t count, const float* a, const float* b) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double difference = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    sum += difference * difference;
+  }
+  return sum;
+}
+
+REDOUBT_MULTIVERSION
 int count_not_finite(std::int64_t count, const float* values) {
   int found = 0;
 #pragma omp simd reduction(+ : found)
   // x - x is 0 for finite x and NaN otherwise.
   for (std::int64_t i = 0; i < count; ++i) found += (values[i] - values[i]) == 0 ? 0 : 1;
   return found;
+}
+
+/// sums[r] = Σ over blocks, in their order, of term(r, first column, columns).
+template <class Term>
+void sum_each_row(Context& context, const MatrixShape& shape, std::span<double> sums,
+                  const Term& term) {
+  check(std::ssize(sums) == shape.rows, "one sum a row");
+  const auto rows = static_cast<std::size_t>(shape.rows);
+  std::vector<double> partial(static_cast<std::size_t>(block_count(shape.columns)) * rows);
+  for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int block) {
+    for (int r = 0; r < shape.rows; ++r) {
+      partial[static_cast<std::size_t>(block) * rows + static_cast<std::size_t>(r)] =
+          term(r, first, count);
+    }
+  });
+  std::fill(sums.begin(), sums.end(), 0.0);
+  for (std::size_t i = 0; i < partial.size(); ++i) sums[i % rows] += partial[i];
 }
 
 }  // namespace
@@ -144,18 +172,19 @@ void squared_norms(Context& context, const MatrixShape& shape, Replicas<const fl
   if constexpr (kCudaBuilt) {
     if (on_cuda(context)) return cuda::squared_norms(context, shape, matrix, norms);
   }
-  check(std::ssize(norms) == shape.rows, "one norm a row");
-  const auto rows = static_cast<std::size_t>(shape.rows);
-  std::vector<double> partial(static_cast<std::size_t>(block_count(shape.columns)) * rows);
-  for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int block) {
-    for (int r = 0; r < shape.rows; ++r) {
-      const float* row = matrix[r] + first;
-      partial[static_cast<std::size_t>(block) * rows + static_cast<std::size_t>(r)] =
-          dot(count, row, row);
-    }
+  sum_each_row(context, shape, norms, [&](int r, std::int64_t first, std::int64_t count) {
+    return dot(count, matrix[r] + first, matrix[r] + first);
   });
-  std::fill(norms.begin(), norms.end(), 0.0);
-  for (std::size_t i = 0; i < partial.size(); ++i) norms[i % rows] += partial[i];
+}
+
+void squared_distances(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                       const float* row, std::span<double> distances) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::squared_distances(context, shape, matrix, row, distances);
+  }
+  sum_each_row(context, shape, distances, [&](int r, std::int64_t first, std::int64_t count) {
+    return squared_difference(count, matrix[r] + first, row + first);
+  });
 }
 
 void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,

@@ -91,9 +91,10 @@ __global__ void step_along_mean(std::int64_t count, double factor, double weight
     row[i] = static_cast<float>(static_cast<double>(row[i]) + factor * sum[i] / weight);
 }
 
-/// 4 bytes an element. chunk_sums [rows][chunks].
+/// Squares of the matrix less `row`, which may be null. 4 bytes an element: `row` comes from the L2
+/// cache. chunk_sums [rows][chunks].
 template <int kWidth>
-__global__ void square_chunks(ChannelChunks chunks, Replicas<const float> matrix,
+__global__ void square_chunks(ChannelChunks chunks, Replicas<const float> matrix, const float* row,
                               double* chunk_sums) {
   const Chunk chunk(chunks);
   const float* values = matrix[chunk.replica] + chunk.start;
@@ -101,8 +102,11 @@ __global__ void square_chunks(ChannelChunks chunks, Replicas<const float> matrix
   for (int i = static_cast<int>(threadIdx.x) * kWidth; i < chunk.count;
        i += static_cast<int>(blockDim.x) * kWidth) {
     const Pack<float, kWidth> pack = load<kWidth>(values + i);
+    Pack<float, kWidth> centre = {};
+    if (row != nullptr) centre = load<kWidth>(row + chunk.first + i);
     for (int j = 0; j < kWidth; ++j) {
-      sum += static_cast<double>(pack.at[j]) * static_cast<double>(pack.at[j]);
+      const double value = static_cast<double>(pack.at[j]) - static_cast<double>(centre.at[j]);
+      sum += value * value;
     }
   }
   sum = block_sum(sum);
@@ -302,8 +306,13 @@ void add_mean(Context& context, std::int64_t columns, float factor, double weigh
 
 void squared_norms(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
                    std::span<double> norms) {
-  check(std::ssize(norms) == shape.rows, "one norm a row");
-  if (norms.empty()) return;
+  cuda::squared_distances(context, shape, matrix, nullptr, norms);
+}
+
+void squared_distances(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                       const float* row, std::span<double> distances) {
+  check(std::ssize(distances) == shape.rows, "one sum a row");
+  if (distances.empty()) return;
   const ChannelChunks chunks(shape.rows, 1, shape.columns);
   const auto rows = static_cast<std::size_t>(shape.rows);
   auto* sums = context.scratch_of<double>(rows * (1 + static_cast<std::size_t>(chunks.chunks)));
@@ -311,14 +320,14 @@ void squared_norms(Context& context, const MatrixShape& shape, Replicas<const fl
   with_pack_width(
       shape.columns,
       [&](auto width) {
-        launch(context, "squared_norms", chunks.launch_shape(width), square_chunks<width>, chunks,
-               matrix, chunk_sums);
+        launch(context, row == nullptr ? "squared_norms" : "squared_distances",
+               chunks.launch_shape(width), square_chunks<width>, chunks, matrix, row, chunk_sums);
       },
-      matrix);
+      matrix, Replicas<const float>(row, 0));
   launch(context, "add_chunks",
          {.grid = {grid_extent(shape.rows, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
          add_chunks, chunks.chunks, static_cast<const double*>(chunk_sums), sums);
-  context.copy_to_host(norms.data(), sums, norms.size_bytes());
+  context.copy_to_host(distances.data(), sums, distances.size_bytes());
 }
 
 void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,

@@ -39,6 +39,10 @@ void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<con
 void add_mean(Context& context, std::int64_t columns, float factor, double weight,
               const double* sum, float* row);
 
+/// distances[r] = Σ_j (matrix[r][j] - row[j])².
+void squared_distances(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                       const float* row, std::span<double> distances);
+
 /// norms[r] = Σ_j matrix[r][j]².
 void squared_norms(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
                    std::span<double> norms);
@@ -59,6 +63,7 @@ decltype(kernels::axpy_rows) axpy_rows;
 decltype(kernels::add_weighted_rows) add_weighted_rows;
 decltype(kernels::weighted_sum_rows) weighted_sum_rows;
 decltype(kernels::add_mean) add_mean;
+decltype(kernels::squared_distances) squared_distances;
 decltype(kernels::squared_norms) squared_norms;
 decltype(kernels::gram) gram;
 decltype(kernels::finite_rows) finite_rows;

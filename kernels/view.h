@@ -8,6 +8,13 @@
 #include <cstdint>
 #include <type_traits>
 
+/// A function that both sides run.
+#ifdef __CUDACC__
+#define REDOUBT_HOST_DEVICE __host__ __device__
+#else
+#define REDOUBT_HOST_DEVICE
+#endif
+
 namespace redoubt::kernels {
 
 /// One block of T for each of R replicas; replica r's block starts at data + r * pitch (in

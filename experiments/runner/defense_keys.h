@@ -100,6 +100,97 @@ struct Description<FedAvgSettings> {
 };
 
 template <>
+struct Description<KrumSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("malicious", s.malicious, "f: malicious clients put up with", at_least(0));
+  }
+};
+
+template <>
+struct Description<MultiKrumSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("malicious", s.malicious, "f: malicious clients put up with", at_least(0));
+    v.field("selected", s.selected, "updates that are averaged; null: all but f", at_least(1));
+  }
+};
+
+template <>
+struct Description<BulyanSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("malicious", s.malicious, "f: malicious clients put up with", at_least(0));
+  }
+};
+
+template <>
+struct Description<TrimmedMeanSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("malicious", s.malicious, "f: values left out at either end", at_least(0));
+  }
+};
+
+template <>
+struct Description<MedianSettings> {
+  template <class V, class S>
+  static void visit(V& /*v*/, S& /*s*/) {}
+};
+
+template <>
+struct Description<GeometricMedianSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("iterations", s.iterations, "of the Weiszfeld algorithm", between(1, 10000));
+    v.field("smoothing", s.smoothing, "the least distance that is told apart from 0", above(0));
+  }
+};
+
+template <>
+struct Description<NormBoundSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("norm", s.norm, "longer updates are scaled to this length", above(0));
+    v.field("noise", s.noise, "deviation of Gaussian noise on the result", at_least(0));
+  }
+};
+
+template <>
+struct Description<NormCheckSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("norm", s.norm, "longer updates are left out; null: by the median", above(0));
+    if (!s.norm) {
+      v.field("times_median", s.times_median, "times the median length", above(0));
+    }
+  }
+};
+
+template <>
+struct Description<AccuracyCheckSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("drop", s.drop, "accuracy that an update may lose against the median", between(0, 1));
+  }
+};
+
+template <>
+struct EnumNames<FoolsGoldSettings::Features> {
+  using Features = FoolsGoldSettings::Features;
+  static constexpr Names<Features, 2> names = {
+      {{"output-layer", Features::output_layer}, {"all", Features::all}}};
+};
+template <>
+struct Description<FoolsGoldSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("features", s.features, "parameters that histories are made of");
+    v.field("confidence", s.confidence, "kappa, the logit's factor", above(0));
+  }
+};
+
+template <>
 struct EnumNames<FragmentSettings::Kind> {
   using Kind = FragmentSettings::Kind;
   static constexpr Names<Kind, 3> names = {

@@ -63,6 +63,9 @@ std::vector<std::unique_ptr<Stage>> make_stages(const Experiment& experiment) {
   return stages;
 }
 
+/// Before the names of the aggregation rule's tensors in a checkpoint.
+const std::string kRuleState = "rule.";
+
 constexpr const char* kCheckpointFormat = "redoubt-checkpoint-1";
 
 /// A whole number from the checkpoint's metadata, in [low, high].
@@ -320,6 +323,10 @@ TensorFile Simulation::state() {
                    {"stage_rounds_done", std::to_string(stage_rounds_done_)}};
   file.tensors = {flat_tensor("row", model_.row.download()),
                   flat_tensor("mask", model_.mask.download())};
+  for (NamedTensor tensor : federation_.rule().state()) {
+    tensor.name = kRuleState + tensor.name;
+    file.tensors.push_back(std::move(tensor));
+  }
   if (!best_row_.empty()) {
     file.tensors.push_back(flat_tensor("best_row", best_row_));
     file.metadata["best_round"] = std::to_string(best_round_);
@@ -338,6 +345,13 @@ void Simulation::restore(const TensorFile& state, const std::string& origin) {
   stages_done_ = whole_number(state, "stages_done", 0, static_cast<int>(stages_.size()), origin);
   stage_rounds_done_ = whole_number(state, "stage_rounds_done", 0, rounds, origin);
   server_.resume_at(whole_number(state, "next_round", 1, rounds + 1, origin));
+  std::vector<NamedTensor> rule_state;
+  for (NamedTensor tensor : state.tensors) {
+    if (!tensor.name.starts_with(kRuleState)) continue;
+    tensor.name.erase(0, kRuleState.size());
+    rule_state.push_back(std::move(tensor));
+  }
+  federation_.rule().restore(rule_state);
   if (state.find("best_row") == nullptr) return;
   best_round_ = whole_number(state, "best_round", 1, rounds, origin);
   // What the best row scored is found again by scoring it, to the same bits.

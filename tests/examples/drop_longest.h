@@ -11,7 +11,7 @@ namespace redoubt {
 
 class DropLongest : public AggregationRule {
  public:
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) const override {
+  Aggregate aggregate(Context& context, const ClientUpdates& updates) override {
     std::vector<double> squared_norms(updates.clients.size());
     kernels::squared_norms(context, updates.shape, updates.matrix, squared_norms);
     const auto longest = static_cast<std::size_t>(

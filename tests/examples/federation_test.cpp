@@ -33,9 +33,9 @@ struct SeenUpdates {
 /// Notes what the rule within is given.
 class Spy : public AggregationRule {
  public:
-  Spy(std::unique_ptr<const AggregationRule> rule, SeenUpdates& seen)
+  Spy(std::unique_ptr<AggregationRule> rule, SeenUpdates& seen)
       : rule_(std::move(rule)), seen_(seen) {}
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) const override {
+  Aggregate aggregate(Context& context, const ClientUpdates& updates) override {
     seen_.rows.clear();
     for (int row = 0; row < updates.shape.rows; ++row) {
       const float* values = updates.matrix[row];
@@ -47,7 +47,7 @@ class Spy : public AggregationRule {
   }
 
  private:
-  std::unique_ptr<const AggregationRule> rule_;
+  std::unique_ptr<AggregationRule> rule_;
   SeenUpdates& seen_;
 };
 
@@ -64,7 +64,7 @@ class FederationExample : public testing::Test {
 
   /// Client 1 behaves so.
   void start(std::shared_ptr<const Behaviour> behaviour,
-             std::unique_ptr<const AggregationRule> rule) {
+             std::unique_ptr<AggregationRule> rule) {
     std::vector<Client> clients = population(dataset_);
     clients[1].behaviours = {std::move(behaviour)};
     FederationSettings settings;

@@ -28,7 +28,7 @@ class AnyRule : public AggregationRule {
           std::vector<Seen>& seen)
       : streams_(streams), answer_(std::move(answer)), seen_(seen) {}
   bool streams() const override { return streams_; }
-  Aggregate aggregate(Context& /*context*/, const ClientUpdates& updates) const override {
+  Aggregate aggregate(Context& /*context*/, const ClientUpdates& updates) override {
     Seen seen = {.clients = {updates.clients.begin(), updates.clients.end()},
                  .sample_counts = {updates.sample_counts.begin(), updates.sample_counts.end()},
                  .first_values = {}};

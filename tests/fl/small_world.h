@@ -53,7 +53,7 @@ class SmallWorld {
   }
 
   Federation federation(std::vector<Client> population, const FederationSettings& settings,
-                        std::unique_ptr<const AggregationRule> rule = nullptr) {
+                        std::unique_ptr<AggregationRule> rule = nullptr) {
     if (rule == nullptr) rule = std::make_unique<FedAvg>();
     return Federation(executor, std::move(population), std::move(rule), settings, kSeed);
   }

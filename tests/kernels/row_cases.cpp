@@ -1,6 +1,8 @@
 // Arithmetic on the fleet's matrix, and the weights of a layer.
+#include <algorithm>
 #include <cmath>
 
+#include "kernels/columns.h"
 #include "kernels/rows.h"
 #include "kernels/weights.h"
 #include "tests/kernels/operation_case.h"
@@ -33,6 +35,7 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
   Blocks<double> total(device, 1, s.columns, {1}, row);
   Blocks<float> moved(device, 1, s.columns, {5}, row);
   Values norms(rows);
+  Values distances(rows);
   Values gram(rows * rows);
   std::vector<std::uint8_t> finite(rows);
   kernels::subtract_row(context, s, one.view().data, subtracted.view());
@@ -42,6 +45,7 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
   kernels::weighted_sum_rows(context, s, weights, m.view(), mean.view().data);
   kernels::add_mean(context, s.columns, 0.25F, 3, total.view().data, moved.view().data);
   kernels::squared_norms(context, s, m.view(), norms);
+  kernels::squared_distances(context, s, m.view(), one.view().data, distances);
   kernels::gram(context, s, m.view(), gram);
   kernels::finite_rows(context, s, m.view(), finite);
   context.synchronize();
@@ -52,6 +56,7 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
           {"weighted_sum_rows", mean.values()},
           {"add_mean", moved.values()},
           {"squared_norms", norms},
+          {"squared_distances", distances},
           {"gram", gram},
           {"finite_rows", Values(finite.begin(), finite.end())}};
 }
@@ -65,6 +70,7 @@ Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, cons
                      {"weighted_sum_rows", {}, 1e-7},
                      {"add_mean", {}, 1e-7},
                      {"squared_norms", {}, kSumTolerance},
+                     {"squared_distances", {}, kSumTolerance},
                      {"gram", {}, kSumTolerance},
                      {"finite_rows", {}}};
   for (const double x : row) results[5].values.push_back(x + 0.25 * x / 3);
@@ -80,10 +86,13 @@ Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, cons
       mean[i] += weight * own[i];
     }
     results[6].values.push_back(dot(own, own));
+    Values off = own;
+    for (std::size_t i = 0; i < off.size(); ++i) off[i] -= row[i];
+    results[7].values.push_back(dot(off, off));
     for (int other = 0; other < s.rows; ++other) {
-      results[7].values.push_back(dot(own, block(matrix, s.columns, other)));
+      results[8].values.push_back(dot(own, block(matrix, s.columns, other)));
     }
-    results[8].values.push_back(1);
+    results[9].values.push_back(1);
   }
   results[4].values = mean;
   return results;
@@ -100,6 +109,62 @@ OperationCase rows_case(int rows, std::int64_t columns, int threads) {
                std::to_string(threads) + " threads";
   entry.run = [=](Device device) { return run_rows(device, shape, threads, matrix, row, weights); };
   entry.reference = [=]() { return rows_reference(shape, matrix, row, weights); };
+  return entry;
+}
+
+/// Order statistics by sorting doubles.
+OperationCase columns_case(int rows, std::int64_t columns, int threads, bool ties) {
+  const kernels::MatrixShape s = {rows, columns};
+  Values matrix = random_values(46, rows * columns);
+  if (ties) {
+    for (double& value : matrix) value = std::round(3 * value) / 4;
+  }
+  const int trim = (rows - 1) / 3;
+  const int keep = rows - 2 * trim;
+  OperationCase entry;
+  entry.family = "columns";
+  entry.name = std::to_string(rows) + "x" + std::to_string(columns) + (ties ? ", ties" : "") +
+               ", " + std::to_string(threads) + " threads";
+  entry.run = [=](Device device) -> Results {
+    Context context(device, threads);
+    Blocks<float> m(device, s.rows, s.columns, {3}, matrix);
+    Blocks<float> mean(device, 1, s.columns, {5});
+    Blocks<float> median(device, 1, s.columns, {5});
+    Blocks<float> near(device, 1, s.columns, {5});
+    kernels::trimmed_mean_columns(context, s, trim, m.view(), mean.view().data);
+    kernels::trimmed_mean_columns(context, s, (rows - 1) / 2, m.view(), median.view().data);
+    kernels::mean_near_median_columns(context, s, keep, m.view(), near.view().data);
+    context.synchronize();
+    return {{"trimmed_mean", mean.values()},
+            {"median", median.values()},
+            {"mean_near_median", near.values()}};
+  };
+  entry.reference = [=]() -> Results {
+    Results results = {
+        {"trimmed_mean", {}, 1e-7}, {"median", {}, 1e-7}, {"mean_near_median", {}, 1e-7}};
+    const auto n = static_cast<std::size_t>(rows);
+    const auto mean_of = [](const Values& values, std::size_t first, std::size_t count) {
+      double sum = 0;
+      for (std::size_t i = first; i < first + count; ++i) sum += values[i];
+      return sum / static_cast<double>(count);
+    };
+    for (std::size_t c = 0; c < static_cast<std::size_t>(columns); ++c) {
+      Values column;
+      for (std::size_t r = 0; r < n; ++r) {
+        column.push_back(matrix[r * static_cast<std::size_t>(columns) + c]);
+      }
+      std::sort(column.begin(), column.end());
+      const double middle = column[n / 2];
+      results[0].values.push_back(
+          mean_of(column, static_cast<std::size_t>(trim), static_cast<std::size_t>(keep)));
+      results[1].values.push_back(n % 2 == 1 ? middle : (column[n / 2 - 1] + middle) / 2);
+      std::stable_sort(column.begin(), column.end(), [&](double a, double b) {
+        return std::abs(a - middle) < std::abs(b - middle);
+      });
+      results[2].values.push_back(mean_of(column, 0, static_cast<std::size_t>(keep)));
+    }
+    return results;
+  };
   return entry;
 }
 
@@ -155,6 +220,12 @@ OperationCase weights_case(int channels, std::int64_t per_channel, bool with_mas
 }  // namespace
 
 void add_row_cases(std::vector<OperationCase>& cases) {
+  for (const int rows : {1, 2, 3, 4, 7, 10, 33, 100}) {
+    for (const std::int64_t columns : {1, 31, 2051}) {
+      cases.push_back(columns_case(rows, columns, rows % 2 + 1, false));
+    }
+    cases.push_back(columns_case(rows, 65, 1, true));
+  }
   for (const int threads : {1, 2}) {
     for (const int rows : {1, 3, 7, 10}) {
       for (const std::int64_t columns : {1, 31, 64, 2048, 5003}) {

@@ -1,0 +1,118 @@
+#include "defense/checks.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/parallel.h"
+#include "kernels/random.h"
+
+namespace redoubt {
+
+namespace {
+
+/// [clients]
+std::vector<double> lengths(Context& context, const ClientUpdates& updates) {
+  std::vector<double> norms(updates.clients.size());
+  kernels::squared_norms(context, updates.shape, updates.matrix, norms);
+  for (double& norm : norms) norm = std::sqrt(norm);
+  return norms;
+}
+
+/// Of an even number the lower of the middle two.
+double median_of(std::vector<double> values) {
+  const auto middle = values.begin() + (std::ssize(values) - 1) / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// FedAvg without the clients that suspicious(row) names.
+template <class Suspicious>
+Aggregate without(const ClientUpdates& updates, std::vector<double> scores,
+                  const Suspicious& suspicious) {
+  Aggregate aggregate = {
+      .row_weights = {updates.sample_counts.begin(), updates.sample_counts.end()}};
+  aggregate.removed.emplace();
+  for (std::size_t row = 0; row < updates.clients.size(); ++row) {
+    if (!suspicious(scores[row])) continue;
+    aggregate.row_weights[row] = 0;
+    aggregate.removed->push_back(updates.clients[row]);
+  }
+  aggregate.diagnostics = {
+      {"scored_clients", std::vector<std::int64_t>(updates.clients.begin(), updates.clients.end())},
+      {"client_scores", std::move(scores)}};
+  return aggregate;
+}
+
+/// One standard normal number a column, the same for any number of threads.
+std::vector<float> gaussian_noise(std::int64_t columns, double deviation, const RandomKey& key,
+                                  int threads) {
+  constexpr std::int64_t kBlock = 65536;
+  std::vector<float> noise(static_cast<std::size_t>(columns));
+  const auto blocks = static_cast<int>((columns + kBlock - 1) / kBlock);
+  parallel_for(blocks, threads, [&](int block, int /*worker*/) {
+    RandomKey own = key;
+    own.step = static_cast<std::uint32_t>(block);
+    RandomStream stream(own);
+    const std::int64_t end = std::min(columns, (block + 1) * kBlock);
+    for (std::int64_t i = block * kBlock; i < end; ++i) {
+      noise[static_cast<std::size_t>(i)] = static_cast<float>(deviation * stream.normal());
+    }
+  });
+  return noise;
+}
+
+}  // namespace
+
+Aggregate NormBound::aggregate(Context& context, const ClientUpdates& updates) {
+  const std::vector<double> norms = lengths(context, updates);
+  double samples = 0;
+  for (const double count : updates.sample_counts) samples += count;
+  std::vector<double> weights;
+  std::int64_t clipped = 0;
+  for (std::size_t k = 0; k < norms.size(); ++k) {
+    const double scale = norms[k] > settings_.norm ? settings_.norm / norms[k] : 1;
+    weights.push_back(updates.sample_counts[k] / samples * scale);
+    clipped += scale < 1 ? 1 : 0;
+  }
+  const std::int64_t columns = updates.shape.columns;
+  Aggregate aggregate = {.row_weights = {}, .combined = {context.device(), columns}};
+  kernels::weighted_sum_rows(context, updates.shape, weights, updates.matrix,
+                             aggregate.combined.data());
+  if (settings_.noise > 0) {
+    const std::vector<float> noise =
+        gaussian_noise(columns, settings_.noise,
+                       {.seed = seed_,
+                        .purpose = Purpose::server_noise,
+                        .round = static_cast<std::uint32_t>(updates.round)},
+                       context.threads());
+    const Buffer<float> on_device(context.device(), std::span<const float>(noise));
+    kernels::axpy_rows(context, {.rows = 1, .columns = columns}, 1, {on_device.data(), 0},
+                       {aggregate.combined.data(), 0});
+  }
+  aggregate.diagnostics = {{"clipped_clients", clipped}};
+  return aggregate;
+}
+
+Aggregate NormCheck::aggregate(Context& context, const ClientUpdates& updates) {
+  const std::vector<double> norms = lengths(context, updates);
+  const double bound = settings_.norm ? *settings_.norm : settings_.times_median * median_of(norms);
+  return without(updates, norms, [&](double norm) { return norm > bound; });
+}
+
+Aggregate AccuracyCheck::aggregate(Context& context, const ClientUpdates& updates) {
+  Executor& executor = environment_.executor;
+  const std::int64_t columns = updates.shape.columns;
+  Buffer<float> model(context.device(), columns);
+  std::vector<double> accuracies;
+  for (int row = 0; row < updates.shape.rows; ++row) {
+    context.copy_on_device(model.data(), updates.matrix[row], model.bytes());
+    kernels::axpy_rows(context, {.rows = 1, .columns = columns}, 1, {updates.global, 0},
+                       {model.data(), 0});
+    const ModelVariants one = {.parameters = {model.data(), 0}, .masks = {updates.mask, 0}};
+    accuracies.push_back(executor.evaluate(one, environment_.validation).front().accuracy());
+  }
+  const double least = median_of(accuracies) - settings_.drop;
+  return without(updates, accuracies, [&](double accuracy) { return accuracy < least; });
+}
+
+}  // namespace redoubt

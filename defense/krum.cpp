@@ -1,0 +1,115 @@
+#include "defense/krum.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/columns.h"
+
+namespace redoubt {
+
+namespace {
+
+std::vector<int> all_of(int updates) {
+  std::vector<int> all(static_cast<std::size_t>(updates));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+/// The ids of the clients whose rows are not in the ascending list `kept`.
+std::vector<int> others(const ClientUpdates& updates, const std::vector<int>& kept) {
+  std::vector<int> ids;
+  for (int row = 0; row < updates.shape.rows; ++row) {
+    if (!std::binary_search(kept.begin(), kept.end(), row)) {
+      ids.push_back(updates.clients[static_cast<std::size_t>(row)]);
+    }
+  }
+  return ids;
+}
+
+}  // namespace
+
+std::vector<double> pairwise_squared_distances(Context& context, const ClientUpdates& updates) {
+  const auto n = static_cast<std::size_t>(updates.shape.rows);
+  std::vector<double> distances(n * n);
+  kernels::gram(context, updates.shape, updates.matrix, distances);
+  std::vector<double> norms(n);
+  for (std::size_t i = 0; i < n; ++i) norms[i] = distances[i * n + i];
+  // |a - b|² = |a|² + |b|² - 2 a·b
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      const double squared = norms[i] + norms[j] - 2 * distances[i * n + j];
+      distances[i * n + j] = i == j ? 0 : std::max(0.0, squared);
+    }
+  }
+  return distances;
+}
+
+std::vector<double> krum_scores(const std::vector<double>& squared_distances, int updates,
+                                const std::vector<int>& candidates, int malicious) {
+  const int n = static_cast<int>(candidates.size());
+  const int nearest = std::min(std::max(n - malicious - 2, 1), n - 1);
+  std::vector<double> scores;
+  for (const int i : candidates) {
+    std::vector<double> to_others;
+    for (const int j : candidates) {
+      if (j != i) to_others.push_back(squared_distances[static_cast<std::size_t>(i * updates + j)]);
+    }
+    std::sort(to_others.begin(), to_others.end());
+    scores.push_back(std::accumulate(to_others.begin(), to_others.begin() + nearest, 0.0));
+  }
+  return scores;
+}
+
+Aggregate Krum::aggregate(Context& context, const ClientUpdates& updates) {
+  const int n = updates.shape.rows;
+  const std::vector<double> scores =
+      krum_scores(pairwise_squared_distances(context, updates), n, all_of(n), malicious_);
+  std::vector<int> order = all_of(n);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return scores[static_cast<std::size_t>(a)] < scores[static_cast<std::size_t>(b)];
+  });
+  const int selected = std::clamp(selected_.value_or(n - malicious_), 1, n);
+  order.resize(static_cast<std::size_t>(selected));
+  std::sort(order.begin(), order.end());
+
+  Aggregate aggregate;
+  aggregate.row_weights.assign(static_cast<std::size_t>(n), 0.0);
+  for (const int row : order) aggregate.row_weights[static_cast<std::size_t>(row)] = 1;
+  aggregate.removed = others(updates, order);
+  aggregate.diagnostics = {
+      {"scored_clients", std::vector<std::int64_t>(updates.clients.begin(), updates.clients.end())},
+      {"client_scores", scores}};
+  return aggregate;
+}
+
+Aggregate Bulyan::aggregate(Context& context, const ClientUpdates& updates) {
+  const int n = updates.shape.rows;
+  const std::vector<double> distances = pairwise_squared_distances(context, updates);
+  std::vector<int> left = all_of(n);
+  std::vector<int> selected;
+  const int theta = std::max(n - 2 * malicious_, 1);
+  while (static_cast<int>(selected.size()) < theta) {
+    const std::vector<double> scores = krum_scores(distances, n, left, malicious_);
+    const auto best = std::min_element(scores.begin(), scores.end()) - scores.begin();
+    selected.push_back(left[static_cast<std::size_t>(best)]);
+    left.erase(left.begin() + best);
+  }
+  std::sort(selected.begin(), selected.end());
+
+  // The selected updates side by side.
+  const std::int64_t columns = updates.shape.columns;
+  Buffer<float> rows(context.device(), theta * columns);
+  for (int i = 0; i < theta; ++i) {
+    context.copy_on_device(rows.data() + i * columns,
+                           updates.matrix[selected[static_cast<std::size_t>(i)]],
+                           static_cast<std::size_t>(columns) * sizeof(float));
+  }
+  Aggregate aggregate = {.row_weights = {}, .combined = {context.device(), columns}};
+  const int beta = std::max(theta - 2 * malicious_, 1);
+  kernels::mean_near_median_columns(context, {.rows = theta, .columns = columns}, beta,
+                                    rows.replicas(columns), aggregate.combined.data());
+  aggregate.removed = others(updates, selected);
+  return aggregate;
+}
+
+}  // namespace redoubt

@@ -1,0 +1,59 @@
+#include "defense/robust_means.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "kernels/columns.h"
+
+namespace redoubt {
+
+namespace {
+
+Aggregate trimmed(Context& context, const ClientUpdates& updates, int trim) {
+  const std::int64_t columns = updates.shape.columns;
+  Aggregate aggregate = {.row_weights = {}, .combined = {context.device(), columns}};
+  kernels::trimmed_mean_columns(context, updates.shape, trim, updates.matrix,
+                                aggregate.combined.data());
+  return aggregate;
+}
+
+/// values / Σ values
+std::vector<double> shares(std::vector<double> values) {
+  const double sum = std::accumulate(values.begin(), values.end(), 0.0);
+  for (double& value : values) value /= sum;
+  return values;
+}
+
+}  // namespace
+
+Aggregate TrimmedMean::aggregate(Context& context, const ClientUpdates& updates) {
+  return trimmed(context, updates, std::min(malicious_, (updates.shape.rows - 1) / 2));
+}
+
+Aggregate Median::aggregate(Context& context, const ClientUpdates& updates) {
+  return trimmed(context, updates, (updates.shape.rows - 1) / 2);
+}
+
+Aggregate GeometricMedian::aggregate(Context& context, const ClientUpdates& updates) {
+  const std::vector<double> alpha =
+      shares({updates.sample_counts.begin(), updates.sample_counts.end()});
+  std::vector<double> beta = alpha;
+  std::vector<double> distances(alpha.size());
+  Buffer<float> v(context.device(), updates.shape.columns);
+  for (int iteration = 0; iteration < settings_.iterations; ++iteration) {
+    kernels::weighted_sum_rows(context, updates.shape, beta, updates.matrix, v.data());
+    kernels::squared_distances(context, updates.shape, updates.matrix, v.data(), distances);
+    for (std::size_t k = 0; k < alpha.size(); ++k) {
+      distances[k] = std::sqrt(distances[k]);
+      beta[k] = alpha[k] / std::max(settings_.smoothing, distances[k]);
+    }
+    beta = shares(std::move(beta));
+  }
+  return {.row_weights = beta,
+          .diagnostics = {{"scored_clients", std::vector<std::int64_t>(updates.clients.begin(),
+                                                                       updates.clients.end())},
+                          {"client_scores", distances}}};
+}
+
+}  // namespace redoubt

@@ -1,0 +1,110 @@
+#include "kernels/columns.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "kernels/check.h"
+#include "kernels/multiversion.h"
+#include "kernels/parallel.h"
+#include "kernels/sorting_network.h"
+
+namespace redoubt::kernels {
+
+namespace {
+
+/// Columns sorted in step: one AVX-512 register of floats. A pack of 128 rows fits into 8 KiB.
+constexpr int kPack = 16;
+/// Packs that one task takes.
+constexpr std::int64_t kPacksATask = 64;
+
+using Exchanges = std::vector<std::pair<int, int>>;
+
+Exchanges exchanges_for(int rows) {
+  Exchanges exchanges;
+  sorting_network(rows, [&](int i, int j) { exchanges.emplace_back(i * kPack, j * kPack); });
+  return exchanges;
+}
+
+REDOUBT_MULTIVERSION
+void sort_pack(const std::pair<int, int>* exchanges, std::size_t count, float* values) {
+  for (std::size_t e = 0; e < count; ++e) {
+    float* low = values + exchanges[e].first;
+    float* high = values + exchanges[e].second;
+    for (int i = 0; i < kPack; ++i) {
+      const float a = low[i];
+      const float b = high[i];
+      low[i] = a < b ? a : b;
+      high[i] = a < b ? b : a;
+    }
+  }
+}
+
+REDOUBT_MULTIVERSION
+void mean_of_rows(int first, int count, const float* values, float* output) {
+  double sum[kPack] = {};
+  for (int r = first; r < first + count; ++r) {
+    for (int i = 0; i < kPack; ++i) sum[i] += static_cast<double>(values[r * kPack + i]);
+  }
+  for (int i = 0; i < kPack; ++i) output[i] = static_cast<float>(sum[i] / count);
+}
+
+/// Calls reduce(sorted [rows][kPack], output [kPack]) for every pack of columns.
+template <class Reduce>
+void over_sorted_columns(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
+                         float* output, const Reduce& reduce) {
+  const Exchanges exchanges = exchanges_for(shape.rows);
+  const std::int64_t packs = (shape.columns + kPack - 1) / kPack;
+  const auto tasks = static_cast<int>((packs + kPacksATask - 1) / kPacksATask);
+  parallel_for(tasks, context.threads(), [&](int task, int /*worker*/) {
+    std::vector<float> values(static_cast<std::size_t>(shape.rows) * kPack);
+    float reduced[kPack];
+    const std::int64_t end = std::min(packs, (task + 1) * kPacksATask);
+    for (std::int64_t pack = task * kPacksATask; pack < end; ++pack) {
+      const std::int64_t column = pack * kPack;
+      const auto count =
+          static_cast<std::size_t>(std::min<std::int64_t>(kPack, shape.columns - column));
+      for (int r = 0; r < shape.rows; ++r) {
+        std::memcpy(values.data() + r * kPack, matrix[r] + column, count * sizeof(float));
+      }
+      sort_pack(exchanges.data(), exchanges.size(), values.data());
+      reduce(values.data(), reduced);
+      std::memcpy(output + column, reduced, count * sizeof(float));
+    }
+  });
+}
+
+}  // namespace
+
+void trimmed_mean_columns(Context& context, const MatrixShape& shape, int trim,
+                          Replicas<const float> matrix, float* output) {
+  check(trim >= 0 && 2 * trim < shape.rows, "a trimmed mean keeps a value");
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::trimmed_mean_columns(context, shape, trim, matrix, output);
+  }
+  over_sorted_columns(context, shape, matrix, output, [&](const float* sorted, float* reduced) {
+    mean_of_rows(trim, shape.rows - 2 * trim, sorted, reduced);
+  });
+}
+
+void mean_near_median_columns(Context& context, const MatrixShape& shape, int keep,
+                              Replicas<const float> matrix, float* output) {
+  check(keep >= 1 && keep <= shape.rows, "the mean of 1 to all values");
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) {
+      return cuda::mean_near_median_columns(context, shape, keep, matrix, output);
+    }
+  }
+  over_sorted_columns(context, shape, matrix, output, [&](const float* sorted, float* reduced) {
+    for (int i = 0; i < kPack; ++i) {
+      const auto value = [&](int r) { return sorted[r * kPack + i]; };
+      const int first = nearest_to_median(shape.rows, keep, value);
+      double sum = 0;
+      for (int r = first; r < first + keep; ++r) sum += static_cast<double>(value(r));
+      reduced[i] = static_cast<float>(sum / keep);
+    }
+  });
+}
+
+}  // namespace redoubt::kernels

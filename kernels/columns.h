@@ -1,0 +1,28 @@
+// Order statistics of each column of a fleet's matrix [rows x columns]: one row a client. Values
+// must be finite. Results are the same bits on every device: sorting rounds nothing, and sums are
+// taken in double in ascending order of the values.
+#pragma once
+
+#include "kernels/rows.h"
+
+namespace redoubt::kernels {
+
+/// output[j] = mean of column j without its `trim` least and `trim` greatest values; 2 · trim must
+/// be below rows. With trim = (rows - 1) / 2 that is the median, of an even number of rows the mean
+/// of the middle two (Yin et al. 2018, definitions 1 and 2).
+void trimmed_mean_columns(Context& context, const MatrixShape& shape, int trim,
+                          Replicas<const float> matrix, float* output);
+
+/// output[j] = mean of the `keep` values of column j that lie nearest to its median (of an even
+/// number of rows the upper of the middle two, as a value of the column); of two equally near the
+/// lesser is taken (El Mhamdi et al. 2018, section 4, for Bulyan).
+void mean_near_median_columns(Context& context, const MatrixShape& shape, int keep,
+                              Replicas<const float> matrix, float* output);
+
+/// The CUDA side: the same contracts, reached through the functions above.
+namespace cuda {
+decltype(kernels::trimmed_mean_columns) trimmed_mean_columns;
+decltype(kernels::mean_near_median_columns) mean_near_median_columns;
+}  // namespace cuda
+
+}  // namespace redoubt::kernels
