@@ -249,6 +249,7 @@ class ListTest(ProgramTest):
             "synthetic-gray",
             "synthetic-color",
             "pfl-cifar",
+            "toy4",
             "wu-mnist",
             "wu-mnist-small",
             "wu-fashion",

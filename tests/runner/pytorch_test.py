@@ -23,6 +23,7 @@ torch.set_num_threads(1)
 MEAN, DEVIATION = 0.25, 0.4
 # The presets by PyTorch's own means; layers of one kind are numbered from 1, as redoubt names them.
 PRESETS = {
+    "toy4": "conv16x3 relu pool2 conv32x3 relu pool2 fc64 relu fc10",
     "wu-mnist": "conv20x5 relu pool2 conv50x5 relu pool2 fc500 relu fc10",
     "wu-mnist-small": "conv8x5 relu pool2 conv16x5 relu pool2 fc500 relu fc10",
     "wu-fashion": "conv16x3 relu pool2 conv32x3 relu pool2 conv64x3 relu pool2 fc128 relu fc10",

@@ -41,6 +41,8 @@ CASES = [
      "optimizer": {"kind": "sgd", "lr": 0.02, "momentum": 0.9, "weight_decay": 0.01}},
     {"preset": "wu-mnist-small", "batch": 16, "images": 16,
      "optimizer": {"kind": "adam", "lr": 0.001, "momentum": 0.0, "weight_decay": 0.001}},
+    {"preset": "toy4", "batch": 16, "images": 16,
+     "optimizer": {"kind": "adam", "lr": 0.001, "momentum": 0.0, "weight_decay": 0.0}},
     {"preset": "wu-fashion", "batch": 16, "images": 11, "last_conv_l2": 0.02,
      "optimizer": {"kind": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 0.0}},
     {"preset": "wu-cifar", "batch": 16, "images": 16,

@@ -15,6 +15,8 @@ PRESETS = {
     "pfl-cifar": (COLOR, [("conv", 32, 3, 0), "relu", ("conv", 64, 3, 0), "relu", ("pool", 2),
                           ("dropout", 0.25), ("dense", 128), "relu", ("dropout", 0.5),
                           ("dense", 10)]),
+    "toy4": (GRAY, [("conv", 16, 3, 0), "relu", ("pool", 2), ("conv", 32, 3, 0), "relu",
+                    ("pool", 2), ("dense", 64), "relu", ("dense", 10)]),
     "wu-mnist": (GRAY, [("conv", 20, 5, 0), "relu", ("pool", 2), ("conv", 50, 5, 0), "relu",
                         ("pool", 2), ("dense", 500), "relu", ("dense", 10)]),
     "wu-mnist-small": (GRAY, [("conv", 8, 5, 0), "relu", ("pool", 2), ("conv", 16, 5, 0), "relu",
