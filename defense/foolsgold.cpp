@@ -39,7 +39,9 @@ std::vector<double> foolsgold_weights(std::vector<double> similarity, int client
     for (std::size_t j = 0; j < n; ++j) {
       if (i != j) most = std::max(most, similarity[i * n + j]);
     }
-    alpha[i] = std::clamp(1 - most, 0.0, 1.0);
+    // Histories that differ by rounding only are equal: their α is not scaled up to 1 below.
+    constexpr double kRounding = 1e-9;
+    alpha[i] = 1 - most < kRounding ? 0 : std::min(1 - most, 1.0);
   }
   // The logit widens the distance between likely honest and likely malicious.
   const double best = *std::max_element(alpha.begin(), alpha.end());

@@ -214,10 +214,37 @@ std::vector<std::int64_t> least(const std::vector<double>& scores, std::int64_t 
   return order;
 }
 
+double median_of(std::vector<float> values) {
+  const auto middle = values.begin() + std::ssize(values) / 2;
+  std::nth_element(values.begin(), middle, values.end());
+  return static_cast<double>(*middle);
+}
+
+/// Σ over components of ((x - median) / median absolute deviation)²; a component without deviation
+/// counts nothing.
+std::vector<double> scaled_distances(const Fragments& fragments) {
+  std::vector<double> distances(static_cast<std::size_t>(fragments.count()));
+  for (int c = 0; c < fragments.size; ++c) {
+    std::vector<float> values(fragments.component(c), fragments.component(c) + fragments.count());
+    const double centre = median_of(values);
+    for (float& value : values) {
+      value = static_cast<float>(std::abs(static_cast<double>(value) - centre));
+    }
+    const double deviation = median_of(values);
+    if (!(deviation > 0)) continue;
+    for (std::size_t f = 0; f < distances.size(); ++f) {
+      const double scaled = static_cast<double>(values[f]) / deviation;
+      distances[f] += scaled * scaled;
+    }
+  }
+  return distances;
+}
+
 /// Minimum covariance determinant (Rousseeuw and Van Driessen 1999, "A fast algorithm for the
 /// minimum covariance determinant estimator"): concentration steps, each of which takes the share
-/// of fragments that lie nearest by the last estimate, until the determinant falls no further. The
-/// start is all fragments instead of random subsets, so that nothing is drawn.
+/// of fragments that lie nearest by the last estimate, until the determinant falls no further.
+/// Nothing is drawn: the first share is nearest by the median and the median absolute deviation of
+/// each component (as in the deterministic variant of Hubert, Rousseeuw, Verdonck 2012).
 class RobustCovariance : public OutlierDetector {
  public:
   explicit RobustCovariance(double support) : support_(support) {}
@@ -227,9 +254,8 @@ class RobustCovariance : public OutlierDetector {
     const auto chosen = std::clamp<std::int64_t>(
         static_cast<std::int64_t>(std::ceil(support_ * static_cast<double>(fragments.count()))), 1,
         fragments.count());
-    Covariance estimate(fragments, {}, threads);
+    Covariance estimate(fragments, least(scaled_distances(fragments), chosen), threads);
     std::vector<double> distances = estimate.squared_distances(fragments, threads);
-    if (chosen == fragments.count()) return distances;
     for (int step = 0; step < kMostSteps; ++step) {
       Covariance next(fragments, least(distances, chosen), threads);
       // Where the kept fragments have no extent at all, the last estimate says more.
