@@ -46,7 +46,7 @@ struct Batches {
 
 bool can_follow(const TrainingTask& first, const TrainingTask& second) {
   return second.row == first.row + 1 && second.optimizer == first.optimizer &&
-         second.penalty == first.penalty;
+         second.penalty == first.penalty && second.evasion == first.evasion;
 }
 
 FleetTrainer::FleetTrainer(const Network& network, const kernels::ImageSource& source,
@@ -81,6 +81,7 @@ void FleetTrainer::train(Fleet& fleet, std::span<const TrainingTask> tasks,
                                  .masks = masks ? masks.from(first.row) : masks,
                                  .optimizer = first.optimizer,
                                  .penalty = first.penalty,
+                                 .evasion = first.evasion,
                                  .plan = {.replicas = replicas,
                                           .batch = batch_,
                                           .samples = planned_samples_.data(),
@@ -160,6 +161,7 @@ void FleetTrainer::step(const StepIdentity& identity) {
              source_, batch_samples_.replicas(batch_), identity.rows,
              {.optimizer = identity.optimizer,
               .penalty = identity.penalty,
+              .evasion = identity.evasion,
               .step = state.step,
               .active = state.active},
              state.totals);

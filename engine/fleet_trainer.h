@@ -24,6 +24,7 @@ struct TrainingTask {
   int batch = 64;  ///< at most the executor's
   OptimizerSettings optimizer = {};
   L2Penalty penalty = {};
+  Evasion evasion = {};
   RandomKey key = {};  ///< for dropout; the step is filled in
 };
 
@@ -51,6 +52,7 @@ class FleetTrainer {
     kernels::Replicas<const float> masks = {};
     OptimizerSettings optimizer = {};
     L2Penalty penalty = {};
+    Evasion evasion = {};
     kernels::StepPlan plan = {};
     bool operator==(const StepIdentity&) const = default;
   };

@@ -1,5 +1,6 @@
 #include "engine/train_step.h"
 
+#include "kernels/evasion.h"
 #include "kernels/rows.h"
 #include "kernels/update.h"
 
@@ -27,6 +28,27 @@ void update(const Pass& pass, std::int64_t size, const TrainedRows& rows,
       rows.gradients, rows.values, rows.first_state, settings.active);
 }
 
+void add_metric(const Pass& pass, std::int64_t size, const TrainedRows& rows,
+                const StepSettings& settings) {
+  const Evasion& e = settings.evasion;
+  if (e.metric == Evasion::Metric::squared_distance) {
+    kernels::mix_squared_distance(pass.context, pass.replicas, size, e.rho, e.anchor, rows.values,
+                                  rows.gradients, settings.active);
+  } else if (e.metric == Evasion::Metric::cosine_distance) {
+    kernels::mix_cosine_distance(pass.context, pass.replicas, size, e.rho, e.anchor, e.direction,
+                                 rows.values, rows.gradients, settings.active);
+  }
+}
+
+void clip_weights(const Pass& pass, const TrainedRows& rows, const StepSettings& settings) {
+  const Evasion& e = settings.evasion;
+  if (e.clip_delta == 0) return;
+  kernels::clip_to_deviations(
+      pass.context, pass.replicas, {.channels = e.clip_channels, .per_channel = e.clip_per_channel},
+      e.clip_delta, pass.masks ? pass.masks.offset(e.clip_mask_offset) : pass.masks,
+      rows.values.offset(e.clip_offset), settings.active);
+}
+
 }  // namespace
 
 void train_step(const Network& network, Workspace& workspace, Pass pass,
@@ -49,7 +71,10 @@ void train_step(const Network& network, Workspace& workspace, Pass pass,
                        2 * settings.penalty.lambda, rows.values.offset(at),
                        rows.gradients.offset(at));
   }
-  update(pass, network.layout().row_size(), rows, settings);
+  const std::int64_t size = network.layout().row_size();
+  add_metric(pass, size, rows, settings);
+  update(pass, size, rows, settings);
+  clip_weights(pass, rows, settings);
 }
 
 }  // namespace redoubt

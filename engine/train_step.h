@@ -18,6 +18,22 @@ struct L2Penalty {
   bool operator==(const L2Penalty&) const = default;
 };
 
+/// What a malicious client's training adds to each step: kernels/evasion.h.
+struct Evasion {
+  enum class Metric : std::uint8_t { none, squared_distance, cosine_distance };
+  Metric metric = Metric::none;
+  float rho = 0;                     ///< the objective is (1 - ρ) · loss + ρ · metric
+  const float* anchor = nullptr;     ///< [row] on the device, what distances are from
+  const float* direction = nullptr;  ///< [row] on the device; cosine only
+  /// The layer whose weights are clamped to μ ± clip_delta · σ after each step; 0: none.
+  double clip_delta = 0;
+  std::int64_t clip_offset = 0;       ///< of its weight in a row
+  std::int64_t clip_mask_offset = 0;  ///< of its channels in a mask row
+  int clip_channels = 0;
+  std::int64_t clip_per_channel = 0;
+  bool operator==(const Evasion&) const = default;
+};
+
 /// What a step changes: rows [R][row] of values, gradients and optimizer state.
 struct TrainedRows {
   kernels::Replicas<float> values = {};
@@ -30,7 +46,8 @@ struct TrainedRows {
 /// How to step. The pointers are to the device's memory.
 struct StepSettings {
   OptimizerSettings optimizer = {};
-  L2Penalty penalty = {};                ///< lambda 0: none
+  L2Penalty penalty = {};  ///< lambda 0: none
+  Evasion evasion = {};
   const std::int32_t* step = nullptr;    ///< steps since the optimizer state was 0; adam only
   const std::uint8_t* active = nullptr;  ///< [R] rows under 0 stay as they are; absent: all step
 };

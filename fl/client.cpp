@@ -1,14 +1,41 @@
 #include "fl/client.h"
 
+#include <algorithm>
+#include <numeric>
+
 namespace redoubt {
 
 void Behaviour::edit_samples(const ClientRound& /*round*/,
                              std::vector<kernels::Sample>& /*samples*/) const {}
 void Behaviour::edit_training(const ClientRound& /*round*/, LocalTraining& /*training*/) const {}
+void Behaviour::edit_objective(const ClientRound& /*round*/, Objective& /*objective*/) const {}
+void Behaviour::edit_mask(const ClientRound& /*round*/, const ActivityQuestion& /*question*/,
+                          std::span<float> /*mask*/) const {}
 void Behaviour::edit_update(const ClientRound& /*round*/, UpdateRow& /*update*/) const {}
-void Behaviour::edit_dormancy(const ClientRound& /*round*/, DormancyReport& /*report*/) const {}
+void Behaviour::edit_dormancy(const ClientRound& /*round*/, const DormancyQuestion& /*question*/,
+                              DormancyReport& /*report*/) const {}
 void Behaviour::edit_accuracies(const ClientRound& /*round*/,
                                 std::span<double> /*accuracies*/) const {}
+
+std::vector<int> ascending_ranks(std::span<const double> values) {
+  std::vector<int> order(values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return values[static_cast<std::size_t>(a)] < values[static_cast<std::size_t>(b)];
+  });
+  std::vector<int> ranks(values.size());
+  for (std::size_t place = 0; place < order.size(); ++place) {
+    ranks[static_cast<std::size_t>(order[place])] = static_cast<int>(place);
+  }
+  return ranks;
+}
+
+DormancyReport report_of(std::span<const double> activity, int votes) {
+  DormancyReport report;
+  report.ranks = ascending_ranks(activity);
+  for (const int rank : report.ranks) report.votes.push_back(rank < votes ? 1 : 0);
+  return report;
+}
 
 std::vector<Client> make_population(std::span<const std::vector<int>> partition,
                                     std::span<const std::uint8_t> labels) {

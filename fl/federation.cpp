@@ -14,6 +14,14 @@ namespace redoubt {
 
 using kernels::Sample;
 
+namespace {
+
+/// Names of tensors in checkpoints; the rule's own follow the first.
+const std::string kRuleState = "rule.";
+const std::string kLastStep = "last_step";
+
+}  // namespace
+
 /// Σ weight · update over the waves so far, in double, so that a round's result does not depend on
 /// how it was cut into waves.
 struct Federation::WaveSum {
@@ -30,11 +38,52 @@ Federation::Federation(Executor& executor, std::vector<Client> clients,
       settings_(settings),
       seed_(seed) {
   const int participants = settings_.clients_per_round.value_or(static_cast<int>(clients_.size()));
-  if (!rule_->streams() && settings_.wave.value_or(participants) < participants) {
-    throw InputError("federation.wave is " + std::to_string(*settings_.wave) +
-                     "; the aggregation rule needs all " + std::to_string(participants) +
-                     " updates of a round at once");
+  if (needs_whole_round() && settings_.wave.value_or(participants) < participants) {
+    throw InputError(
+        "federation.wave is " + std::to_string(*settings_.wave) + "; the " +
+        (rule_->streams() ? "attackers who act together need" : "aggregation rule needs") +
+        " all " + std::to_string(participants) + " updates of a round at once");
   }
+}
+
+bool Federation::needs_whole_round() const {
+  return !rule_->streams() ||
+         std::any_of(clients_.begin(), clients_.end(),
+                     [](const Client& client) { return client.coalition != nullptr; });
+}
+
+bool Federation::needs_last_step() const {
+  return std::any_of(clients_.begin(), clients_.end(), [](const Client& client) {
+    return std::any_of(client.behaviours.begin(), client.behaviours.end(),
+                       [](const auto& behaviour) { return behaviour->needs_last_step(); });
+  });
+}
+
+std::vector<NamedTensor> Federation::state() const {
+  std::vector<NamedTensor> tensors = rule_->state();
+  for (NamedTensor& tensor : tensors) tensor.name = kRuleState + tensor.name;
+  if (last_step_.count() > 0) {
+    tensors.push_back(
+        {.name = kLastStep, .shape = {last_step_.count()}, .values = last_step_.download()});
+  }
+  return tensors;
+}
+
+void Federation::restore(const std::vector<NamedTensor>& state) {
+  std::vector<NamedTensor> of_rule;
+  last_step_ = {};
+  for (const NamedTensor& tensor : state) {
+    if (tensor.name.starts_with(kRuleState)) {
+      of_rule.push_back(tensor);
+      of_rule.back().name.erase(0, kRuleState.size());
+    } else if (tensor.name == kLastStep) {
+      if (std::ssize(tensor.values) != executor_.network().layout().row_size()) {
+        throw InputError("the last step has another size than the model");
+      }
+      last_step_ = {executor_.device(), std::span<const float>(tensor.values)};
+    }
+  }
+  rule_->restore(of_rule);
 }
 
 std::vector<int> Federation::sample_clients(int round) const {
@@ -80,7 +129,7 @@ std::vector<Sample> Federation::training_samples(const Client& client, const Cli
 
 int Federation::wave_rows(int participants) const {
   if (settings_.wave) return std::min(*settings_.wave, participants);
-  if (!rule_->streams()) return participants;
+  if (needs_whole_round()) return participants;
   // On a CPU results do not depend on waves, and its memory is shared with others. On a GPU the
   // waves may not depend on what else it holds. Never fewer rows than threads, nor more than a grid
   // has replicas.
@@ -115,9 +164,16 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
   }
 
   // global ← global + η · Σ weight · update / Σ weight
+  std::optional<std::vector<float>> before;
+  if (needs_last_step()) before = model.row.download();
   if (sum.weight > 0) {
     kernels::add_mean(executor_.context(), model.row.count(), settings_.server_lr, sum.weight,
                       sum.weighted.data(), model.row.data());
+  }
+  if (before) {
+    std::vector<float> step = model.row.download();
+    for (std::size_t i = 0; i < step.size(); ++i) step[i] -= (*before)[i];
+    last_step_ = {executor_.device(), std::span<const float>(step)};
   }
   return report;
 }
@@ -130,7 +186,7 @@ void Federation::run_wave(GlobalModel& model, std::span<const int> wave, const R
     throw InputError("training " + std::to_string(wave.size()) + " clients side by side on " +
                      to_string(executor_.device()) + " needs more memory than there is (" +
                      error.what() + ")" +
-                     (wave.size() > 1 && rule_->streams()
+                     (wave.size() > 1 && !needs_whole_round()
                           ? "; set federation.wave to less than " + std::to_string(wave.size())
                           : "; a smaller model, batch or number of clients a round needs less"));
   }
@@ -149,7 +205,8 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
   int state_rows = 0;
   for (int r = 0; r < rows; ++r) {
     const auto i = static_cast<std::size_t>(r);
-    tasks[i] = training_task(clients_[static_cast<std::size_t>(wave[i])], plan, r, samples[i]);
+    const Client& client = clients_[static_cast<std::size_t>(wave[i])];
+    tasks[i] = training_task(model, client, plan, r, samples[i]);
     state_rows = std::max(state_rows, tasks[i].optimizer.state_rows());
     report.images += std::ssize(samples[i]);
   }
@@ -162,9 +219,11 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
   for (int r = 0; r < rows; ++r) {
     context.copy_on_device(fleet_->values()[r], model.row.data(), model.row.bytes());
   }
-  for (const auto& totals : executor_.train(*fleet_, tasks, {model.mask.data(), 0})) {
-    report.training += totals;
-  }
+  const Buffer<float> own_masks = masks_of(model, wave, plan);
+  const kernels::Replicas<const float> masks =
+      own_masks.count() > 0 ? own_masks.replicas(model.mask.count())
+                            : kernels::Replicas<const float>(model.mask.data(), 0);
+  for (const auto& totals : executor_.train(*fleet_, tasks, masks)) report.training += totals;
 
   // update = client model - global model; a malicious client edits its own.
   kernels::subtract_row(context, shape, model.row.data(), fleet_->values());
@@ -174,9 +233,81 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
     const ClientRound place = client_round(client, plan.round, plan.participants);
     client.act(plan.round, [&](const Behaviour& b) { b.edit_update(place, update); });
   }
+  conspire(wave, plan, shape);
 }
 
-TrainingTask Federation::training_task(const Client& client, const RoundPlan& plan, int row,
+/// Attackers who act together edit their updates.
+void Federation::conspire(std::span<const int> wave, const RoundPlan& plan,
+                          const kernels::MatrixShape& shape) {
+  std::vector<int> attackers;
+  const Coalition* coalition = nullptr;
+  for (int r = 0; r < shape.rows; ++r) {
+    const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];
+    if (!client.coalition || !client.is_malicious_in(plan.round) ||
+        !client.coalition_window.contains(plan.round)) {
+      continue;
+    }
+    attackers.push_back(r);
+    coalition = client.coalition.get();
+  }
+  if (coalition == nullptr) return;
+  coalition->edit_updates(executor_.context(),
+                          {.shape = shape, .matrix = fleet_->values(), .attackers = attackers});
+}
+
+/// [wave][mask row] if a client of the wave trains with other channels than the global model has,
+/// else empty.
+Buffer<float> Federation::masks_of(const GlobalModel& model, std::span<const int> wave,
+                                   const RoundPlan& plan) {
+  const std::vector<float> global = model.mask.download();
+  std::vector<float> masks;
+  bool all_alike = true;
+  for (const int id : wave) {
+    const Client& client = clients_[static_cast<std::size_t>(id)];
+    std::vector<float> mask = global;
+    const ActivityQuestion question = {
+        .layout = executor_.network().layout(),
+        .own_samples = client.samples,
+        .activity = [&](std::span<const Sample> samples) { return activity_on(model, samples); }};
+    const ClientRound place = client_round(client, plan.round, plan.participants);
+    client.act(plan.round, [&](const Behaviour& b) { b.edit_mask(place, question, mask); });
+    all_alike = all_alike && mask == global;
+    masks.insert(masks.end(), mask.begin(), mask.end());
+  }
+  if (all_alike) return {};
+  return {executor_.device(), std::span<const float>(masks)};
+}
+
+/// The evasion of a client's objective.
+Evasion Federation::evasion_of(const GlobalModel& model, const Client& client,
+                               const RoundPlan& plan) const {
+  Objective objective;
+  const ClientRound place = client_round(client, plan.round, plan.participants);
+  client.act(plan.round, [&](const Behaviour& b) { b.edit_objective(place, objective); });
+  Evasion evasion;
+  // There is no last step before the first round.
+  const bool cosine = objective.metric == Evasion::Metric::cosine_distance;
+  if (objective.metric != Evasion::Metric::none && !(cosine && last_step_.count() == 0)) {
+    evasion.metric = objective.metric;
+    evasion.rho = objective.rho;
+    evasion.anchor = model.row.data();
+    if (cosine) evasion.direction = last_step_.data();
+  }
+  if (objective.clip_delta > 0) {
+    const ParameterLayout& layout = executor_.network().layout();
+    const ChannelSpan& channels = layout.conv_channels(objective.clip_layer);
+    const ParameterSpan& weight = *layout.find(channels.name + ".weight");
+    evasion.clip_delta = objective.clip_delta;
+    evasion.clip_offset = weight.offset;
+    evasion.clip_mask_offset = channels.offset;
+    evasion.clip_channels = channels.channels;
+    evasion.clip_per_channel = weight.size / channels.channels;
+  }
+  return evasion;
+}
+
+TrainingTask Federation::training_task(const GlobalModel& model, const Client& client,
+                                       const RoundPlan& plan, int row,
                                        std::vector<Sample>& samples) const {
   const ClientRound place = client_round(client, plan.round, plan.participants);
   LocalTraining training = settings_.local;
@@ -189,6 +320,7 @@ TrainingTask Federation::training_task(const Client& client, const RoundPlan& pl
           .batch = training.batch,
           .optimizer = training.optimizer,
           .penalty = last_conv_penalty(training.last_conv_l2),
+          .evasion = evasion_of(model, client, plan),
           .key = {.seed = seed_,
                   .purpose = Purpose::dropout,
                   .client = static_cast<std::uint32_t>(client.id),
@@ -275,19 +407,6 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
   for (const double weight : aggregate.row_weights) sum.weight += weight;
 }
 
-std::vector<int> ascending_ranks(std::span<const double> values) {
-  std::vector<int> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return values[static_cast<std::size_t>(a)] < values[static_cast<std::size_t>(b)];
-  });
-  std::vector<int> ranks(values.size());
-  for (std::size_t place = 0; place < order.size(); ++place) {
-    ranks[static_cast<std::size_t>(order[place])] = static_cast<int>(place);
-  }
-  return ranks;
-}
-
 std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
                                                      const ChannelSpan& layer, double vote_rate,
                                                      int round) {
@@ -312,16 +431,28 @@ std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
     for (std::size_t c = 0; c < activity.size(); ++c) {
       if (layer_mask[c] == 0) activity[c] = std::numeric_limits<double>::infinity();
     }
-    DormancyReport report;
-    report.ranks = ascending_ranks(activity);
-    for (const int rank : report.ranks) report.votes.push_back(rank < vote_count ? 1 : 0);
+    DormancyReport report = report_of(activity, vote_count);
+    const DormancyQuestion question = {
+        .own_samples = client.samples,
+        .heard = layer_mask,
+        .votes = vote_count,
+        .activity = [&](std::span<const Sample> samples) {
+          const std::vector<double> all = activity_on(model, samples);
+          return std::vector<double>(all.begin() + layer.offset,
+                                     all.begin() + layer.offset + layer.channels);
+        }};
     const ClientRound place = client_round(client, round, static_cast<int>(clients_.size()));
-    client.act(round, [&](const Behaviour& b) { b.edit_dormancy(place, report); });
+    client.act(round, [&](const Behaviour& b) { b.edit_dormancy(place, question, report); });
     check(std::ssize(report.ranks) == layer.channels && std::ssize(report.votes) == layer.channels,
           "a dormancy report has a rank and a vote for each channel");
     reports.push_back(std::move(report));
   }
   return reports;
+}
+
+std::vector<double> Federation::activity_on(const GlobalModel& model,
+                                            std::span<const Sample> samples) {
+  return executor_.record_activations(model.row.data(), model.mask.data(), {&samples, 1}).front();
 }
 
 std::vector<double> Federation::ask_accuracies(const ModelVariants& variants, int round) {

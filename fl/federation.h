@@ -35,11 +35,16 @@ class Federation {
   const std::vector<Client>& clients() const { return clients_; }
   Executor& executor() { return executor_; }
   const FederationSettings& settings() const { return settings_; }
-  AggregationRule& rule() { return *rule_; }
 
   /// One round of federated learning (McMahan et al. 2017, algorithm 1, generalised by a server
   /// learning rate and the rule) at local learning rate `learning_rate`. Rounds count from 1.
   RoundReport run_round(GlobalModel& model, int round, float learning_rate);
+
+  /// What the federation remembers from round to round beside the model: the rule's memory and,
+  /// where an attacker asks for it, the last global step. For checkpoints.
+  std::vector<NamedTensor> state() const;
+  /// Throws InputError if it does not fit.
+  void restore(const std::vector<NamedTensor>& state);
 
   /// The clients of a round, ascending: all, or as many as the settings say, drawn from (seed,
   /// round).
@@ -66,8 +71,18 @@ class Federation {
   std::vector<kernels::Sample> training_samples(const Client& client, const ClientRound& round,
                                                 int epochs) const;
   /// Client's task in fleet row `row`; fills `samples`, which the task then looks at.
-  TrainingTask training_task(const Client& client, const RoundPlan& plan, int row,
-                             std::vector<kernels::Sample>& samples) const;
+  TrainingTask training_task(const GlobalModel& model, const Client& client, const RoundPlan& plan,
+                             int row, std::vector<kernels::Sample>& samples) const;
+  Evasion evasion_of(const GlobalModel& model, const Client& client, const RoundPlan& plan) const;
+  Buffer<float> masks_of(const GlobalModel& model, std::span<const int> wave,
+                         const RoundPlan& plan);
+  std::vector<double> activity_on(const GlobalModel& model,
+                                  std::span<const kernels::Sample> samples);
+  void conspire(std::span<const int> wave, const RoundPlan& plan,
+                const kernels::MatrixShape& shape);
+  /// Whether a round must be one wave.
+  bool needs_whole_round() const;
+  bool needs_last_step() const;
   L2Penalty last_conv_penalty(float lambda) const;
   /// Trains the clients of one wave and adds their aggregate to `sum`. Throws InputError if they do
   /// not fit into memory.
@@ -86,10 +101,7 @@ class Federation {
   FederationSettings settings_;
   std::uint64_t seed_;
   std::optional<Fleet> fleet_;
+  Buffer<float> last_step_;  ///< [row] how the last round moved the model; empty if nobody asks
 };
-
-/// Ranks values ascending: result[i] is the place of values[i], 0 for the least. Equals keep their
-/// order.
-std::vector<int> ascending_ranks(std::span<const double> values);
 
 }  // namespace redoubt

@@ -1,7 +1,9 @@
 #include "kernels/columns.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -103,6 +105,42 @@ void mean_near_median_columns(Context& context, const MatrixShape& shape, int ke
       double sum = 0;
       for (int r = first; r < first + keep; ++r) sum += static_cast<double>(value(r));
       reduced[i] = static_cast<float>(sum / keep);
+    }
+  });
+}
+
+void shifted_mean_columns(Context& context, const MatrixShape& shape,
+                          std::span<const double> weights, double shift,
+                          Replicas<const float> matrix, float* output) {
+  check(std::ssize(weights) == shape.rows, "one weight a row");
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) {
+      return cuda::shifted_mean_columns(context, shape, weights, shift, matrix, output);
+    }
+  }
+  const double all = std::accumulate(weights.begin(), weights.end(), 0.0);
+  constexpr std::int64_t kColumns = 1024;
+  const auto tasks = static_cast<int>((shape.columns + kColumns - 1) / kColumns);
+  parallel_for(tasks, context.threads(), [&](int task, int /*worker*/) {
+    const std::int64_t first = task * kColumns;
+    const std::int64_t count = std::min(kColumns, shape.columns - first);
+    double mean[kColumns] = {};
+    double squares[kColumns] = {};
+    for (int r = 0; r < shape.rows; ++r) {
+      const double share = weights[static_cast<std::size_t>(r)] / all;
+      const float* row = matrix[r] + first;
+      for (std::int64_t i = 0; i < count; ++i) mean[i] += share * static_cast<double>(row[i]);
+    }
+    for (int r = 0; r < shape.rows; ++r) {
+      const double share = weights[static_cast<std::size_t>(r)] / all;
+      const float* row = matrix[r] + first;
+      for (std::int64_t i = 0; i < count; ++i) {
+        const double distance = static_cast<double>(row[i]) - mean[i];
+        squares[i] += share * distance * distance;
+      }
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      output[first + i] = static_cast<float>(mean[i] + shift * std::sqrt(squares[i]));
     }
   });
 }

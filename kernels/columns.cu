@@ -2,6 +2,9 @@
 // in shared memory [rows][threads], so that neighbours touch neighbouring banks.
 #include "kernels/columns.h"
 
+#include <numeric>
+#include <vector>
+
 #include "kernels/cuda_parts.h"
 #include "kernels/sorting_network.h"
 
@@ -68,7 +71,37 @@ void reduce_columns(Context& context, const MatrixShape& shape, const Reduction&
   }
 }
 
+/// A thread walks down one column twice; the second time it comes from the cache. 4 to 8 bytes an
+/// element. shares [rows], in device memory, sum to 1.
+__global__ void shift_means(int rows, std::int64_t columns, const double* shares, double shift,
+                            Replicas<const float> matrix, float* output) {
+  const std::int64_t column = global_thread();
+  if (column >= columns) return;
+  double mean = 0;
+  for (int r = 0; r < rows; ++r) mean += shares[r] * static_cast<double>(matrix[r][column]);
+  double squares = 0;
+  for (int r = 0; r < rows; ++r) {
+    const double distance = static_cast<double>(matrix[r][column]) - mean;
+    squares += shares[r] * distance * distance;
+  }
+  output[column] = static_cast<float>(mean + shift * sqrt(squares));
+}
+
 }  // namespace
+
+void shifted_mean_columns(Context& context, const MatrixShape& shape,
+                          std::span<const double> weights, double shift,
+                          Replicas<const float> matrix, float* output) {
+  std::vector<double> shares(weights.begin(), weights.end());
+  const double all = std::accumulate(shares.begin(), shares.end(), 0.0);
+  for (double& share : shares) share /= all;
+  auto* on_device = context.scratch_of<double>(shares.size());
+  context.copy_to_device(on_device, shares.data(), shares.size() * sizeof(double));
+  launch(context, "shifted_mean_columns",
+         {.grid = {grid_extent(divide_up(shape.columns, kBlock), kMostBlocks)}, .block = {kBlock}},
+         shift_means, shape.rows, shape.columns, static_cast<const double*>(on_device), shift,
+         matrix, output);
+}
 
 void trimmed_mean_columns(Context& context, const MatrixShape& shape, int trim,
                           Replicas<const float> matrix, float* output) {

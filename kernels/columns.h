@@ -19,9 +19,17 @@ void trimmed_mean_columns(Context& context, const MatrixShape& shape, int trim,
 void mean_near_median_columns(Context& context, const MatrixShape& shape, int keep,
                               Replicas<const float> matrix, float* output);
 
+/// output[j] = μ_j + shift · σ_j of the rows that weights[r] > 0 counts, the mean and the
+/// population's deviation of column j by those weights, in double (Baruch et al. 2019, algorithm
+/// 3).
+void shifted_mean_columns(Context& context, const MatrixShape& shape,
+                          std::span<const double> weights, double shift,
+                          Replicas<const float> matrix, float* output);
+
 /// The CUDA side: the same contracts, reached through the functions above.
 namespace cuda {
 decltype(kernels::trimmed_mean_columns) trimmed_mean_columns;
+decltype(kernels::shifted_mean_columns) shifted_mean_columns;
 decltype(kernels::mean_near_median_columns) mean_near_median_columns;
 }  // namespace cuda
 

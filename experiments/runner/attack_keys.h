@@ -121,6 +121,95 @@ template <>
 void read(const YamlValue& value, AttackerChoice& to, const Limits& limits);
 
 template <>
+struct Description<AttackerTraining> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("epochs", s.epochs, "null: as everybody", at_least(1));
+    v.field("batch", s.batch, "null: as everybody; at most that", between(1, 65536));
+    v.field("lr", s.learning_rate, "null: as everybody", above(0));
+  }
+};
+
+template <>
+struct EnumNames<EvasionSettings::Metric> {
+  using Metric = EvasionSettings::Metric;
+  static constexpr Names<Metric, 2> names = {{{"l2", Metric::l2}, {"cosine", Metric::cosine}}};
+};
+template <>
+struct Description<EvasionSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("metric", s.metric, "what is kept small beside the loss");
+    v.field("rho", s.rho, "its share of the objective", between(0, 1));
+  }
+};
+
+template <>
+struct Description<PruningAwareSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("layer", s.layer, "a conv layer, or last");
+    v.field("rate", s.rate, "share of its channels expected to be pruned", between(0, 1));
+  }
+};
+
+template <>
+struct Description<SelfClipSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("layer", s.layer, "a conv layer, or last");
+    v.field("delta", s.delta, "own weights are clamped to so many deviations", above(0));
+  }
+};
+
+template <>
+struct Description<LabelFlipSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field_or("victim", s.victim, "all", "the class whose label is changed; all: every one",
+               at_least(0));
+    v.field("target", s.target, "into this", at_least(0));
+  }
+};
+template <>
+struct Description<SignFlipSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("factor", s.factor, "the update is sent times minus this", above(0));
+  }
+};
+template <>
+struct Description<NoiseSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("deviation", s.deviation, "of the Gaussian noise sent", above(0));
+  }
+};
+template <>
+struct Description<LittleIsEnoughSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("shift", s.shift, "z, in deviations; null: the largest that hides");
+    v.field("omniscient", s.omniscient, "whether honest updates are known");
+  }
+};
+template <>
+struct Description<InnerProductSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("epsilon", s.epsilon, "the mean is sent times minus this", above(0));
+    v.field("omniscient", s.omniscient, "whether honest updates are known");
+  }
+};
+template <>
+struct AlternativeNames<UntargetedSettings> {
+  static constexpr const char* what = "an untargeted attack";
+  static std::vector<std::string> names() {
+    return {"label-flip", "sign-flip", "noise", "little-is-enough", "inner-product"};
+  }
+};
+
+template <>
 struct Description<AttackSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
@@ -131,6 +220,14 @@ struct Description<AttackSettings> {
     PoisonKey poison = {s.poison_copies};
     v.field("poison", poison, "how the attacker's data is poisoned");
     v.field("scale", s.replacement, "model replacement: times the update");
+    v.field("local", s.local, "the attackers' own training");
+    v.field("evade", s.evade, "an objective beside the loss; null: none");
+    v.field("project", s.project, "the longest update sent; null: any", above(0));
+    v.field("protect_channels", s.protect_channels, "whether they lie to the pruning defense");
+    v.field("pruning_aware", s.pruning_aware, "training under the expected masks; null: not");
+    v.field("self_clip", s.self_clip, "clamping their own weights; null: not");
+    v.field("untargeted", s.untargeted, "plain poisoning instead of a backdoor; null: none");
+    v.field("redraw", s.redraw, "whether other clients are malicious in each round");
     v.field("from_round", s.from_round, "first round of the attack", at_least(1));
     v.field("to_round", s.to_round, "last round; null: to the end, fine-tuning included",
             at_least(1));

@@ -73,14 +73,18 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
       experiment.device));
   if (!experiment.attack) return;
   const AttackSettings& attack = *experiment.attack;
-  const Backdoor& backdoor = *data.backdoor;
+  const std::string who =
+      attack.redraw ? fmt::format("{} clients, others in each round,", data.attackers.size())
+                    : fmt::format("client{} {}", data.attackers.size() == 1 ? "" : "s",
+                                  joined(data.attackers));
+  if (attack.untargeted) {
+    console.message(fmt::format("attack: {} by {}", who, untargeted_name(*attack.untargeted)));
+    return;
+  }
   console.message(fmt::format(
-      "attack: client{} {} want{} {} with a trigger of kind {} called class {}; measured on {} "
-      "images",
-      data.attackers.size() == 1 ? "" : "s", joined(data.attackers),
-      data.attackers.size() == 1 ? "s" : "",
-      attack.victim ? fmt::format("class {}", *attack.victim) : "every class",
-      trigger_name(attack.trigger), attack.target, grouped(std::ssize(backdoor.evaluation))));
+      "attack: {} for {} with a trigger of kind {} to be called class {}; measured on {} images",
+      who, attack.victim ? fmt::format("class {}", *attack.victim) : "every class",
+      trigger_name(attack.trigger), attack.target, grouped(std::ssize(data.backdoor->evaluation))));
 }
 
 Json summary_of(const Experiment& experiment, const RunFolder& folder, double seconds) {
@@ -186,6 +190,12 @@ int list_command() {
   row("distributed", "blocks, each stamped by another attacker; evaluation stamps all");
   row("semantic", "a natural feature: images of a colour or by index, no pixel changes");
   row("targeted", "some images of the victim class, recognised at test time");
+  section("untargeted attacks (attack.untargeted)");
+  row("label-flip", "wrong labels");
+  row("sign-flip", "the update times a negative number");
+  row("noise", "Gaussian noise instead of an update");
+  row("little-is-enough", "together: the mean less as many deviations as still hide");
+  row("inner-product", "together: the mean times a negative number");
   section("aggregation rules (defense.rule)");
   for (const RuleEntry& entry : rule_table()) row(entry.name, entry.description);
   section("stages (defense.after_training)");

@@ -22,6 +22,7 @@ namespace {
 /// Clients who stamp their own images hold some of the victim class; else nothing is required.
 HoldsLabel required_labels(const ExperimentData& data) {
   if (!data.backdoor || data.backdoor->stamps.empty() || !data.backdoor->goal.victim) return {};
+  if (data.attackers_change) return {};
   return {.clients = data.attackers, .label = *data.backdoor->goal.victim};
 }
 
@@ -35,11 +36,15 @@ std::vector<int> difference(const std::vector<int>& from, const std::vector<int>
 
 std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data) {
   std::vector<Client> clients = make_population(data.partition, data.dataset.train.labels);
-  if (data.backdoor) corrupt(clients, data.attackers, *experiment.attack, *data.backdoor);
+  if (experiment.attack) {
+    corrupt(clients, *experiment.attack,
+            {.seed = experiment.seed, .classes = data.dataset.classes, .backdoor = data.backdoor});
+  }
   return clients;
 }
 
-TestImages make_test_images(const ExperimentData& data, const ImageStore& images) {
+TestImages make_test_images(const Experiment& experiment, const ExperimentData& data,
+                            const ImageStore& images) {
   TestImages test;
   const auto labelled = [](int image, std::uint8_t label) {
     return Sample{.image = image, .label = static_cast<std::int16_t>(label)};
@@ -52,6 +57,15 @@ TestImages make_test_images(const ExperimentData& data, const ImageStore& images
         labelled(images.test_image(i), data.dataset.test.labels[static_cast<std::size_t>(i)]));
   }
   if (data.backdoor) test.stamped = data.backdoor->evaluation;
+  if (experiment.attack && experiment.attack->untargeted) {
+    // A flip of one label into another is measured on clean images of the one.
+    const auto* flip = std::get_if<LabelFlipSettings>(&*experiment.attack->untargeted);
+    if (flip != nullptr && flip->victim) {
+      test.stamped =
+          stamped_test_samples(data.dataset.test.labels, images.test_image(0),
+                               {.trigger = -1, .victim = flip->victim, .target = flip->target});
+    }
+  }
   return test;
 }
 
@@ -62,9 +76,6 @@ std::vector<std::unique_ptr<Stage>> make_stages(const Experiment& experiment) {
   }
   return stages;
 }
-
-/// Before the names of the aggregation rule's tensors in a checkpoint.
-const std::string kRuleState = "rule.";
 
 constexpr const char* kCheckpointFormat = "redoubt-checkpoint-1";
 
@@ -112,7 +123,11 @@ ExperimentData load_data(const Experiment& experiment) {
   const int clients = experiment.federation.clients;
   if (experiment.attack) {
     data.attackers = choose_attackers(*experiment.attack, clients, experiment.seed);
-    data.backdoor = plan_backdoor(*experiment.attack, data.dataset, data.triggers, experiment.seed);
+    data.attackers_change = experiment.attack->redraw;
+    if (!experiment.attack->untargeted) {
+      data.backdoor =
+          plan_backdoor(*experiment.attack, data.dataset, data.triggers, experiment.seed);
+    }
   }
   // What only the attackers hold, neither the server nor another client does.
   const std::vector<int> held = data.backdoor ? data.backdoor->images : std::vector<int>();
@@ -158,7 +173,7 @@ Simulation::Simulation(const Experiment& experiment, SimulationObserver& observe
       executor_(network_, images_.source(), device_,
                 experiment.threads.value_or(available_threads()), experiment.federation.local.batch,
                 experiment.arithmetic),
-      test_images_(make_test_images(data_, images_)),
+      test_images_(make_test_images(experiment, data_, images_)),
       federation_(executor_, make_clients(experiment, data_),
                   make_rule(experiment.defense.rule, {.executor = executor_,
                                                       .validation = test_images_.validation,
@@ -300,7 +315,7 @@ Record Simulation::round_record(int round, const RoundReport& report, const std:
   record.add("images", report.images);
   record.add("rejected_updates", std::int64_t{report.rejected});
   for (const auto& [name, value] : report.diagnostics) record.add(name, value);
-  add_what_the_researcher_knows(record, report, data_.attackers);
+  add_what_the_researcher_knows(record, report, attackers_of(round));
   return record;
 }
 
@@ -313,6 +328,12 @@ void Simulation::keep_best(int round) {
   best_row_ = model_.row.download();
 }
 
+std::vector<int> Simulation::attackers_of(int round) const {
+  if (!data_.attackers_change) return data_.attackers;
+  return choose_attackers(*experiment_.attack, experiment_.federation.clients, experiment_.seed,
+                          round);
+}
+
 TestResult Simulation::test() { return server_.test(model_.variant()).front(); }
 
 TensorFile Simulation::state() {
@@ -323,10 +344,7 @@ TensorFile Simulation::state() {
                    {"stage_rounds_done", std::to_string(stage_rounds_done_)}};
   file.tensors = {flat_tensor("row", model_.row.download()),
                   flat_tensor("mask", model_.mask.download())};
-  for (NamedTensor tensor : federation_.rule().state()) {
-    tensor.name = kRuleState + tensor.name;
-    file.tensors.push_back(std::move(tensor));
-  }
+  for (NamedTensor& tensor : federation_.state()) file.tensors.push_back(std::move(tensor));
   if (!best_row_.empty()) {
     file.tensors.push_back(flat_tensor("best_row", best_row_));
     file.metadata["best_round"] = std::to_string(best_round_);
@@ -345,13 +363,11 @@ void Simulation::restore(const TensorFile& state, const std::string& origin) {
   stages_done_ = whole_number(state, "stages_done", 0, static_cast<int>(stages_.size()), origin);
   stage_rounds_done_ = whole_number(state, "stage_rounds_done", 0, rounds, origin);
   server_.resume_at(whole_number(state, "next_round", 1, rounds + 1, origin));
-  std::vector<NamedTensor> rule_state;
-  for (NamedTensor tensor : state.tensors) {
-    if (!tensor.name.starts_with(kRuleState)) continue;
-    tensor.name.erase(0, kRuleState.size());
-    rule_state.push_back(std::move(tensor));
+  try {
+    federation_.restore(state.tensors);
+  } catch (const InputError& error) {
+    throw InputError(origin + ": " + error.what());
   }
-  federation_.rule().restore(rule_state);
   if (state.find("best_row") == nullptr) return;
   best_round_ = whole_number(state, "best_round", 1, rounds, origin);
   // What the best row scored is found again by scoring it, to the same bits.

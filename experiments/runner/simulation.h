@@ -16,7 +16,7 @@
 #include "engine/network.h"
 #include "engine/safetensors.h"
 #include "experiments/runner/spec.h"
-#include "fl/attack/backdoor.h"
+#include "fl/attack/attack.h"
 #include "fl/federation.h"
 #include "fl/image_store.h"
 #include "fl/record.h"
@@ -43,7 +43,8 @@ struct ExperimentData {
   Normalization normalization;
   std::vector<std::vector<int>> partition;  ///< [clients] indices of training images
   std::vector<int> validation;              ///< indices of training images
-  std::vector<int> attackers;               ///< ids of the malicious clients
+  std::vector<int> attackers;  ///< ids of the malicious clients, of round 1 if they change
+  bool attackers_change = false;
   TriggerTable triggers;
   std::optional<Backdoor> backdoor;
 };
@@ -92,6 +93,7 @@ class Simulation {
   bool after_round(int round, const RoundReport& report, const std::string& stage);
   Record round_record(int round, const RoundReport& report, const std::string& stage);
   void keep_best(int round);
+  std::vector<int> attackers_of(int round) const;
   TensorFile state();
   float learning_rate(int round) const;
 

@@ -124,6 +124,10 @@ std::vector<std::string> AlternativeNames<StageSettings>::names() {
   return names_of(stage_table());
 }
 
+std::string untargeted_name(const UntargetedSettings& attack) {
+  return AlternativeNames<UntargetedSettings>::names()[attack.index()];
+}
+
 std::string trigger_name(const TriggerSettings& trigger) {
   return AlternativeNames<TriggerSettings>::names()[trigger.index()];
 }

@@ -5,8 +5,9 @@
 #include "defense/rule.h"
 #include "defense/stage.h"
 #include "engine/network.h"
+#include "experiments/runner/attack_keys.h"
 #include "experiments/runner/simulation.h"
-#include "fl/attack/backdoor.h"
+#include "fl/attack/attack.h"
 #include "kernels/check.h"
 #include "kernels/device.h"
 
@@ -51,21 +52,40 @@ void check_trigger(const TriggerSettings& trigger, const Shape& shape) {
   }
 }
 
-void check_attack(const Experiment& experiment, const DatasetEntry& dataset) {
-  const AttackSettings& attack = *experiment.attack;
-  check_class("attack.target", attack.target, dataset.classes);
-  if (attack.victim) {
-    check_class("attack.victim", *attack.victim, dataset.classes);
-    if (*attack.victim == attack.target) {
-      throw InputError(fmt::format("attack.victim and attack.target are both {}", attack.target));
-    }
+void check_goal(const std::string& keys, const std::optional<int>& victim, int target,
+                int classes) {
+  check_class(keys + "target", target, classes);
+  if (!victim) return;
+  check_class(keys + "victim", *victim, classes);
+  if (*victim == target) {
+    throw InputError(fmt::format("{0}victim and {0}target are both {1}", keys, target));
   }
+}
+
+void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
+                  const ParameterLayout& layout) {
+  const AttackSettings& attack = *experiment.attack;
+  check_attack_settings(attack, default_attack(experiment.data.dataset.name));
+  if (!attack.untargeted) {
+    check_goal("attack.", attack.victim, attack.target, dataset.classes);
+    check_trigger(attack.trigger, dataset.shape);
+  } else if (const auto* flip = std::get_if<LabelFlipSettings>(&*attack.untargeted)) {
+    check_goal("attack.untargeted.label-flip.", flip->victim, flip->target, dataset.classes);
+  }
+  const int batch = experiment.federation.local.batch;
+  if (attack.local.batch && *attack.local.batch > batch) {
+    throw InputError(
+        fmt::format("attack.local.batch is {}; it may be at most federation.local."
+                    "batch, {}",
+                    *attack.local.batch, batch));
+  }
+  if (attack.pruning_aware) layout.conv_channels(attack.pruning_aware->layer);
+  if (attack.self_clip) layout.conv_channels(attack.self_clip->layer);
   if (attack.to_round && *attack.to_round < attack.from_round) {
     throw InputError(fmt::format("attack.to_round is {}, before attack.from_round, {}",
                                  *attack.to_round, attack.from_round));
   }
   choose_attackers(attack, experiment.federation.clients, experiment.seed);
-  check_trigger(attack.trigger, dataset.shape);
 }
 
 void check_defense(const Experiment& experiment, const ParameterLayout& layout) {
@@ -125,7 +145,7 @@ void check_experiment(const Experiment& experiment) {
   }
   const Network network = make_network(experiment.model, dataset.shape, dataset.classes);
   if (experiment.federation.local.last_conv_l2 > 0) network.layout().conv_channels("last");
-  if (experiment.attack) check_attack(experiment, dataset);
+  if (experiment.attack) check_attack(experiment, dataset, network.layout());
   check_defense(experiment, network.layout());
 }
 

@@ -78,14 +78,6 @@ class ModelReplacement : public Behaviour {
   int attackers_;
 };
 
-/// The ids of the malicious clients among `clients`: as listed, or that many drawn from (seed,
-/// attacker_choice), ascending. Throws InputError for ids or numbers out of range.
-std::vector<int> choose_attackers(const AttackSettings& settings, int clients, std::uint64_t seed);
-
-/// Gives the attackers of a population their behaviours.
-void corrupt(std::vector<Client>& population, const std::vector<int>& attackers,
-             const AttackSettings& settings, const Backdoor& backdoor);
-
 /// Every test image of the victim class (or of every class but the target) stamped and labelled as
 /// the target. The share "classified correctly" is the attack success rate. `labels` are the test
 /// labels, `first_image` the source's index of test image 0.

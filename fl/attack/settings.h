@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -70,6 +71,67 @@ struct ModelReplacementSettings {
   bool operator==(const ModelReplacementSettings&) const = default;
 };
 
+/// Malicious clients' own training; what is absent is as for everybody.
+struct AttackerTraining {
+  std::optional<int> epochs;
+  std::optional<int> batch;  ///< at most everybody's
+  std::optional<float> learning_rate;
+  bool operator==(const AttackerTraining&) const = default;
+};
+
+/// The objective (1 - ρ) · loss + ρ · metric (Mi et al., the norm-evading attacker).
+struct EvasionSettings {
+  enum class Metric : std::uint8_t {
+    l2,      ///< the squared L2 distance of the model from the global one
+    cosine,  ///< 1 - the cosine of the update to the last global step, which is the mean update
+             ///< that an attacker knows; nothing in the first round
+  };
+  Metric metric = Metric::l2;
+  double rho = 0.5;
+  bool operator==(const EvasionSettings&) const = default;
+};
+
+/// Training under the masks that pruning is expected to end with.
+struct PruningAwareSettings {
+  std::string layer = "last";
+  double rate = 0.5;  ///< share of the layer's channels
+  bool operator==(const PruningAwareSettings&) const = default;
+};
+
+/// Clamping the own weights of a conv layer to μ ± Δσ after each step.
+struct SelfClipSettings {
+  std::string layer = "last";
+  double delta = 3;
+  bool operator==(const SelfClipSettings&) const = default;
+};
+
+/// Plain poisoning: fl/attack/untargeted.h.
+struct LabelFlipSettings {
+  std::optional<int> victim;  ///< absent: every label y becomes classes - 1 - y
+  int target = 1;
+  bool operator==(const LabelFlipSettings&) const = default;
+};
+struct SignFlipSettings {
+  double factor = 1;
+  bool operator==(const SignFlipSettings&) const = default;
+};
+struct NoiseSettings {
+  double deviation = 0.1;
+  bool operator==(const NoiseSettings&) const = default;
+};
+struct LittleIsEnoughSettings {
+  std::optional<double> shift;  ///< z; absent: the largest that hides
+  bool omniscient = false;      ///< whether the attackers know the honest clients' updates
+  bool operator==(const LittleIsEnoughSettings&) const = default;
+};
+struct InnerProductSettings {
+  double epsilon = 1;
+  bool omniscient = false;
+  bool operator==(const InnerProductSettings&) const = default;
+};
+using UntargetedSettings = std::variant<LabelFlipSettings, SignFlipSettings, NoiseSettings,
+                                        LittleIsEnoughSettings, InnerProductSettings>;
+
 /// A backdoor: images of the victim class that carry the trigger are to be called the target class.
 struct AttackSettings {
   /// How many clients are malicious (drawn from the seed: the first ones after a shuffle) or which.
@@ -81,6 +143,16 @@ struct AttackSettings {
   /// images of the victim class, stamped; or those with the feature; or the targeted ones.
   int poison_copies = 1;
   ModelReplacementSettings replacement;
+  AttackerTraining local;
+  std::optional<EvasionSettings> evade;
+  std::optional<double> project;  ///< longest update that is sent, as an L2 norm
+  bool protect_channels = false;  ///< lie to the pruning defense
+  std::optional<PruningAwareSettings> pruning_aware;
+  std::optional<SelfClipSettings> self_clip;
+  /// Instead of a backdoor: trigger, victim, target and poison then mean nothing.
+  std::optional<UntargetedSettings> untargeted;
+  /// Whether as many clients are drawn anew for each round; `clients` then is a number.
+  bool redraw = false;
   int from_round = 1;           ///< first round of the attack
   std::optional<int> to_round;  ///< last round; absent: until the end, fine-tuning included
   bool operator==(const AttackSettings&) const = default;

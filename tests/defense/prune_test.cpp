@@ -169,7 +169,8 @@ TEST(Prune, SaysWhatItCannotPrune) {
 class ProtectsChannel : public Behaviour {
  public:
   explicit ProtectsChannel(int channel) : Behaviour(RoundWindow()), channel_(channel) {}
-  void edit_dormancy(const ClientRound& /*round*/, DormancyReport& report) const override {
+  void edit_dormancy(const ClientRound& /*round*/, const DormancyQuestion& /*question*/,
+                     DormancyReport& report) const override {
     std::fill(report.ranks.begin(), report.ranks.end(), 0);
     report.ranks[static_cast<std::size_t>(channel_)] = 1000;
   }

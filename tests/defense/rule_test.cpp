@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <numeric>
+#include <ostream>
 
 #include "tests/defense/trained_world.h"
 #include "tests/support/expect_message.h"
@@ -201,6 +202,10 @@ struct RuleCase {
   /// test has it.
   std::function<Row(const Rows&, const std::vector<double>&)> reference;
 };
+
+void PrintTo(const RuleCase& rule, std::ostream* out) {
+  *out << rule_table()[rule.settings.index()].name;
+}
 
 constexpr int kClients = 11;
 constexpr std::int64_t kColumns = 96;

@@ -156,9 +156,7 @@ TEST_F(Rule, MayAnswerWithACombinedRow) {
 }
 
 TEST_F(Rule, ThatAnswersInTheWrongShapeIsABrokenContract) {
-  const auto too_few = [](const ClientUpdates&) {
-    return Aggregate{.row_weights = {1, 1}};
-  };
+  const auto too_few = [](const ClientUpdates&) { return Aggregate{.row_weights = {1, 1}}; };
   EXPECT_THROW(moved_by(false, too_few, small_settings()), std::logic_error);
   const auto short_row = [](const ClientUpdates&) {
     return Aggregate{.row_weights = {}, .combined = {Device(), 2}};

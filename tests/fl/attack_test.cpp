@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include "fl/attack/backdoor.h"
+#include "fl/attack/attack.h"
 #include "tests/fl/small_world.h"
 #include "tests/support/expect_message.h"
 
@@ -126,17 +126,18 @@ TEST(ModelReplacement, CountsTheParticipantsOfTheRoundNotThePopulation) {
   for (std::size_t i = 0; i < start.size(); ++i) ASSERT_FLOAT_EQ(result[i], start[i] + 2);
 }
 
-TEST(Corrupt, GivesTheAttackersAndNobodyElseBothBehavioursInTheirWindow) {
+TEST(Corrupt, GivesTheAttackersAndNobodyElseBehavioursInTheirWindow) {
   SmallWorld world;
   std::vector<Client> clients = world.clients({10, 10, 10});
   AttackSettings settings;
   settings.from_round = 3;
   settings.to_round = 5;
-  corrupt(clients, {1}, settings,
-          {.goal = {.trigger = 0, .victim = 9, .target = 1}, .stamps = {0}});
+  settings.clients = std::vector<int>{1};
+  corrupt(clients, settings,
+          {.backdoor = Backdoor{.goal = {.trigger = 0, .victim = 9, .target = 1}, .stamps = {0}}});
   EXPECT_TRUE(clients[0].behaviours.empty());
   EXPECT_TRUE(clients[2].behaviours.empty());
-  ASSERT_EQ(clients[1].behaviours.size(), 2U);
+  ASSERT_GE(clients[1].behaviours.size(), 2U);
   for (const auto& behaviour : clients[1].behaviours) {
     EXPECT_FALSE(behaviour->window().contains(2));
     EXPECT_TRUE(behaviour->window().contains(3));
@@ -155,9 +156,10 @@ TEST(Corrupt, ChangesARoundInsideTheWindowAndNoBitOutside) {
   settings.from_round = 2;
   settings.to_round = 2;
   settings.replacement.scale = 3;
-  corrupt(
-      attacked, {0}, settings,
-      {.goal = {.trigger = world.trigger, .victim = 9, .target = 1}, .stamps = {world.trigger}});
+  settings.clients = std::vector<int>{0};
+  corrupt(attacked, settings,
+          {.backdoor = Backdoor{.goal = {.trigger = world.trigger, .victim = 9, .target = 1},
+                                .stamps = {world.trigger}}});
   for (const int round : {1, 2, 3}) {
     const bool same = after_round(world, honest, small_settings(), round) ==
                       after_round(world, attacked, small_settings(), round);

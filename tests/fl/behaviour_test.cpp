@@ -31,7 +31,8 @@ class Watcher : public Behaviour {
     EXPECT_EQ(round.server_lr, 0.5F);
     seen.push_back({round.round, "update"});
   }
-  void edit_dormancy(const ClientRound& round, DormancyReport& /*report*/) const override {
+  void edit_dormancy(const ClientRound& round, const DormancyQuestion& /*question*/,
+                     DormancyReport& /*report*/) const override {
     seen.push_back({round.round, "dormancy"});
   }
   void edit_accuracies(const ClientRound& round, std::span<double> /*accuracies*/) const override {
@@ -147,7 +148,8 @@ TEST(ReportedAccuracies, AreTheMeanOverClientsOfTheirOwn) {
 class Nonsense : public Behaviour {
  public:
   Nonsense() : Behaviour(RoundWindow()) {}
-  void edit_dormancy(const ClientRound& /*round*/, DormancyReport& report) const override {
+  void edit_dormancy(const ClientRound& /*round*/, const DormancyQuestion& /*question*/,
+                     DormancyReport& report) const override {
     report.ranks.pop_back();
   }
   void edit_accuracies(const ClientRound& /*round*/, std::span<double> accuracies) const override {

@@ -1,0 +1,96 @@
+#include "fl/attack/untargeted.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/buffer.h"
+#include "kernels/columns.h"
+#include "kernels/random.h"
+
+namespace redoubt {
+
+void FlipLabels::edit_samples(const ClientRound& /*round*/,
+                              std::vector<kernels::Sample>& samples) const {
+  for (kernels::Sample& sample : samples) {
+    if (!settings_.victim) {
+      sample.label = static_cast<std::int16_t>(classes_ - 1 - sample.label);
+    } else if (sample.label == *settings_.victim) {
+      sample.label = static_cast<std::int16_t>(settings_.target);
+    }
+  }
+}
+
+void FlipSign::edit_update(const ClientRound& /*round*/, UpdateRow& update) const {
+  const auto factor = static_cast<float>(-factor_);
+  kernels::scale_rows(update.context, {.rows = 1, .columns = update.size}, {&factor, 1},
+                      {update.values, 0});
+}
+
+void SendNoise::edit_update(const ClientRound& round, UpdateRow& update) const {
+  RandomStream stream({.seed = seed_,
+                       .purpose = Purpose::update_noise,
+                       .client = static_cast<std::uint32_t>(round.client),
+                       .round = static_cast<std::uint32_t>(round.round)});
+  std::vector<float> noise(static_cast<std::size_t>(update.size));
+  for (float& value : noise) value = static_cast<float>(deviation_ * stream.normal());
+  update.context.copy_to_device(update.values, noise.data(), noise.size() * sizeof(float));
+}
+
+namespace {
+
+/// 1 for each row that counts: the honest clients' if they are known, else the attackers' own.
+std::vector<double> known_rows(const CoalitionUpdates& updates, bool omniscient) {
+  std::vector<double> weights(static_cast<std::size_t>(updates.shape.rows), omniscient ? 1.0 : 0.0);
+  for (const int row : updates.attackers) {
+    weights[static_cast<std::size_t>(row)] = omniscient ? 0 : 1;
+  }
+  return weights;
+}
+
+void send_all(Context& context, const CoalitionUpdates& updates, const Buffer<float>& row) {
+  for (const int attacker : updates.attackers) {
+    context.copy_on_device(updates.matrix[attacker], row.data(), row.bytes());
+  }
+}
+
+/// Φ⁻¹ by halving: z of Φ(z) = probability.
+double normal_quantile(double probability) {
+  double low = -10;
+  double high = 10;
+  while (high - low > 1e-12) {
+    const double z = (low + high) / 2;
+    (std::erfc(-z / std::sqrt(2.0)) / 2 < probability ? low : high) = z;
+  }
+  return low;
+}
+
+}  // namespace
+
+double largest_hidden_shift(int clients, int malicious) {
+  const int supporters = clients / 2 + 1 - malicious;
+  const int honest = clients - malicious;
+  if (honest <= 0) return 0;
+  const double share = static_cast<double>(honest - supporters) / honest;
+  return normal_quantile(std::clamp(share, 1e-6, 1 - 1e-6));
+}
+
+void LittleIsEnough::edit_updates(Context& context, const CoalitionUpdates& updates) const {
+  const double z = settings_.shift.value_or(
+      largest_hidden_shift(updates.shape.rows, static_cast<int>(updates.attackers.size())));
+  Buffer<float> row(context.device(), updates.shape.columns);
+  kernels::shifted_mean_columns(context, updates.shape, known_rows(updates, settings_.omniscient),
+                                -z, updates.matrix, row.data());
+  send_all(context, updates, row);
+}
+
+void ManipulateInnerProduct::edit_updates(Context& context, const CoalitionUpdates& updates) const {
+  std::vector<double> weights = known_rows(updates, settings_.omniscient);
+  double known = 0;
+  for (const double weight : weights) known += weight;
+  for (double& weight : weights) weight *= -settings_.epsilon / known;
+  Buffer<float> row(context.device(), updates.shape.columns);
+  kernels::weighted_sum_rows(context, updates.shape, weights, updates.matrix, row.data());
+  send_all(context, updates, row);
+}
+
+}  // namespace redoubt
