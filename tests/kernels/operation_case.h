@@ -58,6 +58,7 @@ void add_layer_cases(std::vector<OperationCase>& cases);
 void add_pool_cases(std::vector<OperationCase>& cases);
 void add_batch_cases(std::vector<OperationCase>& cases);
 void add_row_cases(std::vector<OperationCase>& cases);
+void add_evasion_cases(std::vector<OperationCase>& cases);
 void add_gradient_cases(std::vector<GradientCase>& cases);
 
 /// `count` values of float precision in [low, high), always the same for a seed.
