@@ -70,14 +70,20 @@ class PruningLevels {
   Buffer<float> masks_;
 };
 
-/// The pruned channels' own weights and biases become 0, so that the saved model is silent there in
-/// any program. ReLU of 0 is 0, which is what the mask gives.
+/// The pruned channels' own weights and biases become 0, and those of the batch norm after them, so
+/// that the saved model is silent there in any program. ReLU of 0 is 0, which is what the mask
+/// gives.
 void zero_pruned_parameters(Server& server, const ChannelSpan& layer,
                             const std::vector<int>& pruned) {
   std::vector<float> row = server.model().row.download();
-  for (const char* part : {".weight", ".bias"}) {
-    const ParameterSpan* span = server.layout().find(layer.name + part);
-    check(span != nullptr, "a conv layer has a weight and a bias");
+  std::vector<std::string> names = {layer.name + ".weight", layer.name + ".bias"};
+  if (!layer.norm.empty()) {
+    names.push_back(layer.norm + ".weight");
+    names.push_back(layer.norm + ".bias");
+  }
+  for (const std::string& name : names) {
+    const ParameterSpan* span = server.layout().find(name);
+    if (span == nullptr) continue;  // a conv layer without bias
     const std::int64_t size = span->size / layer.channels;
     for (const int channel : pruned) {
       std::fill_n(row.begin() + static_cast<std::ptrdiff_t>(span->offset + channel * size), size,

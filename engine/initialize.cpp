@@ -37,7 +37,7 @@ void initialize(const ParameterLayout& layout, Initialization initialization, st
     RandomStream stream({.seed = seed, .purpose = Purpose::initialization, .client = index++});
     for (std::int64_t i = 0; i < span.size; ++i) {
       row[static_cast<std::size_t>(span.offset + i)] =
-          static_cast<float>(draw(span, initialization, stream));
+          span.start.value_or(static_cast<float>(draw(span, initialization, stream)));
     }
   }
 }

@@ -25,8 +25,10 @@ struct Pass {
   kernels::Replicas<float> gradients = {};         ///< [R][row]; backward only
   kernels::Replicas<const float> masks = {};  ///< [R][mask row]; absent: every channel is heard
   kernels::Replicas<double> record = {};  ///< [R][mask row]; absent: activations are not recorded
-  const int* valid = nullptr;             ///< [R] real images of each batch; needed to record
-  const RandomKey* keys = nullptr;        ///< [R]; needed where dropout trains
+  /// [R] real images of each batch; needed to record, and where batch norm trains.
+  const int* valid = nullptr;
+  kernels::Replicas<float> statistics = {};  ///< [R][row] what batch norm moves; training only
+  const RandomKey* keys = nullptr;           ///< [R]; needed where dropout trains
 };
 
 /// What a layer gets to build itself from.
@@ -36,9 +38,18 @@ struct LayerBuilder {
   int place = 0;         ///< the layer's index in the network
   std::string producer;  ///< name of the conv or dense layer whose outputs come in
   bool producer_is_conv = false;
+  std::string norm = {};     ///< name of the batch norm between the producer and this layer
+  std::string name = {};     ///< given by the specification, else made by counting
   bool relu_before = false;  ///< a max pooling layer also does the ReLU before it
   int conv_layers = 0;       ///< so far, for names: conv1, conv2, ...
   int dense_layers = 0;      ///< so far, for names: fc1, fc2, ...
+  int norm_layers = 0;       ///< so far, for names: bn1, bn2, ...
+
+  /// The layer's own name, or "conv3" by its count.
+  std::string take_name(const char* kind, int& count) {
+    ++count;
+    return name.empty() ? kind + std::to_string(count) : name;
+  }
 };
 
 /// The values around a layer in the backward pass, each [R][shape][N].
@@ -77,6 +88,8 @@ class Layer {
   }
 
   bool has_parameters() const { return has_parameters_; }
+  /// Whether training needs Pass::valid and Pass::statistics.
+  virtual bool normalizes() const { return false; }
 
  protected:
   void set_has_parameters() { has_parameters_ = true; }

@@ -19,7 +19,13 @@ struct LayerBuilder;
 struct LayerSpec {
   std::string kind;
   std::map<std::string, double> arguments;
-  bool operator==(const LayerSpec&) const = default;
+  /// Of its tensors; empty: made by counting, "conv1".
+  std::string name = {};
+  /// Of a "residual" only: output = body(input) + shortcut(input). An empty shortcut is the input
+  /// itself.
+  std::vector<LayerSpec> body = {};
+  std::vector<LayerSpec> shortcut = {};
+  bool operator==(const LayerSpec& other) const;
 };
 
 /// An argument of a kind of layer.
@@ -45,7 +51,11 @@ struct LayerEntry {
                                  LayerBuilder& builder);
 };
 
-/// conv, relu, max_pool, average_pool, dropout, dense.
+/// The kind of layer whose body and shortcut are lists of layers; it is no row of the table.
+constexpr const char* kResidual = "residual";
+
+/// conv, batch_norm, relu, max_pool, average_pool, global_average_pool, dropout,
+/// dense.
 std::span<const LayerEntry> layer_table();
 
 /// The row for a kind. Throws InputError, suggesting the nearest name.
@@ -71,7 +81,7 @@ struct Preset {
   std::vector<LayerSpec> layers;
 };
 
-/// pfl-cifar, toy4, wu-mnist, wu-mnist-small, wu-fashion, wu-cifar.
+/// pfl-cifar, resnet18, resnet8, toy4, wu-mnist, wu-mnist-small, wu-fashion, wu-cifar.
 std::span<const Preset> preset_table();
 
 /// Throws InputError, suggesting the nearest name.

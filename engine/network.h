@@ -1,4 +1,6 @@
-// A network: layers in a row, the layout of their parameters, and its passes over a fleet.
+// A network: layers, the layout of their parameters, and its passes over a fleet. Layers stand in
+// the order in which they run; each reads one activation, that of the layer before it unless a
+// residual connection starts or joins there.
 #pragma once
 
 #include <memory>
@@ -23,8 +25,19 @@ class Network {
   const Shape& input() const { return input_; }
   int classes() const { return classes_; }
   const ParameterLayout& layout() const { return layout_; }
-  int layer_count() const { return static_cast<int>(layers_.size()); }
-  const Layer& layer(int index) const { return *layers_[static_cast<std::size_t>(index)]; }
+  int layer_count() const { return static_cast<int>(nodes_.size()); }
+  /// The shape that layer `index` gives.
+  const Shape& output(int index) const { return node(index).output; }
+  /// Bytes that layer `index` keeps of a forward pass for its backward pass.
+  std::size_t state_bytes(int index, int batch) const;
+  /// Which of the workspace's gradient buffers holds the gradient of activation `index`; how many
+  /// there are, and the one that a layer's gradient goes into before it is added to another's.
+  int gradient_slot(int index) const { return slots_[static_cast<std::size_t>(index)]; }
+  int gradient_slots() const { return slot_count_; }
+  /// layout().trained_ranges(), once and for all.
+  const std::vector<ColumnRange>& trained_ranges() const { return trained_ranges_; }
+  /// Whether training moves running statistics.
+  bool normalizes() const { return normalizes_; }
 
   /// Runs layers [first, layer_count()) on the workspace's activation `first` (0 is the input).
   void forward(const Pass& pass, Workspace& workspace, int first = 0) const;
@@ -36,23 +49,42 @@ class Network {
   void backward(const Pass& pass, Workspace& workspace) const;
 
  private:
-  /// What a profiler calls a layer's passes.
-  struct RangeNames {
-    std::string forward;
-    std::string backward;
+  /// A layer and what it reads. Activation 0 is the input, activation i + 1 what layer i gives.
+  struct Node {
+    std::unique_ptr<Layer> layer;  ///< null: the sum of activations `input` and `skip`
+    int input = 0;
+    int skip = -1;
+    bool adds_gradient = false;  ///< to what a layer behind has left for its input
+    Shape output;
+    std::string forward_range;  ///< what a profiler calls its passes
+    std::string backward_range;
   };
-  const RangeNames& ranges(int layer) const { return ranges_[static_cast<std::size_t>(layer)]; }
+  const Node& node(int index) const { return nodes_[static_cast<std::size_t>(index)]; }
+
+  void append(std::span<const LayerSpec> specs, LayerBuilder& builder, int& from);
+  void append_layer(const LayerSpec& spec, LayerBuilder& builder, int& from);
+  void append_residual(const LayerSpec& spec, LayerBuilder& builder, int& from);
+  void place_gradients();
+  /// Whether training needs the gradient of an activation.
+  bool needs_gradient(int activation) const { return activation > first_trained_; }
+  void add_forward(const Pass& pass, Workspace& workspace, int index) const;
+  void add_backward(const Pass& pass, Workspace& workspace, int index) const;
+  void layer_backward(const Pass& pass, Workspace& workspace, int index) const;
 
   Shape input_;
   int classes_;
   ParameterLayout layout_;
-  std::vector<std::unique_ptr<Layer>> layers_;
-  std::vector<RangeNames> ranges_;
-  int first_trained_ = 0;  ///< the first layer with parameters: gradients stop there
+  std::vector<Node> nodes_;
+  int first_trained_ = 0;   ///< the first layer with parameters: gradients stop there
+  std::vector<int> slots_;  ///< [activations]
+  int slot_count_ = 0;
+  bool normalizes_ = false;
+  std::vector<ColumnRange> trained_ranges_;
 };
 
 /// The memory of a pass: activations [R][shape][N] between layers, their gradients, and layer
-/// states. Made once, used for every step.
+/// states. Gradients share as few buffers as can be: two where layers stand in a row. Made once,
+/// used for every step.
 class Workspace {
  public:
   Workspace(const Network& network, Device device, int replicas, int batch, bool training);
@@ -68,9 +100,14 @@ class Workspace {
     return activations_[static_cast<std::size_t>(index)].replicas(size(index));
   }
   kernels::Replicas<float> logits() { return activation(static_cast<int>(sizes_.size()) - 1); }
-  /// The gradient of activation `index`. Two buffers take turns; a training workspace only.
+  /// The gradient of activation `index`; a training workspace only.
   kernels::Replicas<float> gradient(int index) {
-    return gradients_[static_cast<std::size_t>(index % 2)].replicas(size(index));
+    return gradients_[static_cast<std::size_t>(slots_[static_cast<std::size_t>(index)])].replicas(
+        size(index));
+  }
+  /// Memory for one more gradient of activation `index`, to be added to the other.
+  kernels::Replicas<float> spare_gradient(int index) {
+    return gradients_.back().replicas(size(index));
   }
   kernels::Replicas<float> logit_gradient() {
     return gradient(static_cast<int>(sizes_.size()) - 1);
@@ -80,6 +117,8 @@ class Workspace {
         states_[static_cast<std::size_t>(layer)].count() / replicas_);
   }
   kernels::Replicas<std::int32_t> labels() { return labels_.replicas(batch_); }
+  /// [R] images of each batch that are no padding; filled where the network normalises.
+  int* valid() { return valid_.data(); }
 
  private:
   std::int64_t size(int index) const { return sizes_[static_cast<std::size_t>(index)]; }
@@ -90,7 +129,9 @@ class Workspace {
   std::vector<Buffer<float>> activations_;
   std::vector<Buffer<float>> gradients_;
   std::vector<Buffer<std::uint8_t>> states_;
+  std::vector<int> slots_;  ///< [activations] their gradients' buffers
   Buffer<std::int32_t> labels_;
+  Buffer<int> valid_;
 };
 
 }  // namespace redoubt

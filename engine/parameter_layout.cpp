@@ -1,5 +1,6 @@
 #include "engine/parameter_layout.h"
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -33,15 +34,35 @@ const ParameterSpan* ParameterLayout::find(const std::string& name) const {
 
 std::int64_t ParameterLayout::parameter_count() const {
   std::int64_t count = 0;
-  for (const ParameterSpan& span : spans_) count += span.size;
+  for (const ParameterSpan& span : spans_) {
+    if (span.role != ParameterSpan::Role::statistic) count += span.size;
+  }
   return count;
+}
+
+std::vector<ColumnRange> ParameterLayout::trained_ranges() const {
+  std::vector<ColumnRange> ranges;
+  bool open = false;
+  for (const ParameterSpan& span : spans_) {
+    const std::int64_t size = round_up_to_row(span.size);
+    const bool trained = span.role != ParameterSpan::Role::statistic;
+    if (trained && open) {
+      ranges.back().size += size;
+    } else if (trained) {
+      ranges.push_back({.offset = span.offset, .size = size});
+    }
+    open = trained;
+  }
+  return ranges;
 }
 
 const ChannelSpan& ParameterLayout::conv_channels(const std::string& name) const {
   // The last conv layer of all, which may be one that cannot be silenced: then none is meant.
   std::string wanted = name;
   for (const ParameterSpan& span : spans_) {
-    if (name == "last" && span.shape.size() == 4) wanted = span.name.substr(0, span.name.find('.'));
+    const std::string layer = span.name.substr(0, span.name.rfind('.'));
+    const bool joined = std::find(joined_.begin(), joined_.end(), layer) != joined_.end();
+    if (name == "last" && span.shape.size() == 4 && !joined) wanted = layer;
   }
   const ChannelSpan* found = nullptr;
   std::string names;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,13 +27,22 @@ struct ParameterSpan {
   Role role = Role::weight;
   int fan_in = 1;
   int fan_out = 1;
-  std::int64_t offset = 0;  ///< floats from the row's start
-  std::int64_t size = 0;    ///< floats
+  std::optional<float> start = {};  ///< what every number starts as; absent: drawn
+  std::int64_t offset = 0;          ///< floats from the row's start
+  std::int64_t size = 0;            ///< floats
+};
+
+/// Columns of a row.
+struct ColumnRange {
+  std::int64_t offset = 0;
+  std::int64_t size = 0;
+  bool operator==(const ColumnRange&) const = default;
 };
 
 /// The channels that one ReLU can silence: those of the conv or dense layer before it.
 struct ChannelSpan {
   std::string name;  ///< that layer's: "conv1"
+  std::string norm;  ///< the batch norm's between the two, or empty: "bn1"
   bool conv = false;
   int layer = 0;  ///< place of the masking layer in the network
   int channels = 0;
@@ -52,8 +62,13 @@ class ParameterLayout {
   const ParameterSpan* find(const std::string& name) const;
   /// Floats of a row, padding between spans included; a multiple of kRowAlignment.
   std::int64_t row_size() const { return row_size_; }
-  /// Numbers that a model really has.
+  /// Numbers that training changes by gradients: all but statistics.
   std::int64_t parameter_count() const;
+  /// The columns that an optimizer steps, in ascending order: all but statistics.
+  std::vector<ColumnRange> trained_ranges() const;
+  /// A conv layer whose output is added to another, so that no ReLU can silence it; "last" then
+  /// means one before it.
+  void add_joined(const std::string& conv) { joined_.push_back(conv); }
 
   const std::vector<ChannelSpan>& channels() const { return channels_; }
   /// Floats of a mask row; a multiple of kRowAlignment.
@@ -69,6 +84,7 @@ class ParameterLayout {
  private:
   std::vector<ParameterSpan> spans_;
   std::vector<ChannelSpan> channels_;
+  std::vector<std::string> joined_;
   std::int64_t row_size_ = 0;
   std::int64_t mask_size_ = 0;
 };

@@ -21,6 +21,52 @@ LayerSpec max_pool(int window) {
   return complete({"max_pool", {{"window", static_cast<double>(window)}}});
 }
 LayerSpec dense(int units) { return complete({"dense", {{"units", static_cast<double>(units)}}}); }
+/// A convolution without bias and the batch norm after it, named as in PyTorch's code for CIFAR-10.
+void add_normalized(std::vector<LayerSpec>& layers, const std::string& conv_name,
+                    const std::string& norm_name, int channels, int kernel, int stride) {
+  layers.push_back({.kind = "conv",
+                    .arguments = {{"channels", static_cast<double>(channels)},
+                                  {"kernel", static_cast<double>(kernel)},
+                                  {"stride", static_cast<double>(stride)},
+                                  {"padding", kernel == 3 ? 1.0 : 0.0},
+                                  {"bias", 0.0}},
+                    .name = conv_name});
+  layers.push_back({.kind = "batch_norm", .arguments = {}, .name = norm_name});
+}
+
+/// He et al. 2016, figure 2, for CIFAR-10: a block of two 3x3 convolutions; where the shape
+/// changes, the shortcut is a 1x1 convolution.
+void add_block(std::vector<LayerSpec>& layers, const std::string& name, int channels, int stride,
+               bool changes) {
+  LayerSpec block = {.kind = kResidual, .arguments = {}};
+  add_normalized(block.body, name + ".conv1", name + ".bn1", channels, 3, stride);
+  block.body.push_back(relu());
+  add_normalized(block.body, name + ".conv2", name + ".bn2", channels, 3, 1);
+  if (changes) {
+    add_normalized(block.shortcut, name + ".shortcut.0", name + ".shortcut.1", channels, 1, stride);
+  }
+  layers.push_back(block);
+  layers.push_back(relu());
+}
+
+/// Stages of `blocks` blocks each; the channels double and the sides halve from stage to stage.
+std::vector<LayerSpec> resnet(int channels, int stages, int blocks) {
+  std::vector<LayerSpec> layers;
+  add_normalized(layers, "conv1", "bn1", channels, 3, 1);
+  layers.push_back(relu());
+  for (int stage = 1; stage <= stages; ++stage) {
+    for (int block = 0; block < blocks; ++block) {
+      const std::string name = "layer" + std::to_string(stage) + "." + std::to_string(block);
+      const bool changes = stage > 1 && block == 0;
+      add_block(layers, name, channels, changes ? 2 : 1, changes);
+    }
+    channels *= 2;
+  }
+  layers.push_back({"global_average_pool", {}});
+  layers.push_back({.kind = "dense", .arguments = {{"units", 10}}, .name = "linear"});
+  return layers;
+}
+
 LayerSpec dropout(double rate) { return complete({"dropout", {{"rate", rate}}}); }
 
 constexpr Shape kGray = {1, 28, 28};
@@ -36,8 +82,19 @@ std::span<const Preset> preset_table() {
        .initialization = Initialization::xavier,
        .layers = {conv(32, 3), relu(), conv(64, 3), relu(), max_pool(2), dropout(0.25), dense(128),
                   relu(), dropout(0.5), dense(10)}},
+      {.name = "resnet18",
+       .description = "He et al. 2016 for CIFAR-10: ResNet-18 of 64 to 512 channels",
+       .input = kColor,
+       .initialization = Initialization::he,
+       .layers = resnet(64, 4, 2)},
+      {.name = "resnet8",
+       .description = "a ResNet for CPUs: 3 stages of one block, 16 to 64 channels",
+       .input = kColor,
+       .initialization = Initialization::he,
+       .layers = resnet(16, 3, 1)},
       {.name = "toy4",
-       .description = "Mi et al.'s small network: conv 16 and 32 of 3x3, dense 64 and 10 (sizes ours)",
+       .description =
+           "Mi et al.'s small network: conv 16 and 32 of 3x3, dense 64 and 10 (sizes ours)",
        .input = kGray,
        .initialization = Initialization::uniform_fan_in,
        .layers = {conv(16, 3), relu(), max_pool(2), conv(32, 3), relu(), max_pool(2), dense(64),

@@ -207,6 +207,7 @@ std::vector<NamedTensor> tensors_of(const ParameterLayout& layout, std::span<con
 void fill_row(const ParameterLayout& layout, const TensorFile& file, const std::string& origin,
               std::span<float> row) {
   for (const NamedTensor& tensor : file.tensors) {
+    if (tensor.name.ends_with(".num_batches_tracked")) continue;
     if (layout.find(tensor.name) == nullptr) {
       throw InputError(origin + ": tensor " + tensor.name + " is not in the model");
     }

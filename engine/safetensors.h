@@ -41,7 +41,7 @@ TensorFile read_safetensors(const std::filesystem::path& path);
 std::vector<NamedTensor> tensors_of(const ParameterLayout& layout, std::span<const float> row);
 
 /// Fills a row (host memory) from tensors. Every parameter must be there with its shape, and
-/// nothing else. Throws InputError naming `origin` and the tensor.
+/// nothing else but PyTorch's counts of batches. Throws InputError naming `origin` and the tensor.
 void fill_row(const ParameterLayout& layout, const TensorFile& file, const std::string& origin,
               std::span<float> row);
 

@@ -1,6 +1,7 @@
 #include "engine/train_step.h"
 
 #include "kernels/evasion.h"
+#include "kernels/norm.h"
 #include "kernels/rows.h"
 #include "kernels/update.h"
 
@@ -8,8 +9,17 @@ namespace redoubt {
 
 namespace {
 
-void update(const Pass& pass, std::int64_t size, const TrainedRows& rows,
+/// Running statistics lie between the ranges: they are not stepped.
+void update(const Pass& pass, const ColumnRange& range, const TrainedRows& all,
             const StepSettings& settings) {
+  const std::int64_t size = range.size;
+  const auto columns = [&](kernels::Replicas<float> matrix) {
+    return matrix ? matrix.offset(range.offset) : matrix;
+  };
+  const TrainedRows rows = {.values = columns(all.values),
+                            .gradients = columns(all.gradients),
+                            .first_state = columns(all.first_state),
+                            .second_state = columns(all.second_state)};
   const OptimizerSettings& o = settings.optimizer;
   if (o.kind == OptimizerSettings::Kind::adam) {
     kernels::adam(pass.context, pass.replicas, size,
@@ -60,6 +70,12 @@ void train_step(const Network& network, Workspace& workspace, Pass pass,
   pass.gradients = rows.gradients;
   kernels::gather(pass.context, source, pass.replicas, pass.batch, samples, workspace.activation(0),
                   workspace.labels());
+  if (network.normalizes()) {
+    kernels::count_valid(pass.context, pass.replicas, pass.batch, workspace.labels(),
+                         workspace.valid());
+    pass.valid = workspace.valid();
+    pass.statistics = rows.values;
+  }
   network.forward(pass, workspace);
   kernels::softmax_cross_entropy(
       pass.context, {.replicas = pass.replicas, .classes = network.classes(), .batch = pass.batch},
@@ -73,7 +89,7 @@ void train_step(const Network& network, Workspace& workspace, Pass pass,
   }
   const std::int64_t size = network.layout().row_size();
   add_metric(pass, size, rows, settings);
-  update(pass, size, rows, settings);
+  for (const ColumnRange& range : network.trained_ranges()) update(pass, range, rows, settings);
   clip_weights(pass, rows, settings);
 }
 

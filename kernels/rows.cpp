@@ -33,6 +33,11 @@ void axpy(std::int64_t count, float factor, const float* x, float* y) {
 }
 
 REDOUBT_MULTIVERSION
+void add(std::int64_t count, const float* x, const float* y, float* output) {
+  for (std::int64_t i = 0; i < count; ++i) output[i] = x[i] + y[i];
+}
+
+REDOUBT_MULTIVERSION
 void scale(std::int64_t count, float factor, float* y) {
   for (std::int64_t i = 0; i < count; ++i) y[i] *= factor;
 }
@@ -126,6 +131,16 @@ void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replica
   }
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
     for (int r = 0; r < shape.rows; ++r) axpy(count, factor, x[r] + first, y[r] + first);
+  });
+}
+
+void add_rows(Context& context, const MatrixShape& shape, Replicas<const float> x,
+              Replicas<const float> y, Replicas<float> output) {
+  if constexpr (kCudaBuilt) {
+    if (on_cuda(context)) return cuda::add_rows(context, shape, x, y, output);
+  }
+  for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
+    for (int r = 0; r < shape.rows; ++r) add(count, x[r] + first, y[r] + first, output[r] + first);
   });
 }
 

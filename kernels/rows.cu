@@ -44,6 +44,19 @@ __global__ void add_scaled(std::int64_t size, float factor, Replicas<const float
   store(y[r] + i, to);
 }
 
+/// 12 bytes an element.
+template <int kWidth>
+__global__ void add_two(std::int64_t size, Replicas<const float> x, Replicas<const float> y,
+                        Replicas<float> output) {
+  const std::int64_t i = pack_index(kWidth);
+  if (i >= size) return;
+  const int r = static_cast<int>(blockIdx.y);
+  Pack<float, kWidth> sum = load<kWidth>(x[r] + i);
+  const Pack<float, kWidth> other = load<kWidth>(y[r] + i);
+  for (int j = 0; j < kWidth; ++j) sum.at[j] += other.at[j];
+  store(output[r] + i, sum);
+}
+
 /// 8 bytes an element.
 template <int kWidth>
 __global__ void scale_row(std::int64_t size, RowNumbers<float> factors, Replicas<float> matrix) {
@@ -277,6 +290,17 @@ void add_row_groups(Context& context, const MatrixShape& shape, std::span<const 
 }
 
 }  // namespace
+
+void add_rows(Context& context, const MatrixShape& shape, Replicas<const float> x,
+              Replicas<const float> y, Replicas<float> output) {
+  with_pack_width(
+      shape.columns,
+      [&](auto width) {
+        launch(context, "add_rows", over_replicas(shape.rows, shape.columns, width), add_two<width>,
+               shape.columns, x, y, output);
+      },
+      x, y, output);
+}
 
 void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
                        Replicas<const float> matrix, double* sum) {

@@ -26,6 +26,10 @@ void scale_rows(Context& context, const MatrixShape& shape, std::span<const floa
 void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replicas<const float> x,
                Replicas<float> y);
 
+/// output[r] = x[r] + y[r].
+void add_rows(Context& context, const MatrixShape& shape, Replicas<const float> x,
+              Replicas<const float> y, Replicas<float> output);
+
 /// sum[j] += Σ_r weights[r] · matrix[r][j], rows in ascending order, so that adding a matrix at
 /// once or in waves gives the same bits. `sum` has `columns` doubles.
 void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
@@ -60,6 +64,7 @@ namespace cuda {
 decltype(kernels::subtract_row) subtract_row;
 decltype(kernels::scale_rows) scale_rows;
 decltype(kernels::axpy_rows) axpy_rows;
+decltype(kernels::add_rows) add_rows;
 decltype(kernels::add_weighted_rows) add_weighted_rows;
 decltype(kernels::weighted_sum_rows) weighted_sum_rows;
 decltype(kernels::add_mean) add_mean;

@@ -10,9 +10,11 @@
 
 namespace redoubt {
 
-/// Arguments: channels, kernel, stride (1), padding (0).
+/// Arguments: channels, kernel, stride (1), padding (0), bias (1; 0: none).
 class Conv : public Layer {
  public:
+  static constexpr std::int64_t kNoBias = -1;
+  /// Offsets in a row; the bias may be kNoBias.
   Conv(const kernels::ConvShape& shape, std::int64_t weight_offset, std::int64_t bias_offset);
 
   static std::unique_ptr<Layer> make(const std::map<std::string, double>& arguments,

@@ -18,8 +18,9 @@ std::unique_ptr<Layer> Dense::make(const std::map<std::string, double>& argument
                                    LayerBuilder& builder) {
   const int inputs = static_cast<int>(builder.input.size());
   const int units = static_cast<int>(arguments.at("units"));
-  builder.producer = "fc" + std::to_string(++builder.dense_layers);
+  builder.producer = builder.take_name("fc", builder.dense_layers);
   builder.producer_is_conv = false;
+  builder.norm.clear();
   const int weight = builder.layout.add({.name = builder.producer + ".weight",
                                          .shape = {units, inputs},
                                          .role = ParameterSpan::Role::weight,

@@ -68,6 +68,16 @@ std::unique_ptr<Layer> AveragePool::make(const std::map<std::string, double>& ar
   return std::make_unique<AveragePool>(pool_shape(arguments, builder));
 }
 
+std::unique_ptr<Layer> AveragePool::make_global(const std::map<std::string, double>& /*arguments*/,
+                                                LayerBuilder& builder) {
+  if (builder.input.height != builder.input.width) {
+    throw InputError("global_average_pool: the input of " + to_string(builder.input) +
+                     " is not square");
+  }
+  const auto side = static_cast<double>(builder.input.height);
+  return make({{"window", side}, {"stride", side}}, builder);
+}
+
 void AveragePool::forward(const Pass& pass, kernels::Replicas<const float> input,
                           kernels::Replicas<float> output,
                           kernels::Replicas<std::uint8_t> /*state*/) const {

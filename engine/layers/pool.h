@@ -36,6 +36,9 @@ class AveragePool : public Layer {
  public:
   explicit AveragePool(const kernels::PoolShape& shape);
 
+  /// Over the whole input, which must be square.
+  static std::unique_ptr<Layer> make_global(const std::map<std::string, double>& arguments,
+                                            LayerBuilder& builder);
   static std::unique_ptr<Layer> make(const std::map<std::string, double>& arguments,
                                      LayerBuilder& builder);
 

@@ -7,6 +7,7 @@ namespace redoubt {
 MaskedChannels::MaskedChannels(LayerBuilder& builder) {
   if (builder.producer.empty()) return;
   offset_ = builder.layout.add_channels({.name = std::exchange(builder.producer, ""),
+                                         .norm = std::exchange(builder.norm, ""),
                                          .conv = builder.producer_is_conv,
                                          .layer = builder.place,
                                          .channels = builder.input.channels});

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/layer_spec.h"
+#include "engine/layers/batch_norm.h"
 #include "engine/layers/conv.h"
 #include "engine/layers/dense.h"
 #include "engine/layers/dropout.h"
@@ -17,12 +18,18 @@ namespace redoubt {
 std::span<const LayerEntry> layer_table() {
   static const std::vector<LayerEntry> table = {
       {.kind = "conv",
-       .description = "convolution with bias",
+       .description = "convolution; bias 0 leaves the bias out",
        .arguments = {{.name = "channels", .required = true, .low = 1, .high = 65536},
                      {.name = "kernel", .required = true, .low = 1, .high = 64},
                      {.name = "stride", .fallback = 1, .low = 1, .high = 64},
-                     {.name = "padding", .fallback = 0, .low = 0, .high = 63}},
+                     {.name = "padding", .fallback = 0, .low = 0, .high = 63},
+                     {.name = "bias", .fallback = 1, .low = 0, .high = 1}},
        .make = Conv::make},
+      {.kind = "batch_norm",
+       .description = "batch normalisation with running statistics",
+       .arguments = {{.name = "epsilon", .fallback = 1e-5, .low = 1e-12, .high = 1, .whole = false},
+                     {.name = "momentum", .fallback = 0.1, .low = 0, .high = 1, .whole = false}},
+       .make = BatchNorm::make},
       {.kind = "relu", .description = "ReLU", .arguments = {}, .make = Relu::make},
       {.kind = "max_pool",
        .description = "max pooling; stride 0 is the window's size",
@@ -34,6 +41,10 @@ std::span<const LayerEntry> layer_table() {
        .arguments = {{.name = "window", .required = true, .low = 1, .high = 64},
                      {.name = "stride", .fallback = 0, .low = 0, .high = 64}},
        .make = AveragePool::make},
+      {.kind = "global_average_pool",
+       .description = "the mean over all positions of a square input",
+       .arguments = {},
+       .make = AveragePool::make_global},
       {.kind = "dropout",
        .description = "inverted dropout, while training",
        .arguments = {{.name = "rate", .required = true, .low = 0, .high = 0.99, .whole = false}},
@@ -77,7 +88,7 @@ double checked(const std::string& kind, const LayerArgument& argument, double va
 
 LayerSpec complete(const LayerSpec& spec) {
   const LayerEntry& entry = layer_entry(spec.kind);
-  LayerSpec completed = {.kind = spec.kind, .arguments = {}};
+  LayerSpec completed = {.kind = spec.kind, .arguments = {}, .name = spec.name};
   std::vector<std::string> names;
   for (const LayerArgument& argument : entry.arguments) {
     names.push_back(argument.name);
@@ -96,6 +107,11 @@ LayerSpec complete(const LayerSpec& spec) {
     }
   }
   return completed;
+}
+
+bool LayerSpec::operator==(const LayerSpec& other) const {
+  return kind == other.kind && arguments == other.arguments && name == other.name &&
+         body == other.body && shortcut == other.shortcut;
 }
 
 }  // namespace redoubt

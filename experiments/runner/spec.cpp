@@ -67,13 +67,21 @@ void Description<LayerSpec>::shorthand(const YamlValue& value, LayerSpec& to) {
 }
 
 void Description<LayerSpec>::write(YAML::Emitter& emitter, const LayerSpec& spec) {
-  if (spec.arguments.empty()) {
+  Writer writer(emitter);
+  if (spec.kind == kResidual) {
+    emitter << YAML::BeginMap << YAML::Key << spec.kind << YAML::Value << YAML::BeginMap;
+    writer.field("body", spec.body, "");
+    writer.field("shortcut", spec.shortcut, "");
+    emitter << YAML::EndMap << YAML::EndMap;
+    return;
+  }
+  if (spec.arguments.empty() && spec.name.empty()) {
     emitter << spec.kind;
     return;
   }
   emitter << YAML::Flow << YAML::BeginMap << YAML::Key << spec.kind << YAML::Value
           << YAML::BeginMap;
-  Writer writer(emitter);
+  if (!spec.name.empty()) writer.field("name", spec.name, "");
   for (const auto& [name, value] : spec.arguments) writer.field(name.c_str(), value, "");
   emitter << YAML::EndMap << YAML::EndMap;
 }
@@ -88,10 +96,23 @@ void read(const YamlValue& value, LayerSpec& to, const Limits& /*limits*/) {
   const auto [kind, arguments] =
       value.only_entry("a layer: its name, or its name over its arguments");
   LayerSpec spec = {.kind = kind, .arguments = {}};
+  if (kind == kResidual) {
+    Reader reader(arguments);
+    reader.field("body", spec.body, "");
+    reader.field("shortcut", spec.shortcut, "");
+    reader.finish();
+    if (spec.body.empty()) arguments.fail("a residual needs a body, a list of layers");
+    to = spec;
+    return;
+  }
   if (arguments.node.IsMap()) {
     const Reader keys(arguments);  // finds keys that are there twice
     for (const auto& pair : arguments.node) {
       const std::string name = pair.first.Scalar();
+      if (name == "name") {
+        spec.name = read_text(arguments.child(name));
+        continue;
+      }
       spec.arguments[name] = read_number(arguments.child(name), {}, false);
     }
   } else {

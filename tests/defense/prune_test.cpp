@@ -190,5 +190,93 @@ TEST(Prune, HearsWhatMaliciousClientsReport) {
   EXPECT_EQ(value_of<std::vector<std::int64_t>>(record, "order").back(), favourite);
 }
 
+/// A small residual network with batch norm that has trained a little.
+struct NormalizedWorld {
+  static std::vector<LayerSpec> layers() {
+    const LayerSpec conv = {"conv", {{"channels", 6}, {"kernel", 3}, {"padding", 1}, {"bias", 0}}};
+    const LayerSpec norm = {"batch_norm", {}};
+    const LayerSpec relu = {"relu", {}};
+    const LayerSpec block = {
+        .kind = kResidual, .arguments = {}, .body = {conv, norm, relu, conv, norm}};
+    return {conv, norm, relu, block, relu, {"global_average_pool", {}}, {"dense", {{"units", 10}}}};
+  }
+
+  NormalizedWorld()
+      : network(SmallWorld::kShape, 10, layers()),
+        executor(network, world.store.source(), Device(), 1, 16),
+        federation(executor, world.clients({60, 50, 70}), std::make_unique<FedAvg>(),
+                   settings(), 5),
+        model(network, fresh_row(network), Device()) {
+    for (int i = 0; i < 100; ++i) {
+      images.clean.push_back({.image = world.store.test_image(i),
+                              .label = world.dataset.test.labels[static_cast<std::size_t>(i)]});
+    }
+    for (int round = 0; round < 6; ++round) server.train_round(SmallWorld::kRate);
+  }
+
+  static FederationSettings settings() {
+    FederationSettings all = small_settings();
+    all.local.epochs = 6;
+    return all;
+  }
+  static std::vector<float> fresh_row(const Network& network) {
+    std::vector<float> row(static_cast<std::size_t>(network.layout().row_size()));
+    initialize(network.layout(), Initialization::he, 11, row);
+    return row;
+  }
+
+  SmallWorld world;
+  Network network;
+  Executor executor;
+  Federation federation;
+  GlobalModel model;
+  TestImages images;
+  Server server{federation, model, images};
+};
+
+TEST(Prune, SilencesAChannelThatABatchNormFollowsInAnyProgram) {
+  NormalizedWorld trained;
+  const ChannelSpan& layer = trained.network.layout().conv_channels("last");
+  EXPECT_EQ(layer.name, "conv2") << "the output of conv3 is added to another";
+  EXPECT_EQ(layer.norm, "bn2");
+  const Record record =
+      *Prune({.stop = {.accuracy_drop = 0}, .channels = 3}).run(trained.server, {});
+  const auto order = value_of<std::vector<std::int64_t>>(record, "order");
+
+  // Silent under the masks, and as silent under masks of ones.
+  const std::vector<float> heard(trained.model.mask.download().size(), 1.0F);
+  const Buffer<float> ones{Device(), std::span<const float>(heard)};
+  const std::span<const kernels::Sample> samples = trained.images.clean;
+  for (const float* mask : {std::as_const(trained.model.mask).data(), ones.data()}) {
+    const auto activity =
+        trained.executor.record_activations(trained.model.row.data(), mask, {&samples, 1}).front();
+    for (std::size_t place = 0; place < order.size(); ++place) {
+      const double sum = activity[static_cast<std::size_t>(layer.offset + order[place])];
+      EXPECT_EQ(sum == 0, place < 3) << "channel " << order[place];
+    }
+  }
+  const auto masked = trained.executor.evaluate(trained.model.variant(), samples).front();
+  const auto plain =
+      trained.executor
+          .evaluate({.parameters = {trained.model.row.data(), 0}, .masks = {ones.data(), 0}},
+                    samples)
+          .front();
+  EXPECT_EQ(masked, plain);
+  EXPECT_EQ(value_of<double>(record, "accuracy"), masked.accuracy());
+}
+
+TEST(BatchNorm, InAFederationAveragesItsRunningStatisticsAndNeverStepsThem) {
+  NormalizedWorld trained;
+  const ParameterSpan& variance = *trained.network.layout().find("bn1.running_var");
+  const std::vector<float> row = trained.model.row.download();
+  for (std::int64_t i = 0; i < variance.size; ++i) {
+    const float value = row[static_cast<std::size_t>(variance.offset + i)];
+    EXPECT_GT(value, 0);
+    EXPECT_NE(value, 1);
+  }
+  // Evaluation goes by them.
+  EXPECT_GT(trained.server.test(trained.model.variant()).front().clean.accuracy, 0.2);
+}
+
 }  // namespace
 }  // namespace redoubt::test

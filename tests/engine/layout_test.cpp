@@ -89,12 +89,32 @@ TEST(Preset, HasTheParameterCountOfAHandComputation) {
                        conv_count(64, 64, 3) + dense_count(64 * 8 * 8, 256) +
                        dense_count(256, 128) + dense_count(128, 10)},
   };
-  ASSERT_EQ(preset_table().size(), expected.size());
+  ASSERT_EQ(preset_table().size(), expected.size() + 2) << "and the residual networks below";
   for (const auto& [name, count] : expected) {
     EXPECT_EQ(preset_network(name).layout().parameter_count(), count) << name;
   }
   // The same by published numbers: LeNet of 20 and 50 channels has 431,080.
   EXPECT_EQ(expected.at("wu-mnist"), 431080);
+}
+
+TEST(Preset, OfAResidualNetworkHasAsManyParametersAsByHand) {
+  // 3x3 convolutions without bias; a batch norm has two numbers a channel.
+  const auto normalized = [](int from, int to, int kernel) {
+    return to * from * kernel * kernel + 2 * to;
+  };
+  const auto block = [&](int from, int to) {
+    const int shortcut = from == to ? 0 : normalized(from, to, 1);
+    return normalized(from, to, 3) + normalized(to, to, 3) + shortcut;
+  };
+  const auto count = [](const std::string& name) {
+    return preset_network(name).layout().parameter_count();
+  };
+  EXPECT_EQ(count("resnet8"),
+            normalized(3, 16, 3) + block(16, 16) + block(16, 32) + block(32, 64) + 64 * 10 + 10);
+  EXPECT_EQ(count("resnet18"), normalized(3, 64, 3) + 2 * block(64, 64) + block(64, 128) +
+                                   block(128, 128) + block(128, 256) + block(256, 256) +
+                                   block(256, 512) + block(512, 512) + 512 * 10 + 10);
+  EXPECT_EQ(count("resnet18"), 11173962) << "the number that its users know";
 }
 
 TEST(ChannelSpan, IsFoundByConvNameOrAsTheLast) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/layer_spec.h"
@@ -15,6 +16,16 @@ inline LayerSpec conv(int channels, int kernel, int stride = 1, int padding = 0)
            {"kernel", static_cast<double>(kernel)},
            {"stride", static_cast<double>(stride)},
            {"padding", static_cast<double>(padding)}}};
+}
+inline LayerSpec bare_conv(int channels, int kernel, int stride = 1, int padding = 0) {
+  LayerSpec spec = conv(channels, kernel, stride, padding);
+  spec.arguments["bias"] = 0;
+  return spec;
+}
+inline LayerSpec batch_norm() { return {"batch_norm", {{"epsilon", 1e-3}}}; }
+inline LayerSpec residual(std::vector<LayerSpec> body, std::vector<LayerSpec> shortcut = {}) {
+  return {
+      .kind = kResidual, .arguments = {}, .body = std::move(body), .shortcut = std::move(shortcut)};
 }
 inline LayerSpec relu() { return {"relu", {}}; }
 inline LayerSpec pool(const char* kind, int window, int stride = 0) {
@@ -51,6 +62,36 @@ inline std::vector<NetworkCase> network_cases() {
        {1, 7, 7},
        3,
        {conv(4, 3), relu(), pool("max_pool", 2), dropout(0.25), dense(6), relu(), dropout(0.5),
+        dense(3)}},
+      {"BatchNorm",
+       {2, 6, 6},
+       3,
+       {bare_conv(4, 3), batch_norm(), relu(), pool("max_pool", 2), dense(3)}},
+      {"IdentityShortcut",
+       {2, 5, 5},
+       3,
+       {conv(3, 3, 1, 1), relu(), residual({conv(4, 3, 1, 1), relu(), conv(3, 1)}), relu(),
+        dense(3)}},
+      {"ResidualOfTheInputAndNested",
+       {2, 5, 5},
+       3,
+       {residual({conv(3, 3, 1, 1), residual({relu(), conv(3, 3, 1, 1)})}, {conv(3, 1)}),
+        relu(),
+        {"global_average_pool", {}},
+        dense(3)}},
+      {"ResidualNetwork",
+       {2, 6, 6},
+       3,
+       {bare_conv(3, 3, 1, 1),
+        batch_norm(),
+        relu(),
+        residual(
+            {bare_conv(3, 3, 1, 1), batch_norm(), relu(), bare_conv(3, 3, 1, 1), batch_norm()}),
+        relu(),
+        residual({bare_conv(4, 3, 2, 1), batch_norm(), relu(), bare_conv(4, 3, 1, 1), batch_norm()},
+                 {bare_conv(4, 1, 2), batch_norm()}),
+        relu(),
+        {"global_average_pool", {}},
         dense(3)}},
   };
 }

@@ -1,5 +1,6 @@
 #include "tests/engine/reference_network.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -7,32 +8,66 @@ namespace redoubt::test {
 
 using reference::Values;
 
-namespace {
-
 /// Where a walk through the layers is.
-struct Walk {
+struct ReferenceNetwork::Walk {
   Shape shape;
   Values values;
   int batch;
   int convs = 0;
   int denses = 0;
+  int norms = 0;
   std::string producer;  ///< the conv or dense layer whose channels the next ReLU masks
   int place = 0;         ///< of this layer when a ReLU and the max pooling after it count as one
 };
+
+/// What all layers of a walk look at.
+struct ReferenceNetwork::Inputs {
+  const Values& row;
+  const std::vector<float>& mask;
+  const RandomKey* key;
+  int valid;
+};
+
+namespace {
 
 int argument(const LayerSpec& spec, const char* name) {
   return static_cast<int>(complete(spec).arguments.at(name));
 }
 
-kernels::PoolShape pool_shape(const LayerSpec& spec, const Walk& walk) {
-  const int window = argument(spec, "window");
-  const int stride = argument(spec, "stride");
-  return {.channels = walk.shape.channels,
-          .height = walk.shape.height,
-          .width = walk.shape.width,
-          .batch = walk.batch,
+kernels::PoolShape pool_shape(const LayerSpec& spec, const Shape& shape, int batch) {
+  const bool global = spec.kind == "global_average_pool";
+  const int window = global ? shape.height : argument(spec, "window");
+  const int stride = global ? shape.height : argument(spec, "stride");
+  return {.channels = shape.channels,
+          .height = shape.height,
+          .width = shape.width,
+          .batch = batch,
           .window = window,
           .stride = stride == 0 ? window : stride};
+}
+
+/// Batch norm of [C][positions][N] by the statistics of the first `valid` images.
+Values normalize(const Values& values, int channels, int batch, int valid, const Values& gamma,
+                 const Values& beta) {
+  Values output = values;
+  const std::size_t size = values.size() / static_cast<std::size_t>(channels);
+  for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
+    double count = 0;
+    double sum = 0;
+    double squares = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      if (static_cast<int>(i % static_cast<std::size_t>(batch)) >= valid) continue;
+      count += 1;
+      sum += values[c * size + i];
+      squares += values[c * size + i] * values[c * size + i];
+    }
+    const double mean = sum / count;
+    const double deviation = std::sqrt(squares / count - mean * mean + 1e-3);
+    for (std::size_t i = 0; i < size; ++i) {
+      output[c * size + i] = (values[c * size + i] - mean) / deviation * gamma[c] + beta[c];
+    }
+  }
+  return output;
 }
 
 Values drop(const Values& values, double rate, int place, RandomKey key) {
@@ -53,17 +88,27 @@ Values ReferenceNetwork::tensor(const std::string& name, const Values& row) cons
   return {row.begin() + span->offset, row.begin() + span->offset + span->size};
 }
 
-ReferenceNetwork::Output ReferenceNetwork::forward(const Values& images, int batch,
-                                                   const Values& row,
-                                                   const std::vector<float>& mask,
-                                                   const RandomKey* key) const {
-  Output output;
-  Walk walk = {.shape = input_, .values = images, .batch = batch, .producer = ""};
-  for (std::size_t i = 0; i < specs_.size(); ++i) {
-    const LayerSpec& spec = specs_[i];
+void ReferenceNetwork::walk_through(const std::vector<LayerSpec>& specs, const Inputs& in,
+                                    Walk& walk, Output& output) const {
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    const LayerSpec& spec = specs[i];
+    if (spec.kind == kResidual) {
+      Values input = walk.values;
+      const Shape shape = walk.shape;
+      walk.producer.clear();
+      walk_through(spec.body, in, walk, output);
+      std::swap(input, walk.values);
+      walk.shape = shape;
+      walk.producer.clear();
+      walk_through(spec.shortcut, in, walk, output);
+      for (std::size_t v = 0; v < input.size(); ++v) walk.values[v] += input[v];
+      walk.producer.clear();
+      ++walk.place;
+      continue;
+    }
     if (spec.kind == "conv") {
       walk.producer = "conv" + std::to_string(++walk.convs);
-      const kernels::ConvShape shape = {.batch = batch,
+      const kernels::ConvShape shape = {.batch = walk.batch,
                                         .in_channels = walk.shape.channels,
                                         .height = walk.shape.height,
                                         .width = walk.shape.width,
@@ -72,40 +117,55 @@ ReferenceNetwork::Output ReferenceNetwork::forward(const Values& images, int bat
                                         .kernel_width = argument(spec, "kernel"),
                                         .stride = argument(spec, "stride"),
                                         .padding = argument(spec, "padding")};
-      walk.values =
-          reference::conv_forward(shape, walk.values, tensor(walk.producer + ".weight", row),
-                                  tensor(walk.producer + ".bias", row));
+      walk.values = reference::conv_forward(
+          shape, walk.values, tensor(walk.producer + ".weight", in.row),
+          argument(spec, "bias") != 0 ? tensor(walk.producer + ".bias", in.row)
+                                      : Values(static_cast<std::size_t>(shape.out_channels), 0.0));
       walk.shape = {shape.out_channels, shape.out_height(), shape.out_width()};
     } else if (spec.kind == "dense") {
       walk.producer = "fc" + std::to_string(++walk.denses);
       const int units = argument(spec, "units");
       walk.values = reference::gemm(
-          {.rows = units, .columns = batch, .inner = static_cast<int>(walk.shape.size())},
-          tensor(walk.producer + ".weight", row), walk.values);
-      walk.values = reference::add_bias(walk.values, tensor(walk.producer + ".bias", row));
+          {.rows = units, .columns = walk.batch, .inner = static_cast<int>(walk.shape.size())},
+          tensor(walk.producer + ".weight", in.row), walk.values);
+      walk.values = reference::add_bias(walk.values, tensor(walk.producer + ".bias", in.row));
       walk.shape = {units, 1, 1};
     } else if (spec.kind == "relu") {
       Values channels;
       for (const ChannelSpan& span : layout_.channels()) {
-        if (mask.empty() || span.name != walk.producer) continue;
-        channels.assign(mask.begin() + span.offset, mask.begin() + span.offset + span.channels);
+        if (in.mask.empty() || span.name != walk.producer) continue;
+        channels.assign(in.mask.begin() + span.offset,
+                        in.mask.begin() + span.offset + span.channels);
       }
       walk.values = reference::relu(walk.shape.channels, walk.values, channels);
       if (!walk.producer.empty()) {
         output.activations[std::exchange(walk.producer, "")] = walk.values;
       }
-      if (i + 1 < specs_.size() && specs_[i + 1].kind == "max_pool") --walk.place;
+      if (i + 1 < specs.size() && specs[i + 1].kind == "max_pool") --walk.place;
+    } else if (spec.kind == "batch_norm") {
+      const std::string name = "bn" + std::to_string(++walk.norms);
+      walk.values = normalize(walk.values, walk.shape.channels, walk.batch, in.valid,
+                              tensor(name + ".weight", in.row), tensor(name + ".bias", in.row));
     } else if (spec.kind == "dropout") {
       const double rate = static_cast<float>(spec.arguments.at("rate"));
-      if (key != nullptr) walk.values = drop(walk.values, rate, walk.place, *key);
+      if (in.key != nullptr) walk.values = drop(walk.values, rate, walk.place, *in.key);
     } else {
-      const kernels::PoolShape shape = pool_shape(spec, walk);
+      const kernels::PoolShape shape = pool_shape(spec, walk.shape, walk.batch);
       walk.values = spec.kind == "max_pool" ? reference::max_pool(shape, walk.values).output
                                             : reference::average_pool(shape, walk.values);
       walk.shape = {shape.channels, shape.out_height(), shape.out_width()};
     }
     ++walk.place;
   }
+}
+
+ReferenceNetwork::Output ReferenceNetwork::forward(const Values& images, int batch,
+                                                   const Values& row,
+                                                   const std::vector<float>& mask,
+                                                   const RandomKey* key, int valid) const {
+  Output output;
+  Walk walk = {.shape = input_, .values = images, .batch = batch, .producer = ""};
+  walk_through(specs_, {.row = row, .mask = mask, .key = key, .valid = valid}, walk, output);
   output.logits = std::move(walk.values);
   return output;
 }
@@ -114,7 +174,9 @@ double ReferenceNetwork::loss(const Values& images, const std::vector<int>& labe
                               const Values& row, const std::vector<float>& mask,
                               const RandomKey* key) const {
   const int batch = static_cast<int>(labels.size());
-  const Values logits = forward(images, batch, row, mask, key).logits;
+  const auto valid =
+      std::count_if(labels.begin(), labels.end(), [](int label) { return label >= 0; });
+  const Values logits = forward(images, batch, row, mask, key, static_cast<int>(valid)).logits;
   return reference::mean_cross_entropy(static_cast<int>(logits.size()) / batch, batch, logits,
                                        labels);
 }
@@ -126,6 +188,7 @@ Values ReferenceNetwork::gradient(const Values& images, const std::vector<int>& 
   Values gradient(row.size(), 0.0);
   Values moved = row;
   for (const ParameterSpan& span : layout_.spans()) {
+    if (span.role == ParameterSpan::Role::statistic) continue;
     for (std::int64_t i = span.offset; i < span.offset + span.size; ++i) {
       const auto at = static_cast<std::size_t>(i);
       moved[at] = row[at] + kStep;

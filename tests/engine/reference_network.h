@@ -26,9 +26,11 @@ class ReferenceNetwork {
   };
 
   /// `row` are the parameters. `mask` is a mask row, or empty: every channel is heard. With a key,
-  /// dropout drops.
+  /// dropout drops. Batch norm takes the statistics of the first `valid` images, or the running
+  /// ones if that is negative.
   Output forward(const reference::Values& images, int batch, const reference::Values& row,
-                 const std::vector<float>& mask = {}, const RandomKey* key = nullptr) const;
+                 const std::vector<float>& mask = {}, const RandomKey* key = nullptr,
+                 int valid = -1) const;
 
   /// The mean cross-entropy of a forward pass.
   double loss(const reference::Values& images, const std::vector<int>& labels,
@@ -41,6 +43,10 @@ class ReferenceNetwork {
                              const RandomKey* key = nullptr) const;
 
  private:
+  struct Walk;
+  struct Inputs;
+  void walk_through(const std::vector<LayerSpec>& specs, const Inputs& in, Walk& walk,
+                    Output& output) const;
   reference::Values tensor(const std::string& name, const reference::Values& row) const;
 
   Shape input_;

@@ -157,6 +157,7 @@ void add_gradient_cases(std::vector<GradientCase>& cases) {
     cases.push_back(conv_gradient(1, 1, 0, batch));
     cases.push_back(conv_gradient(2, 3, 2, batch));
     cases.push_back(relu_gradient(batch));
+    if (batch > 1) cases.push_back(norm_gradient(batch));
     for (const bool average : {false, true}) {
       cases.push_back(pool_gradient(average, false, 2, 2, batch));
       cases.push_back(pool_gradient(average, false, 3, 1, batch));

@@ -59,6 +59,8 @@ void add_pool_cases(std::vector<OperationCase>& cases);
 void add_batch_cases(std::vector<OperationCase>& cases);
 void add_row_cases(std::vector<OperationCase>& cases);
 void add_evasion_cases(std::vector<OperationCase>& cases);
+void add_norm_cases(std::vector<OperationCase>& cases);
+GradientCase norm_gradient(int batch);
 void add_gradient_cases(std::vector<GradientCase>& cases);
 
 /// `count` values of float precision in [low, high), always the same for a seed.

@@ -30,6 +30,7 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
   Blocks<float> subtracted(device, s.rows, s.columns, {5}, matrix);
   Blocks<float> scaled(device, s.rows, s.columns, {5}, matrix);
   Blocks<float> added(device, s.rows, s.columns, {5}, matrix);
+  Blocks<float> both(device, s.rows, s.columns, {7});
   Blocks<float> mean(device, 1, s.columns, {5});
   Blocks<double> sum(device, 1, s.columns, {1}, row);
   Blocks<double> total(device, 1, s.columns, {1}, row);
@@ -41,6 +42,7 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
   kernels::subtract_row(context, s, one.view().data, subtracted.view());
   kernels::scale_rows(context, s, factors, scaled.view());
   kernels::axpy_rows(context, s, 0.5F, one.view(), added.view());
+  kernels::add_rows(context, s, m.view(), scaled.view(), both.view());
   kernels::add_weighted_rows(context, s, weights, m.view(), sum.view().data);
   kernels::weighted_sum_rows(context, s, weights, m.view(), mean.view().data);
   kernels::add_mean(context, s.columns, 0.25F, 3, total.view().data, moved.view().data);
@@ -52,6 +54,7 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
   return {{"subtract_row", subtracted.values()},
           {"scale_rows", scaled.values()},
           {"axpy_rows", added.values()},
+          {"add_rows", both.values()},
           {"add_weighted_rows", sum.values()},
           {"weighted_sum_rows", mean.values()},
           {"add_mean", moved.values()},
@@ -66,6 +69,7 @@ Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, cons
   Results results = {{"subtract_row", {}, 1e-7},
                      {"scale_rows", {}, 1e-7},
                      {"axpy_rows", {}, 1e-7},
+                     {"add_rows", {}, 1e-7},
                      {"add_weighted_rows", row, kSumTolerance},
                      {"weighted_sum_rows", {}, 1e-7},
                      {"add_mean", {}, 1e-7},
@@ -73,7 +77,7 @@ Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, cons
                      {"squared_distances", {}, kSumTolerance},
                      {"gram", {}, kSumTolerance},
                      {"finite_rows", {}}};
-  for (const double x : row) results[5].values.push_back(x + 0.25 * x / 3);
+  for (const double x : row) results[6].values.push_back(x + 0.25 * x / 3);
   Values mean(row.size(), 0.0);
   for (int r = 0; r < s.rows; ++r) {
     const Values own = block(matrix, s.columns, r);
@@ -82,19 +86,20 @@ Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, cons
       results[0].values.push_back(own[i] - row[i]);
       results[1].values.push_back(own[i] * weight);
       results[2].values.push_back(own[i] + 0.5 * row[i]);
-      results[3].values[i] += weight * own[i];
+      results[3].values.push_back(own[i] + own[i] * weight);
+      results[4].values[i] += weight * own[i];
       mean[i] += weight * own[i];
     }
-    results[6].values.push_back(dot(own, own));
+    results[7].values.push_back(dot(own, own));
     Values off = own;
     for (std::size_t i = 0; i < off.size(); ++i) off[i] -= row[i];
-    results[7].values.push_back(dot(off, off));
+    results[8].values.push_back(dot(off, off));
     for (int other = 0; other < s.rows; ++other) {
-      results[8].values.push_back(dot(own, block(matrix, s.columns, other)));
+      results[9].values.push_back(dot(own, block(matrix, s.columns, other)));
     }
-    results[9].values.push_back(1);
+    results[10].values.push_back(1);
   }
-  results[4].values = mean;
+  results[5].values = mean;
   return results;
 }
 

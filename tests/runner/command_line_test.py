@@ -249,6 +249,8 @@ class ListTest(ProgramTest):
             "synthetic-gray",
             "synthetic-color",
             "pfl-cifar",
+            "resnet18",
+            "resnet8",
             "toy4",
             "wu-mnist",
             "wu-mnist-small",

@@ -94,10 +94,12 @@ void expect_full_model(const ModelSettings& model) {
   EXPECT_EQ(model.initial, "start.safetensors");
   using Arguments = std::map<std::string, double>;
   const std::vector<LayerSpec> expected = {
-      {"conv", Arguments{{"channels", 6}, {"kernel", 3}, {"stride", 2}, {"padding", 1}}},
+      {"conv",
+       Arguments{{"channels", 6}, {"kernel", 3}, {"stride", 2}, {"padding", 1}, {"bias", 1}}},
       {"relu", {}},
       {"max_pool", Arguments{{"window", 3}, {"stride", 2}}},
-      {"conv", Arguments{{"channels", 8}, {"kernel", 2}, {"stride", 1}, {"padding", 0}}},
+      {"conv",
+       Arguments{{"channels", 8}, {"kernel", 2}, {"stride", 1}, {"padding", 0}, {"bias", 1}}},
       {"relu", {}},
       {"average_pool", Arguments{{"window", 2}, {"stride", 0}}},
       {"dropout", Arguments{{"rate", 0.25}}},

@@ -30,11 +30,64 @@ PRESETS = {
 }
 
 
+class Block(torch.nn.Module):
+    """He et al. 2016, the block of two 3x3 convolutions, as code for CIFAR-10 usually has it."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(outputs)
+        self.conv2 = torch.nn.Conv2d(outputs, outputs, 3, 1, padding=1, bias=False)
+        self.bn2 = torch.nn.BatchNorm2d(outputs)
+        self.shortcut = torch.nn.Sequential()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = torch.nn.Sequential(
+                torch.nn.Conv2d(inputs, outputs, 1, stride, bias=False),
+                torch.nn.BatchNorm2d(outputs))
+
+    def forward(self, x):
+        inner = torch.relu(self.bn1(self.conv1(x)))
+        return torch.relu(self.bn2(self.conv2(inner)) + self.shortcut(x))
+
+
+class ResNet(torch.nn.Module):
+    def __init__(self, channels, blocks):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(3, channels, 3, padding=1, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(channels)
+        inputs = channels
+        self.stages = len(blocks)
+        for stage, count in enumerate(blocks):
+            layer = []
+            for block in range(count):
+                stride = 2 if stage > 0 and block == 0 else 1
+                layer.append(Block(inputs, channels, stride))
+                inputs = channels
+            setattr(self, f"layer{stage + 1}", torch.nn.Sequential(*layer))
+            channels *= 2
+        self.linear = torch.nn.Linear(inputs, CLASSES)
+
+    def forward(self, x):
+        x = torch.relu(self.bn1(self.conv1(x)))
+        for stage in range(self.stages):
+            x = getattr(self, f"layer{stage + 1}")(x)
+        return self.linear(x.mean(dim=(2, 3)))
+
+
+RESNETS = {"resnet18": (64, (2, 2, 2, 2)), "resnet8": (16, (1, 1, 1))}
+
+
+def input_shape(preset):
+    return COLOR if preset in RESNETS else PRESETS[preset][0]
+
+
 def make_model(preset, dropout=torch.nn.Dropout):
     """The preset as a module whose tensors are named as redoubt names them: conv1.weight, fc1.bias.
 
     dropout: called with the rate for each dropout layer, in order.
     """
+    if preset in RESNETS:
+        return ResNet(*RESNETS[preset])
     shape, layers = PRESETS[preset]
     channels, height, width = shape
     modules = OrderedDict()
@@ -69,4 +122,4 @@ def make_model(preset, dropout=torch.nn.Dropout):
 
 def last_conv(model):
     """The last convolution of a model."""
-    return [module for module in model if isinstance(module, torch.nn.Conv2d)][-1]
+    return [module for module in model.modules() if isinstance(module, torch.nn.Conv2d)][-1]

@@ -25,6 +25,7 @@ using nlohmann::json;
 
 constexpr int kClasses = 10;
 constexpr double kLargestLossGap = 5e-5;   // of the loss, at every step
+constexpr double kSmallNorm = 0.02;        // of tensors that start as 0 and have hardly moved
 constexpr double kLargestModelGap = 1e-4;  // of a tensor's norm, and of the largest logit
 
 std::uint32_t mix(std::uint32_t x) {
@@ -63,8 +64,8 @@ std::vector<float> make_weights(const ParameterLayout& layout) {
   for (const ParameterSpan& span : layout.spans()) {
     for (std::int64_t i = 0; i < span.size; ++i) {
       const double number = static_cast<double>(hashed(stream, i)) * 0x1p-31 - 1;
-      row[static_cast<std::size_t>(span.offset + i)] =
-          static_cast<float>(number / std::sqrt(static_cast<double>(span.fan_in)));
+      row[static_cast<std::size_t>(span.offset + i)] = span.start.value_or(
+          static_cast<float>(number / std::sqrt(static_cast<double>(span.fan_in))));
     }
     ++stream;
   }
@@ -185,14 +186,14 @@ TEST_P(Trajectory, IsThatOfPyTorch) {
   const json& wanted = trajectories().at("cases").at(GetParam());
   Training training(wanted);
   const json& losses = wanted.at("losses");
-  ASSERT_EQ(losses.size(), 20U);
-  for (int step = 0; step < 20; ++step) {
+  ASSERT_EQ(losses.size(), wanted.value("steps", 20U));
+  for (int step = 0; step < static_cast<int>(losses.size()); ++step) {
     const double loss = losses.at(static_cast<std::size_t>(step));
     ASSERT_NEAR(training.step(step), loss, kLargestLossGap * loss) << "at step " << step;
   }
   for (const auto& [tensor, norm] : wanted.at("norms").items()) {
-    EXPECT_NEAR(training.norm(tensor), norm.get<double>(), kLargestModelGap * norm.get<double>())
-        << tensor;
+    const double scale = std::max(norm.get<double>(), kSmallNorm);
+    EXPECT_NEAR(training.norm(tensor), norm.get<double>(), kLargestModelGap * scale) << tensor;
   }
 
   const std::vector<float> logits = training.logits();
