@@ -174,9 +174,18 @@ using RuleSettings =
                  TrimmedMeanSettings, MedianSettings, GeometricMedianSettings, NormBoundSettings,
                  NormCheckSettings, AccuracyCheckSettings, FoolsGoldSettings, AribaSettings>;
 
+/// Stages after training under a name.
+struct Pipeline {
+  std::string name;
+  std::vector<StageSettings> stages;
+  bool operator==(const Pipeline&) const = default;
+};
+
 struct DefenseSettings {
   RuleSettings rule = {};
+  /// Either one list of stages, or several pipelines that each start from the trained model.
   std::vector<StageSettings> after_training;
+  std::vector<Pipeline> pipelines;
   bool operator==(const DefenseSettings&) const = default;
 };
 

@@ -36,6 +36,10 @@ class RunObserver : public SimulationObserver {
     console_->record(record, images_per_second);
     log_->info("{} ({:.0f} images/s)", to_json(record).dump(), images_per_second);
   }
+  void trained(const TensorFile& state) override { folder_.save_trained(state); }
+  void pipeline_done(const std::string& name, const TensorFile& model) override {
+    folder_.save_pipeline(name, model);
+  }
   void tensors(const std::string& name, const TensorFile& file) override {
     write_safetensors(folder_.path() / (name + ".safetensors"), file);
   }

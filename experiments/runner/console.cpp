@@ -136,9 +136,16 @@ std::string stage_table_text(const std::vector<Json>& stages) {
   std::string text =
       fmt::format("{:<16}{:>10}{:>17}   {}\n", "stage", "accuracy", "attack success", "");
   text += std::string(78, '-') + "\n";
+  std::string last_pipeline;
   for (const Json& line : stages) {
     std::string name = line["stage"].get<std::string>();
     if (name.ends_with("round")) name = "training";
+    if (line.contains("pipeline")) {
+      const auto pipeline = line["pipeline"].get<std::string>();
+      if (pipeline != last_pipeline) text += pipeline + "\n";
+      last_pipeline = pipeline;
+      name = "  " + name;
+    }
     text += fmt::format("{:<16}{:>10}{:>17}   {}\n", name, percent(rate_of(line, "accuracy")),
                         percent(rate_of(line, "attack_success_rate")), note_of(line));
   }

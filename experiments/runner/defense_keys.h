@@ -263,12 +263,29 @@ struct AlternativeNames<StageSettings> {
   static std::vector<std::string> names();
 };
 
+/// `after_training`: a list of stages, or a map from names to such lists.
+struct AfterTraining {
+  std::vector<StageSettings> only;
+  std::vector<Pipeline> named;
+};
+template <>
+struct Description<AfterTraining> {
+  static void write(YAML::Emitter& emitter, const AfterTraining& stages);
+};
+template <>
+void read(const YamlValue& value, AfterTraining& to, const Limits& limits);
+
 template <>
 struct Description<DefenseSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
     v.field("rule", s.rule, "how updates become one");
-    v.field("after_training", s.after_training, "stages, in order");
+    AfterTraining stages = {s.after_training, s.pipelines};
+    v.field("after_training", stages, "stages in order, or a map of named lists of stages");
+    if constexpr (V::reads) {
+      s.after_training = stages.only;
+      s.pipelines = stages.named;
+    }
   }
 };
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "experiments/runner/commands.h"
+#include "experiments/runner/defend.h"
 #include "experiments/runner/sweep.h"
 #include "experiments/runner/sweep_points.h"
 #include "kernels/check.h"
@@ -39,6 +40,8 @@ struct Arguments {
   std::string model;
   std::string name;
   std::string point;
+  std::string run;
+  std::vector<std::string> files;
   std::vector<std::string> overrides;
   std::string output;
   std::string device;
@@ -90,6 +93,15 @@ int dispatch(const CLI::App& app, const Arguments& arguments) {
                           .jobs = arguments.jobs,
                           .quiet = arguments.quiet},
                          stop_requested);
+  }
+  if (app.got_subcommand("defend")) {
+    let_signals_stop();
+    return defend_command({.run = arguments.run,
+                           .files = {arguments.files.begin(), arguments.files.end()},
+                           .overrides = arguments.all_overrides(),
+                           .overwrite = arguments.overwrite,
+                           .quiet = arguments.quiet},
+                          stop_requested);
   }
   if (app.got_subcommand("check") && arguments.point.empty() &&
       !sweep_points(arguments.file).empty()) {
@@ -144,6 +156,16 @@ int main(int argc, char** argv) try {
   sweep.add_option("--jobs", arguments.jobs, "points at a time; else one a CPU thread")
       ->check(CLI::PositiveNumber);
   sweep.add_flag("--quiet", arguments.quiet, "print nothing");
+
+  CLI::App& defend =
+      *app.add_subcommand("defend", "apply stages to a finished run, without training again");
+  defend.add_option("RUN", arguments.run, "a finished run's folder")->required();
+  defend.add_option("FILE", arguments.files, "YAML files that hold after_training: stages")
+      ->required();
+  defend.add_option("--device", arguments.device, "auto, cpu, cuda or cuda:1");
+  defend.add_option("--threads", arguments.threads, "CPU threads")->check(CLI::PositiveNumber);
+  defend.add_flag("--overwrite", arguments.overwrite, "replace what was there");
+  defend.add_flag("--quiet", arguments.quiet, "print the tables only");
 
   CLI::App& check = *app.add_subcommand("check", "check a file and print it fully resolved");
   add_experiment_options(check, arguments);

@@ -128,6 +128,8 @@ void RunFolder::open(const Experiment& experiment) {
     // In this order: a run killed here never finds a checkpoint without the metrics before it.
     fs::remove(path_ / "summary.json");
     fs::remove(checkpoint_path());
+    fs::remove(trained_path());
+    fs::remove_all(path_ / "pipelines");
     for (const char* name : {"model.safetensors", "metrics.jsonl", "run.log"}) {
       fs::remove(path_ / name);
     }
@@ -149,6 +151,13 @@ void RunFolder::save_checkpoint(TensorFile state) {
   flush_file(path_ / "metrics.jsonl");
   state.metadata[kMetricsBytes] = std::to_string(fs::file_size(path_ / "metrics.jsonl"));
   write_safetensors(checkpoint_path(), state);
+}
+
+void RunFolder::save_trained(const TensorFile& state) { write_safetensors(trained_path(), state); }
+
+void RunFolder::save_pipeline(const std::string& name, const TensorFile& model) {
+  fs::create_directories(path_ / "pipelines");
+  write_safetensors(path_ / "pipelines" / (name + ".safetensors"), model);
 }
 
 void RunFolder::finish(const TensorFile& model, const Json& summary) {

@@ -37,6 +37,9 @@ class RunFolder {
   std::filesystem::path checkpoint_path() const {
     return path_ / "checkpoint" / "state.safetensors";
   }
+  std::filesystem::path trained_path() const {
+    return path_ / "checkpoint" / "trained.safetensors";
+  }
   std::filesystem::path log_path() const { return path_ / "run.log"; }
 
   /// Makes the folder ready: writes experiment.yaml, and cuts metrics.jsonl back to the checkpoint
@@ -46,6 +49,10 @@ class RunFolder {
   void append(const Record& record);
   /// Replaces the checkpoint. It also notes how long metrics.jsonl is.
   void save_checkpoint(TensorFile state);
+  /// The state that the stages started from; redoubt defend starts there, too.
+  void save_trained(const TensorFile& state);
+  /// The model that a named pipeline ended with.
+  void save_pipeline(const std::string& name, const TensorFile& model);
   /// Writes the model and, last, summary.json, which marks the run as finished.
   void finish(const TensorFile& model, const nlohmann::ordered_json& summary);
 

@@ -3,12 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <iterator>
-#include <numeric>
 
 #include "defense/judge.h"
 #include "defense/rule.h"
-#include "engine/initialize.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
 #include "kernels/profile.h"
@@ -19,65 +16,23 @@ using kernels::Sample;
 
 namespace {
 
-/// Clients who stamp their own images hold some of the victim class; else nothing is required.
-HoldsLabel required_labels(const ExperimentData& data) {
-  if (!data.backdoor || data.backdoor->stamps.empty() || !data.backdoor->goal.victim) return {};
-  if (data.attackers_change) return {};
-  return {.clients = data.attackers, .label = *data.backdoor->goal.victim};
-}
-
-/// The elements of an ascending list that are not in another.
-std::vector<int> difference(const std::vector<int>& from, const std::vector<int>& taken) {
-  std::vector<int> left;
-  std::set_difference(from.begin(), from.end(), taken.begin(), taken.end(),
-                      std::back_inserter(left));
-  return left;
-}
-
-std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data) {
-  std::vector<Client> clients = make_population(data.partition, data.dataset.train.labels);
-  if (experiment.attack) {
-    corrupt(clients, *experiment.attack,
-            {.seed = experiment.seed, .classes = data.dataset.classes, .backdoor = data.backdoor});
-  }
-  return clients;
-}
-
-TestImages make_test_images(const Experiment& experiment, const ExperimentData& data,
-                            const ImageStore& images) {
-  TestImages test;
-  const auto labelled = [](int image, std::uint8_t label) {
-    return Sample{.image = image, .label = static_cast<std::int16_t>(label)};
-  };
-  for (const int i : data.validation) {
-    test.validation.push_back(labelled(i, data.dataset.train.labels[static_cast<std::size_t>(i)]));
-  }
-  for (int i = 0; i < data.dataset.test.count(); ++i) {
-    test.clean.push_back(
-        labelled(images.test_image(i), data.dataset.test.labels[static_cast<std::size_t>(i)]));
-  }
-  if (data.backdoor) test.stamped = data.backdoor->evaluation;
-  if (experiment.attack && experiment.attack->untargeted) {
-    // A flip of one label into another is measured on clean images of the one.
-    const auto* flip = std::get_if<LabelFlipSettings>(&*experiment.attack->untargeted);
-    if (flip != nullptr && flip->victim) {
-      test.stamped =
-          stamped_test_samples(data.dataset.test.labels, images.test_image(0),
-                               {.trigger = -1, .victim = flip->victim, .target = flip->target});
+std::vector<PipelineStages> make_pipelines(const DefenseSettings& defense) {
+  std::vector<PipelineStages> pipelines;
+  const auto add = [&](const std::string& name, const std::vector<StageSettings>& all) {
+    pipelines.push_back({.name = name, .stages = {}});
+    for (const StageSettings& settings : all) {
+      pipelines.back().stages.push_back(make_stage(settings));
     }
-  }
-  return test;
+  };
+  if (!defense.after_training.empty()) add("", defense.after_training);
+  for (const Pipeline& pipeline : defense.pipelines) add(pipeline.name, pipeline.stages);
+  return pipelines;
 }
 
-std::vector<std::unique_ptr<Stage>> make_stages(const Experiment& experiment) {
-  std::vector<std::unique_ptr<Stage>> stages;
-  for (const StageSettings& settings : experiment.defense.after_training) {
-    stages.push_back(make_stage(settings));
-  }
-  return stages;
-}
+/// Before the names of the tensors that a checkpoint keeps of the state after training.
+const std::string kTrained = "trained.";
 
-constexpr const char* kCheckpointFormat = "redoubt-checkpoint-1";
+constexpr const char* kCheckpointFormat = "redoubt-checkpoint-2";
 
 /// A whole number from the checkpoint's metadata, in [low, high].
 int whole_number(const TensorFile& file, const std::string& key, int low, int high,
@@ -115,52 +70,6 @@ NamedTensor flat_tensor(std::string name, std::vector<float> values) {
 
 }  // namespace
 
-ExperimentData load_data(const Experiment& experiment) {
-  ExperimentData data;
-  data.dataset = load_dataset(experiment.data.dataset, experiment.seed);
-  data.normalization = normalization(experiment.data.normalize, data.dataset);
-  const Split& train = data.dataset.train;
-  const int clients = experiment.federation.clients;
-  if (experiment.attack) {
-    data.attackers = choose_attackers(*experiment.attack, clients, experiment.seed);
-    data.attackers_change = experiment.attack->redraw;
-    if (!experiment.attack->untargeted) {
-      data.backdoor =
-          plan_backdoor(*experiment.attack, data.dataset, data.triggers, experiment.seed);
-    }
-  }
-  // What only the attackers hold, neither the server nor another client does.
-  const std::vector<int> held = data.backdoor ? data.backdoor->images : std::vector<int>();
-  data.validation = difference(draw_validation(train.labels, data.dataset.classes,
-                                               experiment.data.validation_samples, experiment.seed),
-                               held);
-  std::vector<int> pool(static_cast<std::size_t>(train.count()));
-  std::iota(pool.begin(), pool.end(), 0);
-  pool = difference(difference(pool, data.validation), held);
-  data.partition = partition(train.labels, data.dataset.classes, pool, clients,
-                             experiment.data.partition, required_labels(data), experiment.seed);
-  return data;
-}
-
-Network make_network(const ModelSettings& settings, const Shape& input, int classes) {
-  if (settings.preset.empty()) return Network(input, classes, settings.layers);
-  return Network(input, classes, preset(settings.preset).layers);
-}
-
-std::vector<float> initial_row(const Experiment& experiment, const Network& network) {
-  const ModelSettings& settings = experiment.model;
-  std::vector<float> row(static_cast<std::size_t>(network.layout().row_size()));
-  if (settings.initial) {
-    fill_row(network.layout(), read_safetensors(*settings.initial), settings.initial->string(),
-             row);
-    return row;
-  }
-  const Initialization usual = settings.preset.empty() ? Initialization::uniform_fan_in
-                                                       : preset(settings.preset).initialization;
-  initialize(network.layout(), settings.initialization.value_or(usual), experiment.seed, row);
-  return row;
-}
-
 Simulation::Simulation(const Experiment& experiment, SimulationObserver& observer,
                        const std::atomic<bool>& stop)
     : experiment_(experiment),
@@ -181,11 +90,13 @@ Simulation::Simulation(const Experiment& experiment, SimulationObserver& observe
                   experiment.federation, experiment.seed),
       model_(network_, initial_row(experiment, network_), device_),
       server_(federation_, model_, test_images_),
-      stages_(make_stages(experiment)) {}
+      pipelines_(make_pipelines(experiment.defense)) {}
 
 int Simulation::total_rounds() const {
   int rounds = experiment_.federation.rounds;
-  for (const auto& stage : stages_) rounds += stage->rounds();
+  for (const PipelineStages& pipeline : pipelines_) {
+    for (const auto& stage : pipeline.stages) rounds += stage->rounds();
+  }
   return rounds;
 }
 
@@ -206,7 +117,7 @@ float Simulation::learning_rate(int round) const {
   return static_cast<float>(first * std::pow(experiment_.federation.lr_decay, round - 1));
 }
 
-bool Simulation::run() { return train() && run_stages(); }
+bool Simulation::run() { return train() && run_pipelines(); }
 
 bool Simulation::train() {
   const int rounds = experiment_.federation.rounds;
@@ -225,15 +136,36 @@ bool Simulation::train() {
     record.add("round", std::int64_t{best_round_});
     add_test_result(record, test());
     record.add("validation_accuracy", best_validation_);
-    observer_.record(record, 0);
+    tell(std::move(record), 0);
     observer_.checkpoint(state());
   }
   return true;
 }
 
-bool Simulation::run_stages() {
-  while (stages_done_ < static_cast<int>(stages_.size())) {
-    const Stage& stage = *stages_[static_cast<std::size_t>(stages_done_)];
+bool Simulation::run_pipelines() {
+  if (trained_.tensors.empty()) {
+    trained_ = state();
+    observer_.trained(trained_);
+  }
+  while (pipelines_done_ < static_cast<int>(pipelines_.size())) {
+    const PipelineStages& pipeline = pipelines_[static_cast<std::size_t>(pipelines_done_)];
+    // A pipeline that is under way goes on; a new one starts from the trained model.
+    if (stages_done_ == 0 && stage_rounds_done_ == 0) take_up(trained_);
+    if (!run_stages(pipeline)) return false;
+    if (!pipeline.name.empty()) observer_.pipeline_done(pipeline.name, model_file());
+    ++pipelines_done_;
+    stages_done_ = 0;
+    if (!pipeline.name.empty()) {
+      take_up(trained_);
+      observer_.checkpoint(state());
+    }
+  }
+  return true;
+}
+
+bool Simulation::run_stages(const PipelineStages& pipeline) {
+  while (stages_done_ < static_cast<int>(pipeline.stages.size())) {
+    const Stage& stage = *pipeline.stages[static_cast<std::size_t>(stages_done_)];
     round_start_ = std::chrono::steady_clock::now();
     const StageProgress progress = {
         .rounds_done = stage_rounds_done_,
@@ -244,21 +176,41 @@ bool Simulation::run_stages() {
           round_start_ = std::chrono::steady_clock::now();
           return go_on;
         }};
-    const std::optional<Record> record = stage.run(server_, progress);
+    std::optional<Record> record = stage.run(server_, progress);
     if (!record) return false;
     ++stages_done_;
     stage_rounds_done_ = 0;
-    observer_.record(*record, 0);
+    tell(std::move(*record), 0);
     observer_.checkpoint(state());
   }
   return true;
 }
 
+/// Passes a record on, under the name of the pipeline that it belongs to.
+void Simulation::tell(Record record, double images_per_second) {
+  const bool training =
+      server_.next_round() <= experiment_.federation.rounds + 1 && trained_.tensors.empty();
+  if (!training && pipelines_done_ < static_cast<int>(pipelines_.size())) {
+    const std::string& name = pipelines_[static_cast<std::size_t>(pipelines_done_)].name;
+    if (!name.empty()) record.values.insert(record.values.begin(), {"pipeline", name});
+  }
+  observer_.record(record, images_per_second);
+}
+
+/// Goes back to a state's model, round and what the federation remembers.
+void Simulation::take_up(const TensorFile& state) {
+  const std::string origin = "the trained model";
+  model_.row.upload(values_of(state, "row", model_.row.count(), origin));
+  model_.mask.upload(values_of(state, "mask", model_.mask.count(), origin));
+  server_.resume_at(whole_number(state, "next_round", 1, total_rounds() + 1, origin));
+  federation_.restore(state.tensors);
+}
+
 bool Simulation::after_round(int round, const RoundReport& report, const std::string& stage) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - round_start_;
   if (stage == "round") keep_best(round);
-  observer_.record(round_record(round, report, stage),
-                   static_cast<double>(report.images) / std::max(seconds.count(), 1e-9));
+  tell(round_record(round, report, stage),
+       static_cast<double>(report.images) / std::max(seconds.count(), 1e-9));
   if (!report.tensors.empty()) {
     observer_.tensors(stage + "-" + std::to_string(round),
                       {.metadata = {}, .tensors = report.tensors});
@@ -340,11 +292,19 @@ TensorFile Simulation::state() {
   TensorFile file;
   file.metadata = {{"format", kCheckpointFormat},
                    {"next_round", std::to_string(server_.next_round())},
+                   {"pipelines_done", std::to_string(pipelines_done_)},
                    {"stages_done", std::to_string(stages_done_)},
                    {"stage_rounds_done", std::to_string(stage_rounds_done_)}};
   file.tensors = {flat_tensor("row", model_.row.download()),
                   flat_tensor("mask", model_.mask.download())};
   for (NamedTensor& tensor : federation_.state()) file.tensors.push_back(std::move(tensor));
+  for (const NamedTensor& tensor : trained_.tensors) {
+    file.tensors.push_back(
+        {.name = kTrained + tensor.name, .shape = tensor.shape, .values = tensor.values});
+  }
+  if (!trained_.tensors.empty()) {
+    file.metadata[kTrained + "next_round"] = trained_.metadata.at("next_round");
+  }
   if (!best_row_.empty()) {
     file.tensors.push_back(flat_tensor("best_row", best_row_));
     file.metadata["best_round"] = std::to_string(best_round_);
@@ -360,13 +320,30 @@ void Simulation::restore(const TensorFile& state, const std::string& origin) {
   model_.row.upload(values_of(state, "row", model_.row.count(), origin));
   model_.mask.upload(values_of(state, "mask", model_.mask.count(), origin));
   const int rounds = total_rounds();
-  stages_done_ = whole_number(state, "stages_done", 0, static_cast<int>(stages_.size()), origin);
+  const int pipelines = static_cast<int>(pipelines_.size());
+  pipelines_done_ = whole_number(state, "pipelines_done", 0, pipelines, origin);
+  const int stages =
+      pipelines_done_ == pipelines
+          ? 0
+          : static_cast<int>(pipelines_[static_cast<std::size_t>(pipelines_done_)].stages.size());
+  stages_done_ = whole_number(state, "stages_done", 0, stages, origin);
   stage_rounds_done_ = whole_number(state, "stage_rounds_done", 0, rounds, origin);
   server_.resume_at(whole_number(state, "next_round", 1, rounds + 1, origin));
   try {
     federation_.restore(state.tensors);
   } catch (const InputError& error) {
     throw InputError(origin + ": " + error.what());
+  }
+  trained_ = {};
+  for (const NamedTensor& tensor : state.tensors) {
+    if (!tensor.name.starts_with(kTrained)) continue;
+    trained_.tensors.push_back({.name = tensor.name.substr(kTrained.size()),
+                                .shape = tensor.shape,
+                                .values = tensor.values});
+  }
+  if (!trained_.tensors.empty()) {
+    trained_.metadata["next_round"] =
+        std::to_string(whole_number(state, kTrained + "next_round", 1, rounds + 1, origin));
   }
   if (state.find("best_row") == nullptr) return;
   best_round_ = whole_number(state, "best_round", 1, rounds, origin);

@@ -15,6 +15,7 @@
 #include "engine/executor.h"
 #include "engine/network.h"
 #include "engine/safetensors.h"
+#include "experiments/runner/experiment_data.h"
 #include "experiments/runner/spec.h"
 #include "fl/attack/attack.h"
 #include "fl/federation.h"
@@ -33,30 +34,19 @@ class SimulationObserver {
   virtual void record(const Record& record, double images_per_second) = 0;
   /// What a rule left beside the record of its round, for a file of that name.
   virtual void tensors(const std::string& /*name*/, const TensorFile& /*file*/) {}
+  /// Training is over; the state that the stages start from. (Told again after a resumption.)
+  virtual void trained(const TensorFile& /*state*/) {}
+  /// A named pipeline is through, with this model.
+  virtual void pipeline_done(const std::string& /*name*/, const TensorFile& /*model*/) {}
   /// A state to come back to: everything recorded so far belongs to it.
   virtual void checkpoint(TensorFile state) = 0;
 };
 
-/// What an experiment is trained and measured on.
-struct ExperimentData {
-  Dataset dataset;
-  Normalization normalization;
-  std::vector<std::vector<int>> partition;  ///< [clients] indices of training images
-  std::vector<int> validation;              ///< indices of training images
-  std::vector<int> attackers;  ///< ids of the malicious clients, of round 1 if they change
-  bool attackers_change = false;
-  TriggerTable triggers;
-  std::optional<Backdoor> backdoor;
+/// The stages of one pipeline; without a name if it is the only one.
+struct PipelineStages {
+  std::string name;
+  std::vector<std::unique_ptr<Stage>> stages;
 };
-
-/// Loads and deals out the data. Throws InputError.
-ExperimentData load_data(const Experiment& experiment);
-
-/// The network that the settings name, for images of this shape. Throws InputError.
-Network make_network(const ModelSettings& settings, const Shape& input, int classes);
-
-/// The first row of parameters: fresh, or from the initial file. Throws InputError.
-std::vector<float> initial_row(const Experiment& experiment, const Network& network);
 
 class Simulation {
  public:
@@ -84,12 +74,16 @@ class Simulation {
 
   /// Accuracy and attack success rate of the model as it is now.
   TestResult test();
-  /// The model as safetensors: PyTorch's names, the pruned channels in the metadata.
+  /// The model as safetensors: PyTorch's names, the pruned channels in the metadata. After named
+  /// pipelines that is the trained one.
   TensorFile model_file();
 
  private:
   bool train();
-  bool run_stages();
+  bool run_pipelines();
+  bool run_stages(const PipelineStages& pipeline);
+  void tell(Record record, double images_per_second);
+  void take_up(const TensorFile& state);
   bool after_round(int round, const RoundReport& report, const std::string& stage);
   Record round_record(int round, const RoundReport& report, const std::string& stage);
   void keep_best(int round);
@@ -109,9 +103,11 @@ class Simulation {
   Federation federation_;
   GlobalModel model_;
   Server server_;
-  std::vector<std::unique_ptr<Stage>> stages_;
+  std::vector<PipelineStages> pipelines_;
 
-  int stages_done_ = 0;
+  TensorFile trained_;  ///< the state after training; empty before
+  int pipelines_done_ = 0;
+  int stages_done_ = 0;          ///< of the pipeline under way
   int stage_rounds_done_ = 0;    ///< of the stage under way
   std::vector<float> best_row_;  ///< federation.keep: best
   double best_validation_ = -1;

@@ -153,6 +153,36 @@ std::string trigger_name(const TriggerSettings& trigger) {
   return AlternativeNames<TriggerSettings>::names()[trigger.index()];
 }
 
+template <>
+void read(const YamlValue& value, AfterTraining& to, const Limits& /*limits*/) {
+  to = {};
+  if (!value.node.IsMap()) {
+    read(value, to.only, {});
+    return;
+  }
+  const Reader keys(value);  // finds keys that are there twice
+  for (const auto& pair : value.node) {
+    const std::string name = pair.first.Scalar();
+    if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
+      value.fail("found the pipeline \"" + name + "\"; it must fit as a folder's name");
+    }
+    read(value.child(name), to.named.emplace_back(Pipeline{.name = name, .stages = {}}).stages, {});
+  }
+}
+
+void Description<AfterTraining>::write(YAML::Emitter& emitter, const AfterTraining& stages) {
+  Writer writer(emitter);
+  if (stages.named.empty()) {
+    writer.write(stages.only);
+    return;
+  }
+  emitter << YAML::BeginMap;
+  for (const Pipeline& pipeline : stages.named) {
+    writer.field(pipeline.name.c_str(), pipeline.stages, "");
+  }
+  emitter << YAML::EndMap;
+}
+
 void Description<ModelReplacementSettings>::shorthand(const YamlValue& value,
                                                       ModelReplacementSettings& to) {
   to = {};

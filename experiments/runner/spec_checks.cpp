@@ -88,12 +88,8 @@ void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
   choose_attackers(attack, experiment.federation.clients, experiment.seed);
 }
 
-void check_defense(const Experiment& experiment, const ParameterLayout& layout) {
-  check_rule(experiment.defense.rule,
-             {.participants =
-                  experiment.federation.clients_per_round.value_or(experiment.federation.clients),
-              .validation_samples = experiment.data.validation_samples,
-              .layout = layout});
+void check_stages(const Experiment& experiment, const ParameterLayout& layout,
+                  const std::vector<StageSettings>& stages) {
   const auto layer_exists = [&](const std::string& name) { layout.conv_channels(name); };
   const auto judge_can = [&](Judge judge, const StopRule& stop) {
     const bool by_server = experiment.data.validation_samples > 0 && judge != Judge::clients;
@@ -104,7 +100,7 @@ void check_defense(const Experiment& experiment, const ParameterLayout& layout) 
       throw InputError("defense: stop.loss_rise needs the server's validation images");
     }
   };
-  for (const StageSettings& stage : experiment.defense.after_training) {
+  for (const StageSettings& stage : stages) {
     if (const auto* prune = std::get_if<PruneSettings>(&stage)) {
       layer_exists(prune->layer);
       judge_can(prune->judge, prune->stop);
@@ -124,6 +120,18 @@ void check_defense(const Experiment& experiment, const ParameterLayout& layout) 
       layer_exists(adjust->layer);
       judge_can(adjust->judge, adjust->stop);
     }
+  }
+}
+
+void check_defense(const Experiment& experiment, const ParameterLayout& layout) {
+  check_rule(experiment.defense.rule,
+             {.participants =
+                  experiment.federation.clients_per_round.value_or(experiment.federation.clients),
+              .validation_samples = experiment.data.validation_samples,
+              .layout = layout});
+  check_stages(experiment, layout, experiment.defense.after_training);
+  for (const Pipeline& pipeline : experiment.defense.pipelines) {
+    check_stages(experiment, layout, pipeline.stages);
   }
 }
 

@@ -339,10 +339,7 @@ void add_rows(std::int64_t size, OperationCases& cases) {
 OperationCases operation_cases() {
   OperationCases cases;
   for (const Preset& entry : preset_table()) {
-    // Residual networks repeat the shapes of others; their whole steps are measured.
-    const bool plain = std::none_of(entry.layers.begin(), entry.layers.end(),
-                                    [](const LayerSpec& spec) { return spec.kind == kResidual; });
-    if (plain) add_layers(entry, cases);
+    if (is_plain(entry)) add_layers(entry, cases);
   }
   add_gather("synthetic-gray", {1, 28, 28}, cases);
   add_gather("synthetic-color", {3, 32, 32}, cases);

@@ -1,5 +1,6 @@
 #include "tests/benchmark/preset_layers.h"
 
+#include <algorithm>
 #include <map>
 
 namespace redoubt::benchmarks {
@@ -51,6 +52,11 @@ double PresetLayer::forward_flops(int batch) const {
     return 2.0 * static_cast<double>(input.size()) * static_cast<double>(output.size()) * batch;
   }
   return 0;
+}
+
+bool is_plain(const Preset& preset) {
+  return std::none_of(preset.layers.begin(), preset.layers.end(),
+                      [](const LayerSpec& spec) { return spec.kind == kResidual; });
 }
 
 std::vector<PresetLayer> preset_layers(const Preset& preset, int batch) {

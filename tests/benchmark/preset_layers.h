@@ -33,4 +33,7 @@ double forward_flops(const Preset& preset, int batch);
 /// the inputs.
 double step_flops(const Preset& preset, int batch);
 
+/// Whether the preset's layers stand in a row. Residual networks repeat the shapes of others.
+bool is_plain(const Preset& preset);
+
 }  // namespace redoubt::benchmarks

@@ -136,6 +136,7 @@ void add(const std::string& name, const Measure& measure) {
 
 void register_training() {
   for (const Preset& entry : preset_table()) {
+    if (!is_plain(entry)) continue;
     for (const int batch : batches_of(entry.name)) {
       add("step/" + entry.name + "/" + std::to_string(batch),
           [name = entry.name, batch](benchmark::State& state) {

@@ -13,7 +13,8 @@ class RunTest(ProgramTest):
         folder = self.output / "small"
         self.assertEqual(sorted(path.name for path in folder.iterdir()), RUN_FILES)
         self.assertEqual(
-            [path.name for path in (folder / "checkpoint").iterdir()], ["state.safetensors"]
+            sorted(path.name for path in (folder / "checkpoint").iterdir()),
+            ["state.safetensors", "trained.safetensors"],
         )
         lines = metrics(folder)
         self.assertEqual(

@@ -1,0 +1,137 @@
+#include "experiments/runner/defend.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <set>
+
+#include "engine/atomic_file.h"
+#include "experiments/runner/console.h"
+#include "experiments/runner/defense_keys.h"
+#include "experiments/runner/run_folder.h"
+#include "experiments/runner/simulation.h"
+#include "experiments/runner/spec_checks.h"
+#include "kernels/check.h"
+
+namespace redoubt::runner {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+/// The pipelines of one file.
+std::vector<Pipeline> read_pipelines(const fs::path& file) {
+  const SpecSource source = {.name = file.string(), .overrides = {}};
+  Reader reader({load_experiment_file(file), "", source});
+  AfterTraining stages;
+  reader.field("after_training", stages, "");
+  reader.finish();
+  if (!stages.only.empty()) return {{.name = file.stem().string(), .stages = stages.only}};
+  if (stages.named.empty()) {
+    throw InputError(file.string() +
+                     ": holds no after_training, a list of stages or a map of named "
+                     "lists");
+  }
+  return stages.named;
+}
+
+std::string pipeline_yaml(const Pipeline& pipeline) {
+  YAML::Emitter emitter;
+  emitter.SetNullFormat(YAML::LowerNull);
+  emitter << YAML::BeginMap << YAML::Key << "after_training" << YAML::Value;
+  Writer(emitter).write(AfterTraining{.only = pipeline.stages, .named = {}});
+  emitter << YAML::EndMap;
+  return std::string(emitter.c_str()) + "\n";
+}
+
+/// Keeps each pipeline's records until it is through, then writes its folder.
+class DefendObserver : public SimulationObserver {
+ public:
+  DefendObserver(const fs::path& folder, const std::vector<Pipeline>& pipelines, bool quiet)
+      : folder_(folder), pipelines_(pipelines), console_(true, 0, 0), quiet_(quiet) {}
+
+  void record(const Record& record, double /*images_per_second*/) override {
+    Json line = to_json(record);
+    line.erase("pipeline");
+    lines_.push_back(std::move(line));
+  }
+  void checkpoint(TensorFile /*state*/) override {}
+  void pipeline_done(const std::string& name, const TensorFile& model) override {
+    const fs::path folder = folder_ / name;
+    fs::remove_all(folder);
+    fs::create_directories(folder);
+    std::string metrics;
+    for (const Json& line : lines_) metrics += line.dump() + "\n";
+    write_file_atomically(folder / "metrics.jsonl", metrics);
+    for (const Pipeline& pipeline : pipelines_) {
+      if (pipeline.name == name) {
+        write_file_atomically(folder / "pipeline.yaml", pipeline_yaml(pipeline));
+      }
+    }
+    write_safetensors(folder / "model.safetensors", model);
+    const std::vector<Json> stages = stage_lines(lines_);
+    const Json summary = {{"name", name}, {"version", REDOUBT_VERSION}, {"stages", stages}};
+    write_file_atomically(folder / "summary.json", summary.dump(2) + "\n");
+    fmt::print("{}\n{}\n", name, stage_table_text(stages));
+    if (!quiet_) fmt::print("written to {}\n\n", folder.string());
+    std::fflush(stdout);
+    lines_.clear();
+  }
+
+ private:
+  fs::path folder_;
+  const std::vector<Pipeline>& pipelines_;
+  Console console_;
+  bool quiet_;
+  std::vector<Json> lines_;
+};
+
+/// Every file's pipelines, each name once.
+std::vector<Pipeline> all_pipelines(const DefendOptions& options, const fs::path& folder) {
+  std::vector<Pipeline> pipelines;
+  std::set<std::string> names;
+  for (const fs::path& file : options.files) {
+    for (Pipeline& pipeline : read_pipelines(file)) {
+      if (!names.insert(pipeline.name).second) {
+        throw InputError(file.string() + ": a pipeline " + pipeline.name + " is there already");
+      }
+      if (!options.overwrite && fs::exists(folder / pipeline.name)) {
+        throw InputError((folder / pipeline.name).string() +
+                         ": already there; --overwrite replaces it");
+      }
+      pipelines.push_back(std::move(pipeline));
+    }
+  }
+  return pipelines;
+}
+
+}  // namespace
+
+int defend_command(const DefendOptions& options, const std::atomic<bool>& stop) {
+  const fs::path stored = options.run / "experiment.yaml";
+  if (!fs::exists(stored)) throw InputError(options.run.string() + ": holds no run");
+  const fs::path trained = options.run / "checkpoint" / "trained.safetensors";
+  if (!fs::exists(options.run / "summary.json") || !fs::exists(trained)) {
+    throw InputError(options.run.string() +
+                     ": the run is not finished; redoubt run --resume ends it");
+  }
+  const fs::path folder = options.run / "defend";
+  const std::vector<Pipeline> pipelines = all_pipelines(options, folder);
+  Experiment experiment = read_experiment(stored, options.overrides);
+  experiment.defense.after_training.clear();
+  experiment.defense.pipelines = pipelines;
+  try {
+    check_experiment(experiment);
+  } catch (const InputError& error) {
+    throw InputError(stored.string() + " under these pipelines: " + error.what());
+  }
+  DefendObserver observer(folder, pipelines, options.quiet);
+  Simulation simulation(experiment, observer, stop);
+  TensorFile state = read_safetensors(trained);
+  state.metadata["pipelines_done"] = "0";
+  simulation.restore(state, trained.string());
+  return simulation.run() ? 0 : 130;
+}
+
+}  // namespace redoubt::runner

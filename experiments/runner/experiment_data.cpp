@@ -1,0 +1,116 @@
+#include "experiments/runner/experiment_data.h"
+
+#include <algorithm>
+#include <iterator>
+#include <numeric>
+
+#include "datasets/partition.h"
+#include "engine/initialize.h"
+#include "engine/safetensors.h"
+#include "kernels/check.h"
+
+namespace redoubt::runner {
+
+using kernels::Sample;
+
+namespace {
+
+/// Clients who stamp their own images hold some of the victim class; else nothing is required.
+HoldsLabel required_labels(const ExperimentData& data) {
+  if (!data.backdoor || data.backdoor->stamps.empty() || !data.backdoor->goal.victim) return {};
+  if (data.attackers_change) return {};
+  return {.clients = data.attackers, .label = *data.backdoor->goal.victim};
+}
+
+/// The elements of an ascending list that are not in another.
+std::vector<int> difference(const std::vector<int>& from, const std::vector<int>& taken) {
+  std::vector<int> left;
+  std::set_difference(from.begin(), from.end(), taken.begin(), taken.end(),
+                      std::back_inserter(left));
+  return left;
+}
+
+}  // namespace
+
+ExperimentData load_data(const Experiment& experiment) {
+  ExperimentData data;
+  data.dataset = load_dataset(experiment.data.dataset, experiment.seed);
+  data.normalization = normalization(experiment.data.normalize, data.dataset);
+  const Split& train = data.dataset.train;
+  const int clients = experiment.federation.clients;
+  if (experiment.attack) {
+    data.attackers = choose_attackers(*experiment.attack, clients, experiment.seed);
+    data.attackers_change = experiment.attack->redraw;
+    if (!experiment.attack->untargeted) {
+      data.backdoor =
+          plan_backdoor(*experiment.attack, data.dataset, data.triggers, experiment.seed);
+    }
+  }
+  // What only the attackers hold, neither the server nor another client does.
+  const std::vector<int> held = data.backdoor ? data.backdoor->images : std::vector<int>();
+  data.validation = difference(draw_validation(train.labels, data.dataset.classes,
+                                               experiment.data.validation_samples, experiment.seed),
+                               held);
+  std::vector<int> pool(static_cast<std::size_t>(train.count()));
+  std::iota(pool.begin(), pool.end(), 0);
+  pool = difference(difference(pool, data.validation), held);
+  data.partition = partition(train.labels, data.dataset.classes, pool, clients,
+                             experiment.data.partition, required_labels(data), experiment.seed);
+  return data;
+}
+
+Network make_network(const ModelSettings& settings, const Shape& input, int classes) {
+  if (settings.preset.empty()) return Network(input, classes, settings.layers);
+  return Network(input, classes, preset(settings.preset).layers);
+}
+
+std::vector<float> initial_row(const Experiment& experiment, const Network& network) {
+  const ModelSettings& settings = experiment.model;
+  std::vector<float> row(static_cast<std::size_t>(network.layout().row_size()));
+  if (settings.initial) {
+    fill_row(network.layout(), read_safetensors(*settings.initial), settings.initial->string(),
+             row);
+    return row;
+  }
+  const Initialization usual = settings.preset.empty() ? Initialization::uniform_fan_in
+                                                       : preset(settings.preset).initialization;
+  initialize(network.layout(), settings.initialization.value_or(usual), experiment.seed, row);
+  return row;
+}
+
+std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data) {
+  std::vector<Client> clients = make_population(data.partition, data.dataset.train.labels);
+  if (experiment.attack) {
+    corrupt(clients, *experiment.attack,
+            {.seed = experiment.seed, .classes = data.dataset.classes, .backdoor = data.backdoor});
+  }
+  return clients;
+}
+
+TestImages make_test_images(const Experiment& experiment, const ExperimentData& data,
+                            const ImageStore& images) {
+  TestImages test;
+  const auto labelled = [](int image, std::uint8_t label) {
+    return Sample{.image = image, .label = static_cast<std::int16_t>(label)};
+  };
+  for (const int i : data.validation) {
+    test.validation.push_back(labelled(i, data.dataset.train.labels[static_cast<std::size_t>(i)]));
+  }
+  for (int i = 0; i < data.dataset.test.count(); ++i) {
+    test.clean.push_back(
+        labelled(images.test_image(i), data.dataset.test.labels[static_cast<std::size_t>(i)]));
+  }
+  if (data.backdoor) test.stamped = data.backdoor->evaluation;
+  if (experiment.attack && experiment.attack->untargeted) {
+    // A flip of one label into another is measured on clean images of the one.
+    const auto* flip = std::get_if<LabelFlipSettings>(&*experiment.attack->untargeted);
+    if (flip != nullptr && flip->victim) {
+      test.stamped =
+          stamped_test_samples(data.dataset.test.labels, images.test_image(0),
+                               {.trigger = -1, .victim = flip->victim, .target = flip->target});
+    }
+  }
+  return test;
+}
+
+}  // namespace redoubt::runner

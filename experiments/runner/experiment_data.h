@@ -1,0 +1,45 @@
+// What an experiment is made of before it runs: data, clients, attack, network, first parameters.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "datasets/dataset.h"
+#include "engine/network.h"
+#include "experiments/runner/spec.h"
+#include "fl/attack/attack.h"
+#include "fl/client.h"
+#include "fl/image_store.h"
+#include "fl/server.h"
+
+namespace redoubt::runner {
+
+/// What an experiment is trained and measured on.
+struct ExperimentData {
+  Dataset dataset;
+  Normalization normalization;
+  std::vector<std::vector<int>> partition;  ///< [clients] indices of training images
+  std::vector<int> validation;              ///< indices of training images
+  std::vector<int> attackers;  ///< ids of the malicious clients, of round 1 if they change
+  bool attackers_change = false;
+  TriggerTable triggers;
+  std::optional<Backdoor> backdoor;
+};
+
+/// Loads and deals out the data. Throws InputError.
+ExperimentData load_data(const Experiment& experiment);
+
+/// The network that the settings name, for images of this shape. Throws InputError.
+Network make_network(const ModelSettings& settings, const Shape& input, int classes);
+
+/// The first row of parameters: fresh, or from the initial file. Throws InputError.
+std::vector<float> initial_row(const Experiment& experiment, const Network& network);
+
+/// The clients with their data, the attackers among them with their behaviours.
+std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data);
+
+/// What models are measured on.
+TestImages make_test_images(const Experiment& experiment, const ExperimentData& data,
+                            const ImageStore& images);
+
+}  // namespace redoubt::runner

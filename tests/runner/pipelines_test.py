@@ -1,0 +1,134 @@
+"""Several pipelines of stages on one trained model: in a run, after a stop, and by `redoubt defend`."""
+
+import json
+import signal
+import time
+import unittest
+
+from program import ProgramTest, metrics, small_experiment
+
+PRUNE = {"prune": {"vote": "ranking", "stop": {"accuracy_drop": 0.05}}}
+TUNE = {"fine_tune": {"rounds": 3, "lr": 0.02}}
+ADJUST = {"adjust_weights": {"delta": 2}}
+PIPELINES = {"whole": [PRUNE, TUNE, ADJUST], "adjust only": [ADJUST], "tune": [TUNE, PRUNE]}
+
+
+class PipelinesTest(ProgramTest):
+    def experiment(self, after_training, **changes):
+        experiment = small_experiment(self.data_folder, **changes)
+        experiment["defense"] = {"after_training": after_training}
+        return self.write_experiment(experiment, f"{len(list(self.folder.iterdir()))}.yaml")
+
+    def pipeline_file(self, after_training, name="stages.yaml"):
+        path = self.folder / name
+        path.write_text(json.dumps({"after_training": after_training}))
+        return path
+
+    def alone(self, stages):
+        """A run whose only stages are these."""
+        count = len(list(self.folder.glob("alone*")))
+        return self.run_to_end(self.experiment(stages), output=self.folder / f"alone{count}")
+
+    @staticmethod
+    def stage_lines(folder, pipeline=None):
+        """Everything after training, of one pipeline."""
+        lines = [line for line in metrics(folder) if line["stage"] != "round"]
+        lines = [line for line in lines if line.get("pipeline") == pipeline]
+        for line in lines:
+            line.pop("pipeline", None)
+        return lines
+
+    def test_each_starts_from_the_trained_model(self):
+        folder = self.run_to_end(self.experiment(PIPELINES))
+        summary = json.loads((folder / "summary.json").read_text())
+        self.assertEqual(
+            [(line.get("pipeline"), line["stage"]) for line in summary["stages"]],
+            [(None, "round"), ("whole", "prune"), ("whole", "fine_tune"),
+             ("whole", "adjust_weights"), ("adjust only", "adjust_weights"),
+             ("tune", "fine_tune"), ("tune", "prune")],
+        )
+        for name, stages in PIPELINES.items():
+            alone = self.alone(stages)
+            self.assertEqual(self.stage_lines(folder, name), self.stage_lines(alone), name)
+            self.assertEqual(
+                (folder / "pipelines" / f"{name}.safetensors").read_bytes(),
+                (alone / "model.safetensors").read_bytes(),
+                name,
+            )
+        self.assertEqual(
+            (folder / "model.safetensors").read_bytes(),
+            (self.alone([]) / "model.safetensors").read_bytes(),
+        )
+
+    def test_defend_does_what_the_run_would_have_done(self):
+        run = self.alone([ADJUST, TUNE])
+        before = (run / "metrics.jsonl").read_bytes()
+        printed = self.succeed("defend", run, self.pipeline_file(PIPELINES),
+                               self.pipeline_file([PRUNE], "prune-alone.yaml"))
+        self.assertEqual(
+            sorted(path.name for path in (run / "defend").iterdir()),
+            ["adjust only", "prune-alone", "tune", "whole"],
+        )
+        for name, stages in {**PIPELINES, "prune-alone": [PRUNE]}.items():
+            self.assertIn(name, printed)
+            alone = self.alone(stages)
+            folder = run / "defend" / name
+            self.assertEqual(self.stage_lines(folder), self.stage_lines(alone), name)
+            self.assertEqual((folder / "model.safetensors").read_bytes(),
+                             (alone / "model.safetensors").read_bytes())
+            stages = json.loads((folder / "summary.json").read_text())["stages"]
+            self.assertEqual(stages[-1], self.stage_lines(alone)[-1])
+        self.assertEqual((run / "metrics.jsonl").read_bytes(), before)
+        # What it wrote describes the pipeline: it can be applied elsewhere.
+        other = self.alone([])
+        self.succeed("defend", other, run / "defend" / "tune" / "pipeline.yaml")
+        self.assert_same_results(other / "defend" / "pipeline", run / "defend" / "tune")
+
+    def test_goes_on_in_the_middle_of_a_pipeline(self):
+        file = self.experiment(PIPELINES)
+        whole = self.run_to_end(file, output=self.folder / "whole")
+        lines = len((whole / "metrics.jsonl").read_text().splitlines())
+        stopped = 0
+        for after in range(7, lines, 2):
+            output = self.folder / f"stopped{after}"
+            run = self.start("run", file, "--output", output)
+            path = output / "small" / "metrics.jsonl"
+            while run.poll() is None:
+                if path.exists() and path.read_text().count("\n") >= after:
+                    run.send_signal(signal.SIGKILL if after % 4 == 1 else signal.SIGTERM)
+                    break
+                time.sleep(0.0005)
+            stopped += run.wait() != 0
+            self.succeed("run", file, "--output", output, "--resume")
+            self.assert_same_results(output / "small", whole)
+            for name in PIPELINES:
+                self.assertEqual(
+                    (output / "small" / "pipelines" / f"{name}.safetensors").read_bytes(),
+                    (whole / "pipelines" / f"{name}.safetensors").read_bytes(),
+                )
+        self.assertGreater(stopped, 2, "some runs were stopped on their way")
+
+    def test_says_what_is_wrong(self):
+        self.fail_with("must fit as a folder's name", "check", self.experiment({"a/b": [TUNE]}))
+        self.fail_with("did you mean \"prune\"", "check", self.experiment({"x": [{"prun": {}}]}))
+        self.fail_with("conv2", "check", self.experiment({"x": [{"prune": {"layer": "conv9"}}]}))
+        run = self.alone([ADJUST])
+        good = self.pipeline_file([TUNE])
+        self.fail_with("holds no run", "defend", self.folder, good)
+        self.fail_with("cannot read", "defend", run, self.folder / "none.yaml")
+        self.fail_with("holds no after_training", "defend", run,
+                       self.pipeline_file([], "empty.yaml"))
+        self.fail_with("unknown key", "defend", run, self.experiment([ADJUST]))
+        self.fail_with("conv2", "defend", run,
+                       self.pipeline_file([{"prune": {"layer": "conv9"}}], "layer.yaml"))
+        self.assertFalse((run / "defend").exists())
+        self.succeed("defend", run, good)
+        self.fail_with("--overwrite", "defend", run, good)
+        self.succeed("defend", run, good, "--overwrite")
+        self.fail_with("is there already", "defend", run, good, good, "--overwrite")
+        (run / "summary.json").unlink()
+        self.fail_with("not finished", "defend", run, good, "--overwrite")
+
+
+if __name__ == "__main__":
+    unittest.main()
