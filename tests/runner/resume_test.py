@@ -49,8 +49,8 @@ class InterruptedRunTest(ProgramTest):
         self.assert_same_results(self.interrupted, expected)
         self.assertEqual(sorted(path.name for path in self.interrupted.iterdir()), RUN_FILES)
         self.assertEqual(
-            [path.name for path in (self.interrupted / "checkpoint").iterdir()],
-            ["state.safetensors"],
+            sorted(path.name for path in (self.interrupted / "checkpoint").iterdir()),
+            ["state.safetensors", "trained.safetensors"],
         )
         summary = json.loads((self.interrupted / "summary.json").read_text())
         self.assertEqual(
@@ -215,7 +215,7 @@ class UnresumableRunTest(ProgramTest):
             (whole[:50], "does not fit into the file"),
             (whole[:-4], "outside the file"),
             (whole + b"    ", "left over"),
-            (whole.replace(b"redoubt-checkpoint-1", b"redoubt-checkpoint-9"), "not a checkpoint"),
+            (whole.replace(b"redoubt-checkpoint-2", b"redoubt-checkpoint-9"), "not a checkpoint"),
             (whole.replace(b'"next_round":"7"', b'"next_round":"9"'), 'next_round is "9"'),
             (whole.replace(b"metrics_bytes", b"metrics_bites"), "metrics.jsonl was"),
         ):
