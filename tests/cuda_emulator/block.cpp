@@ -9,7 +9,7 @@
 
 #include "tests/cuda_emulator/emulator.h"
 #include "tests/cuda_emulator/fiber.h"
-#include "tests/cuda_emulator/order.h"
+#include "tests/cuda_emulator/schedule.h"
 #include "tests/cuda_emulator/shared_memory.h"
 
 uint3 threadIdx;
@@ -21,8 +21,8 @@ namespace cuda_emulator {
 
 namespace {
 
-constexpr int kNobody = -1;
-constexpr int kNewThread = -2;
+constexpr int kNobody = Schedule::kNobody;
+constexpr int kNewThread = Schedule::kNewThread;
 
 /// One CUDA thread of the running block.
 struct Thread {
@@ -44,11 +44,9 @@ struct Block {
   uint3 index = {};
   std::vector<Thread> threads;
   int size = 0;      ///< threads of this block
-  int started = 0;   ///< how many threads have begun, in `order`
   int returned = 0;  ///< how many have returned
-  ShuffledOrder order;
+  Schedule schedule;
   int current = kNobody;
-  std::vector<int> able;  ///< threads that wait for nothing but their turn
   int at_barrier = 0;
   int predicates = 0;  ///< how many of them brought a true one
   int barrier_answer = 0;
@@ -131,23 +129,8 @@ void run_on(int thread) {
   threadIdx = b.threads[static_cast<std::size_t>(thread)].index;
 }
 
-/// A thread to go on with: one of the able, or kNewThread, or kNobody.
-int pick() {
-  Block& b = block();
-  const bool can_start = b.started < b.size;
-  if (b.able.empty()) return can_start ? kNewThread : kNobody;
-  if (seed() == 0) {
-    if (can_start) return kNewThread;
-  } else {
-    const auto choices = b.able.size() + (can_start ? 1 : 0);
-    const std::size_t choice = b.random.below(choices);
-    if (choice == b.able.size()) return kNewThread;
-    std::swap(b.able[choice], b.able.back());
-  }
-  const int thread = b.able.back();
-  b.able.pop_back();
-  return thread;
-}
+/// A thread to go on with, or kNewThread, or kNobody.
+int pick() { return block().schedule.pick(block().random); }
 
 void work();
 
@@ -190,11 +173,11 @@ void give_way() {
   run_on(self);
 }
 
-/// Makes a thread able to go on. With seed 0, those released last go first.
+/// Makes a thread able to go on.
 void release(int thread) {
   Block& b = block();
   b.threads[static_cast<std::size_t>(thread)].state = Thread::State::able;
-  b.able.push_back(thread);
+  b.schedule.release(thread);
 }
 
 bool is_at(const Thread& thread, const Where& where) {
@@ -205,8 +188,7 @@ bool is_at(const Thread& thread, const Where& where) {
 
 void run_next_thread() {
   Block& b = block();
-  const int number = static_cast<int>(b.order.next());
-  ++b.started;
+  const int number = b.schedule.begin();
   Thread& thread = b.threads[static_cast<std::size_t>(number)];
   thread.state = Thread::State::able;
   thread.fiber = b.running;
@@ -262,16 +244,14 @@ void run_block(const Launch& launch, std::uint64_t number) {
              static_cast<unsigned>(row % launch.grid.y),
              static_cast<unsigned>(row / launch.grid.y)};
   blockIdx = b.index;
-  b.started = 0;
   b.returned = 0;
   b.at_barrier = 0;
   b.predicates = 0;
-  b.able.clear();
   b.failure.clear();
   for (int i = 0; i < b.size; ++i) {
     b.threads[static_cast<std::size_t>(i)].state = Thread::State::unstarted;
   }
-  b.order = ShuffledOrder(static_cast<std::uint64_t>(b.size), b.random);
+  b.schedule.start_block(b.size, b.random);
   b.dynamic.start_block();
 
   b.running = &b.host;

@@ -3,8 +3,8 @@
 //
 // Every CUDA thread is a fiber that runs until its next barrier or warp collective. What a GPU may
 // do and a plain loop over threads would not show:
-//   - The order of threads and blocks is shuffled by a seed: a missing barrier gives a wrong
-//   result.
+//   - The order of threads and blocks is shuffled by a seed, and whole warps or single threads run
+//     ahead of others (schedule.h): a missing barrier gives a wrong result.
 //   - A barrier or collective that some threads do not reach is reported with kernel, block,
 //   threads.
 //   - Shared and device memory start as NaN. The bytes behind each allocation are watched; under

@@ -127,6 +127,102 @@ TEST(Barrier, MissingBetweenTwoUsesIsFoundBySomeSeed) {
   EXPECT_GT(wrong, 0);
 }
 
+/// block_sum() of kernels/cuda_parts.h in small, twice in a row. Without its closing barrier a warp
+/// may write its part of the second sum before the first warp has read the first.
+template <bool kClosingBarrier>
+__device__ float sum_of_block(float value) {
+  __shared__ float of_warp[32];
+  const unsigned lane = threadIdx.x % 32;
+  const unsigned warp = threadIdx.x / 32;
+  for (int step = 16; step > 0; step /= 2) value += __shfl_down_sync(0xffffffffU, value, step);
+  if (lane == 0) of_warp[warp] = value;
+  __syncthreads();
+  if (warp == 0) {
+    value = lane < blockDim.x / 32 ? of_warp[lane] : 0;
+    for (int step = 16; step > 0; step /= 2) value += __shfl_down_sync(0xffffffffU, value, step);
+  }
+  if (kClosingBarrier) __syncthreads();
+  return value;
+}
+
+template <bool kClosingBarrier>
+__global__ void sum_twice(float* sums) {
+  const float first = sum_of_block<kClosingBarrier>(1);
+  const float second = sum_of_block<kClosingBarrier>(2);
+  if (threadIdx.x == 0) {
+    sums[2 * blockIdx.x] = first;
+    sums[2 * blockIdx.x + 1] = second;
+  }
+}
+
+constexpr unsigned kBlocks = 8;  ///< each draws whose turn it is anew
+
+/// Seeds under which the sums of blocks of `threads` ones and twos are wrong.
+template <bool kClosingBarrier>
+int wrong_sums(unsigned threads) {
+  int wrong = 0;
+  for (const auto seed : kSeeds) {
+    cuda_emulator::set_seed(seed);
+    Context context(kGpu);
+    Buffer<float> sums(kGpu, 2 * kBlocks);
+    launch(context, "sum_twice", LaunchShape{{kBlocks}, {threads}}, sum_twice<kClosingBarrier>,
+           sums.data());
+    std::vector<float> want;
+    for (unsigned block = 0; block < kBlocks; ++block) {
+      for (const unsigned value : {1U, 2U}) want.push_back(static_cast<float>(value * threads));
+    }
+    wrong += sums.download() == want ? 0 : 1;
+  }
+  return wrong;
+}
+
+TEST(Barrier, MissingAtTheEndOfABlocksSumIsFoundBySomeSeed) {
+  const KeepSeed keep;
+  for (const unsigned threads : {64U, 128U, 256U}) {
+    EXPECT_EQ(wrong_sums<true>(threads), 0) << threads << " threads";
+    EXPECT_GE(wrong_sums<false>(threads), 4) << threads << " threads";
+  }
+}
+
+/// Lanes of one warp hand values on in shared memory.
+template <bool kBarrier>
+__global__ void pass_on_in_warp(float* values) {
+  __shared__ float held[32];
+  float& own = values[blockIdx.x * 32 + threadIdx.x];
+  for (int round = 0; round < 2; ++round) {
+    held[threadIdx.x] = own + 1;
+    __syncwarp();
+    own = held[(threadIdx.x + 1) % 32];
+    if (kBarrier) __syncwarp();
+  }
+}
+
+template <bool kBarrier>
+int wrong_passes() {
+  std::vector<float> numbers;
+  std::vector<float> want;
+  for (unsigned i = 0; i < 32 * kBlocks; ++i) {
+    numbers.push_back(static_cast<float>(i % 32));
+    want.push_back(static_cast<float>((i + 2) % 32 + 2));
+  }
+  int wrong = 0;
+  for (const auto seed : kSeeds) {
+    cuda_emulator::set_seed(seed);
+    Context context(kGpu);
+    Buffer<float> values = on_gpu(numbers);
+    launch(context, "pass_on_in_warp", LaunchShape{{kBlocks}, {32}}, pass_on_in_warp<kBarrier>,
+           values.data());
+    wrong += values.download() == want ? 0 : 1;
+  }
+  return wrong;
+}
+
+TEST(Barrier, MissingInAWarpIsFoundBySomeSeed) {
+  const KeepSeed keep;
+  EXPECT_EQ(wrong_passes<true>(), 0);
+  EXPECT_GE(wrong_passes<false>(), 4);
+}
+
 __global__ void some_return_early() {
   if (blockIdx.x == 2 && threadIdx.x >= 40) return;
   __syncthreads();
