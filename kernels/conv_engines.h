@@ -1,9 +1,17 @@
 // The ways to compute a convolution on CUDA. Included by .cu files only. Contracts as in conv.h.
 #pragma once
 
+#include <stdexcept>
+
 #include "kernels/conv.h"
 
 namespace redoubt::kernels::cuda {
+
+/// What an engine throws that cannot compute a shape: another one can.
+class Unsupported : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 /// Columns in memory (Chellapilla et al. 2006: "im2col") and a product by cuBLAS.
 ///   columns[K x J], K = Cin·KH·KW taps, J = OH·OW·N results a channel: output = weight · columns.
@@ -19,5 +27,13 @@ decltype(kernels::conv_forward) conv_forward;
 decltype(kernels::conv_backward_input) conv_backward_input;
 decltype(kernels::conv_backward_weight) conv_backward_weight;
 }  // namespace implicit
+
+/// cuDNN's convolutions, with our layout turned into cuDNN's and back. Throws Unsupported. In
+/// builds with cuDNN only.
+namespace by_cudnn {
+decltype(kernels::conv_forward) conv_forward;
+decltype(kernels::conv_backward_input) conv_backward_input;
+decltype(kernels::conv_backward_weight) conv_backward_weight;
+}  // namespace by_cudnn
 
 }  // namespace redoubt::kernels::cuda

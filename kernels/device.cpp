@@ -77,6 +77,8 @@ std::vector<DeviceDescription> available_devices() {
   return devices;
 }
 
+bool is_built(ConvEngine engine) { return engine != ConvEngine::cudnn || kCudnnBuilt; }
+
 void* allocate(Device device, std::size_t bytes) {
   bytes = std::max<std::size_t>(bytes, 1);
   if constexpr (kCudaBuilt)
@@ -103,6 +105,9 @@ Context::Context(Device device, int threads, const Arithmetic& arithmetic)
     : device_(device), threads_(threads), arithmetic_(arithmetic) {
   if constexpr (!kCudaBuilt) check_available(device);
   check(threads >= 1, "a context has at least one thread");
+  if (is_cuda(device) && !is_built(arithmetic.conv_engine)) {
+    throw InputError("the convolution engine is cudnn, but this build has no cuDNN");
+  }
 }
 
 Context::~Context() { release(device_, scratch_); }

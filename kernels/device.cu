@@ -23,6 +23,10 @@ struct DeviceState {
   cudaStream_t stream = nullptr;
   std::once_flag cublas_made;
   cublasHandle_t cublas = nullptr;
+#if REDOUBT_WITH_CUDNN
+  std::once_flag cudnn_made;
+  cudnnHandle_t cudnn = nullptr;
+#endif
 };
 
 DeviceState& state(Device device) {
@@ -66,6 +70,23 @@ void fail(cublasStatus_t status, const char* call, std::source_location where) {
   throw std::runtime_error(place(where) + ": " + call +
                            " failed: " + cublasGetStatusString(status));
 }
+
+#if REDOUBT_WITH_CUDNN
+void fail(cudnnStatus_t status, const char* call, std::source_location where) {
+  throw std::runtime_error(place(where) + ": " + call + " failed: " + cudnnGetErrorString(status));
+}
+
+cudnnHandle_t cudnn(const Context& context) {
+  const cudaStream_t own_stream = stream(context);
+  DeviceState& own = state(context.device());
+  std::call_once(own.cudnn_made, [&] {
+    check_not_capturing(context.device(), "cuDNN starts");
+    REDOUBT_CUDA_CHECK(cudnnCreate(&own.cudnn));
+    REDOUBT_CUDA_CHECK(cudnnSetStream(own.cudnn, own_stream));
+  });
+  return own.cudnn;
+}
+#endif
 
 Devices find_devices() {
   Devices devices;

@@ -1,11 +1,13 @@
 // Devices, their memory, and the Context that every kernel call takes.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace redoubt {
@@ -48,8 +50,18 @@ MemorySize memory_size(Device device);
 enum class Precision : std::uint8_t { fp32, tf32, bf16 };
 
 /// How convolutions are computed on CUDA: as products with columns built in memory, by cuBLAS; as
-/// products with columns that are never built, by our own kernels; or whichever suits a shape.
-enum class ConvEngine : std::uint8_t { automatic, columns, implicit };
+/// products with columns that are never built, by our own kernels; by cuDNN, in builds that have
+/// it; or whichever suits a shape.
+enum class ConvEngine : std::uint8_t { automatic, columns, implicit, cudnn };
+
+inline constexpr std::array<std::pair<const char*, ConvEngine>, 4> kConvEngineNames = {
+    {{"automatic", ConvEngine::automatic},
+     {"columns", ConvEngine::columns},
+     {"implicit", ConvEngine::implicit},
+     {"cudnn", ConvEngine::cudnn}}};
+
+/// Whether this build has the engine, should it have a CUDA side at all.
+bool is_built(ConvEngine engine);
 
 /// Both choices, which are CUDA's alone.
 struct Arithmetic {
@@ -63,7 +75,8 @@ struct Arithmetic {
 class Context {
  public:
   /// `threads`: how many CPU threads an operation on whole matrices (rows.h) may use. Operations of
-  /// a training step use one: there, threads take whole replicas.
+  /// a training step use one: there, threads take whole replicas. Throws InputError if this build
+  /// lacks the device's side or the engine.
   explicit Context(Device device, int threads = 1, const Arithmetic& arithmetic = {});
   ~Context();
   Context(Context&&) noexcept;
@@ -106,6 +119,7 @@ class Context {
 //   if constexpr (kCudaBuilt)
 //     if (on_cuda(context)) return cuda::relu_forward(context, shape, ...);
 inline constexpr bool kCudaBuilt = REDOUBT_WITH_CUDA != 0;
+inline constexpr bool kCudnnBuilt = REDOUBT_WITH_CUDNN != 0;
 inline bool on_cuda(const Context& context) { return context.device().kind == Device::Kind::cuda; }
 #endif
 

@@ -4,6 +4,9 @@
 
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
+#if REDOUBT_WITH_CUDNN
+#include <cudnn.h>
+#endif
 
 #include <algorithm>
 #include <cstddef>
@@ -31,7 +34,16 @@ inline void check_call(cublasStatus_t status, const char* call,
   if (status != CUBLAS_STATUS_SUCCESS) fail(status, call, where);
 }
 
-/// Makes a call of CUDA or cuBLAS; throws std::runtime_error that quotes it unless it succeeds.
+#if REDOUBT_WITH_CUDNN
+[[noreturn]] void fail(cudnnStatus_t status, const char* call, std::source_location where);
+inline void check_call(cudnnStatus_t status, const char* call,
+                       std::source_location where = std::source_location::current()) {
+  if (status != CUDNN_STATUS_SUCCESS) fail(status, call, where);
+}
+#endif
+
+/// Makes a call of CUDA, cuBLAS or cuDNN; throws std::runtime_error that quotes it unless it
+/// succeeds.
 #define REDOUBT_CUDA_CHECK(...) ::redoubt::kernels::cuda::check_call((__VA_ARGS__), #__VA_ARGS__)
 
 // ---- A Context's CUDA side ----------------------------------------------------------------------
@@ -44,6 +56,11 @@ inline cudaStream_t stream(const Context& context) { return stream(context.devic
 /// The device's cuBLAS handle, on its stream, with a workspace of its own: the same call gives the
 /// same bits. Products are FP32 unless the call says otherwise.
 cublasHandle_t cublas(const Context& context);
+
+#if REDOUBT_WITH_CUDNN
+/// The device's cuDNN handle, on its stream.
+cudnnHandle_t cudnn(const Context& context);
+#endif
 
 // ---- Launching ----------------------------------------------------------------------------------
 

@@ -16,9 +16,7 @@ struct EnumNames<Precision> {
 };
 template <>
 struct EnumNames<ConvEngine> {
-  static constexpr Names<ConvEngine, 3> names = {{{"automatic", ConvEngine::automatic},
-                                                  {"columns", ConvEngine::columns},
-                                                  {"implicit", ConvEngine::implicit}}};
+  static constexpr const auto& names = kConvEngineNames;
 };
 template <>
 struct EnumNames<PartitionSettings::Kind> {

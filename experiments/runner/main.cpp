@@ -73,7 +73,7 @@ void add_file_options(CLI::App& command, Arguments& arguments) {
       ->expected(1);
   command.add_option("--device", arguments.device, "auto, cpu, cuda or cuda:1");
   command.add_option("--conv-engine", arguments.conv_engine,
-                     "automatic, columns or implicit (CUDA)");
+                     "automatic, columns, implicit or cudnn (CUDA)");
   command.add_option("--threads", arguments.threads, "CPU threads")->check(CLI::PositiveNumber);
 }
 

@@ -27,6 +27,13 @@ void check_device(const std::string& device) {
   if (!device.starts_with("cuda")) parse_device(device);
 }
 
+void check_conv_engine(ConvEngine engine) {
+  if (is_built(engine)) return;
+  throw InputError(
+      "conv_engine is cudnn, but this build has no cuDNN; it may be automatic, columns or "
+      "implicit");
+}
+
 void check_federation(const FederationSettings& federation) {
   const int chosen = federation.clients_per_round.value_or(1);
   if (chosen > federation.clients) {
@@ -140,6 +147,7 @@ void check_defense(const Experiment& experiment, const ParameterLayout& layout) 
 void check_experiment(const Experiment& experiment) {
   check_name(experiment.name);
   check_device(experiment.device);
+  check_conv_engine(experiment.arithmetic.conv_engine);
   const DatasetEntry& dataset = dataset_entry(experiment.data.dataset.name);
   check_federation(experiment.federation);
   if (experiment.federation.keep == FederationSettings::Keep::best &&

@@ -159,7 +159,10 @@ std::vector<Choice> choices() {
           {"Tf32Columns", {Precision::tf32, ConvEngine::columns}, 10},
           {"Tf32Implicit", {Precision::tf32, ConvEngine::implicit}, 10},
           {"Bf16Columns", {Precision::bf16, ConvEngine::columns}, 7},
-          {"Bf16Implicit", {Precision::bf16, ConvEngine::implicit}, 7}};
+          {"Bf16Implicit", {Precision::bf16, ConvEngine::implicit}, 7},
+          {"Fp32Cudnn", {Precision::fp32, ConvEngine::cudnn}, 23},
+          {"Tf32Cudnn", {Precision::tf32, ConvEngine::cudnn}, 10},
+          {"Bf16Cudnn", {Precision::bf16, ConvEngine::cudnn}, 7}};
 }
 
 INSTANTIATE_TEST_SUITE_P(All, UnderArithmetic, testing::ValuesIn(choices()),

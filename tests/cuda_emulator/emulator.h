@@ -32,6 +32,9 @@ void set_eager(bool eager);
 /// How much device memory there is; 4 GiB at the start.
 void set_memory(std::size_t bytes);
 
+/// false: cuDNN supports no convolution. At the start it supports all.
+void set_cudnn_supports(bool supports);
+
 /// What has been done since the program began.
 struct Counters {
   std::uint64_t launches = 0;

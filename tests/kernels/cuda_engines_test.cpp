@@ -36,6 +36,7 @@ std::vector<ConvCase> conv_cases() {
       {{2, 10, 2, 6, 6, 12, 3, 3, 1, 0}},               // packs of 2
       {{1, 6, 3, 9, 8, 40, 3, 3, 2, 1}},                // packs of 2, stride
       {{3, 4, 6, 5, 5, 9, 1, 1, 1, 0}},                 // 1x1: the input is the columns
+      {{3, 4, 2, 5, 6, 3, 3, 3, 1, 1}, true, true},     // one model on one batch, several times
   };
 }
 
@@ -48,6 +49,7 @@ struct EngineAndPrecision {
 class Convolution : public testing::TestWithParam<EngineAndPrecision> {};
 
 TEST_P(Convolution, AgreesWithTheCpu) {
+  if (!is_built(GetParam().engine)) GTEST_SKIP() << "this build has no cuDNN";
   Context cpu((Device()));
   Context cuda(kCuda, 1, {.precision = GetParam().precision, .conv_engine = GetParam().engine});
   const double tolerance = GetParam().tolerance;
@@ -88,7 +90,9 @@ TEST_P(Convolution, AgreesWithTheCpu) {
 }
 
 std::string way_of(const testing::TestParamInfo<EngineAndPrecision>& info) {
-  const std::string engine = info.param.engine == ConvEngine::columns ? "columns" : "implicit";
+  const std::string engine = info.param.engine == ConvEngine::columns    ? "columns"
+                             : info.param.engine == ConvEngine::implicit ? "implicit"
+                                                                         : "cudnn";
   switch (info.param.precision) {
     case Precision::fp32:
       return engine + "_fp32";
@@ -107,7 +111,10 @@ INSTANTIATE_TEST_SUITE_P(
                     EngineAndPrecision{ConvEngine::columns, Precision::bf16, 2e-2},
                     EngineAndPrecision{ConvEngine::implicit, Precision::fp32, 2e-6},
                     EngineAndPrecision{ConvEngine::implicit, Precision::tf32, 2e-3},
-                    EngineAndPrecision{ConvEngine::implicit, Precision::bf16, 2e-2}),
+                    EngineAndPrecision{ConvEngine::implicit, Precision::bf16, 2e-2},
+                    EngineAndPrecision{ConvEngine::cudnn, Precision::fp32, 2e-6},
+                    EngineAndPrecision{ConvEngine::cudnn, Precision::tf32, 2e-3},
+                    EngineAndPrecision{ConvEngine::cudnn, Precision::bf16, 2e-2}),
     way_of);
 
 /// TF32 and bf16 products differ from fp32's: otherwise the setting would not reach the kernels.
@@ -115,7 +122,8 @@ TEST(ConvolutionPrecision, RoundsItsInputsAsThePrecisionSays) {
   const ConvShape s = {1, 4, 8, 5, 5, 16, 3, 3, 1, 1};
   const Buffer<float> input(kCuda, std::span<const float>(random_floats(1, s.input_size())));
   const Buffer<float> weight(kCuda, std::span<const float>(random_floats(2, s.weight_size())));
-  for (const ConvEngine engine : {ConvEngine::columns, ConvEngine::implicit}) {
+  for (const ConvEngine engine : {ConvEngine::columns, ConvEngine::implicit, ConvEngine::cudnn}) {
+    if (!is_built(engine)) continue;
     std::vector<std::vector<float>> outputs;
     for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
       Context context(kCuda, 1, {.precision = precision, .conv_engine = engine});

@@ -244,6 +244,10 @@ class ListTest(ProgramTest):
         names = [line.split()[0] for line in printed.splitlines() if line.startswith("  ")]
         for name in (
             "cpu",
+            "automatic",
+            "columns",
+            "implicit",
+            "cudnn",
             "mnist",
             "fashion-mnist",
             "cifar10",

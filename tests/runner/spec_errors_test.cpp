@@ -146,9 +146,23 @@ TEST(BadExperiment, MomentsMustDecay) {
   }
 }
 
+TEST(BadExperiment, AnEngineMustBeInTheBuild) {
+  const auto read = [] {
+    return parse_experiment("{model: wu-fashion}", "bad.yaml", {"conv_engine=cudnn"});
+  };
+  if (is_built(ConvEngine::cudnn)) {
+    EXPECT_EQ(read().arithmetic.conv_engine, ConvEngine::cudnn);
+    return;
+  }
+  EXPECT_THAT(error("{model: wu-fashion}", {"conv_engine=cudnn"}),
+              AllOf(StartsWith("bad.yaml: "), HasSubstr("this build has no cuDNN"),
+                    HasSubstr("automatic, columns or implicit")));
+}
+
 TEST(BadExperiment, ChoicesListWhatIsAllowed) {
   const std::vector<std::pair<const char*, const char*>> cases = {
       {"precision=fp64", "fp32, tf32 or bf16"},
+      {"conv_engine=fft", "automatic, columns, implicit or cudnn"},
       {"device=gpu", "auto, cpu, cuda"},
       {"data.partition.kind=random", "iid, k-label or dirichlet"},
       {"data.normalize=zscore", "standard, unit"},
