@@ -32,14 +32,20 @@ Exchanges exchanges_for(int rows) {
 REDOUBT_MULTIVERSION
 void sort_pack(const std::pair<int, int>* exchanges, std::size_t count, float* values) {
   for (std::size_t e = 0; e < count; ++e) {
-    float* low = values + exchanges[e].first;
-    float* high = values + exchanges[e].second;
+    // Copies, for the compiler does not know that the two rows are apart.
+    float low[kPack];
+    float high[kPack];
+    std::memcpy(low, values + exchanges[e].first, sizeof(low));
+    std::memcpy(high, values + exchanges[e].second, sizeof(high));
+    float least[kPack];
+    float greatest[kPack];
+#pragma omp simd
     for (int i = 0; i < kPack; ++i) {
-      const float a = low[i];
-      const float b = high[i];
-      low[i] = a < b ? a : b;
-      high[i] = a < b ? b : a;
+      least[i] = low[i] < high[i] ? low[i] : high[i];
+      greatest[i] = low[i] < high[i] ? high[i] : low[i];
     }
+    std::memcpy(values + exchanges[e].first, least, sizeof(least));
+    std::memcpy(values + exchanges[e].second, greatest, sizeof(greatest));
   }
 }
 

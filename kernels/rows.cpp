@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <vector>
 
 #include "kernels/check.h"
@@ -82,6 +83,59 @@ int count_not_finite(std::int64_t count, const float* values) {
   // x - x is 0 for finite x and NaN otherwise.
   for (std::int64_t i = 0; i < count; ++i) found += (values[i] - values[i]) == 0 ? 0 : 1;
   return found;
+}
+
+/// The products of rows a[0], a[1] with b[0] to b[3].
+REDOUBT_MULTIVERSION
+void dot_two_by_four(std::int64_t count, const float* const a[2], const float* const b[4],
+                     double* products) {
+  const float* a0 = a[0];
+  const float* a1 = a[1];
+  const float* b0 = b[0];
+  const float* b1 = b[1];
+  const float* b2 = b[2];
+  const float* b3 = b[3];
+  double s00 = 0, s01 = 0, s02 = 0, s03 = 0, s10 = 0, s11 = 0, s12 = 0, s13 = 0;
+#pragma omp simd reduction(+ : s00, s01, s02, s03, s10, s11, s12, s13)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto x = static_cast<double>(a0[i]);
+    const auto y = static_cast<double>(a1[i]);
+    const auto p = static_cast<double>(b0[i]);
+    const auto q = static_cast<double>(b1[i]);
+    const auto r = static_cast<double>(b2[i]);
+    const auto s = static_cast<double>(b3[i]);
+    s00 += x * p;
+    s01 += x * q;
+    s02 += x * r;
+    s03 += x * s;
+    s10 += y * p;
+    s11 += y * q;
+    s12 += y * r;
+    s13 += y * s;
+  }
+  const double all[] = {s00, s01, s02, s03, s10, s11, s12, s13};
+  std::copy(std::begin(all), std::end(all), products);
+}
+
+/// gram[i][j] += the products of rows i <= j over some columns, in tiles of 2x4 rows; a tile over
+/// the edge repeats the last row and drops what is too much.
+void add_products(Replicas<const float> matrix, int rows, std::int64_t first, std::int64_t count,
+                  double* gram_matrix) {
+  const auto row = [&](int r) { return matrix[std::min(r, rows - 1)] + first; };
+  for (int i = 0; i < rows; i += 2) {
+    for (int j = i / 4 * 4; j < rows; j += 4) {
+      const float* const a[2] = {row(i), row(i + 1)};
+      const float* const b[4] = {row(j), row(j + 1), row(j + 2), row(j + 3)};
+      double products[8];
+      dot_two_by_four(count, a, b, products);
+      for (int k = 0; k < 8; ++k) {
+        const int r = i + k / 4;
+        const int c = j + k % 4;
+        if (r < rows && c < rows)
+          gram_matrix[static_cast<std::int64_t>(r) * rows + c] += products[k];
+      }
+    }
+  }
 }
 
 /// sums[r] = Σ over blocks, in their order, of term(r, first column, columns).
@@ -209,17 +263,26 @@ void gram(Context& context, const MatrixShape& shape, Replicas<const float> matr
   }
   const int rows = shape.rows;
   check(std::ssize(gram_matrix) == std::int64_t{rows} * rows, "the Gram matrix is rows x rows");
-  const auto at = [rows](int i, int j) { return static_cast<std::size_t>(i) * rows + j; };
-  // One task a row i: its products with all rows j >= i, block after block in ascending order.
-  parallel_for(rows, context.threads(), [&](int i, int /*worker*/) {
-    for (int j = i; j < rows; ++j) gram_matrix[at(i, j)] = 0;
-    for (std::int64_t first = 0; first < shape.columns; first += kBlock) {
-      const std::int64_t count = std::min(kBlock, shape.columns - first);
-      for (int j = i; j < rows; ++j) {
-        gram_matrix[at(i, j)] += dot(count, matrix[i] + first, matrix[j] + first);
-      }
+  const auto cells = gram_matrix.size();
+  // Parts of the columns, each with sums of its own that are added in order: every block of columns
+  // is read from memory once and then serves all pairs of rows.
+  constexpr std::int64_t kMostParts = 64;
+  const std::int64_t blocks = block_count(shape.columns);
+  const std::int64_t part_blocks =
+      std::max<std::int64_t>(1, (blocks + kMostParts - 1) / kMostParts);
+  const auto parts = static_cast<int>((blocks + part_blocks - 1) / part_blocks);
+  std::vector<double> sums(static_cast<std::size_t>(parts) * cells);
+  parallel_for(parts, context.threads(), [&](int part, int /*worker*/) {
+    double* own = sums.data() + static_cast<std::size_t>(part) * cells;
+    const std::int64_t end = std::min(blocks, (part + 1) * part_blocks);
+    for (std::int64_t block = part * part_blocks; block < end; ++block) {
+      const std::int64_t first = block * kBlock;
+      add_products(matrix, rows, first, std::min(kBlock, shape.columns - first), own);
     }
   });
+  std::fill(gram_matrix.begin(), gram_matrix.end(), 0.0);
+  for (std::size_t i = 0; i < sums.size(); ++i) gram_matrix[i % cells] += sums[i];
+  const auto at = [rows](int i, int j) { return static_cast<std::size_t>(i) * rows + j; };
   for (int i = 0; i < rows; ++i) {
     for (int j = 0; j < i; ++j) gram_matrix[at(i, j)] = gram_matrix[at(j, i)];
   }

@@ -15,4 +15,8 @@ void register_operations();
 /// evaluate/<preset>/<batch>/<threads> on one thread and on all.
 void register_training();
 
+/// aggregate/<rule>/<preset>/<clients>: rules on that many updates of a preset's model, on all
+/// threads; aggregate/read: reading them once. The large ones take 5 GB.
+void register_aggregation();
+
 }  // namespace redoubt::benchmarks

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   redoubt::benchmarks::register_machine();
   redoubt::benchmarks::register_operations();
   redoubt::benchmarks::register_training();
+  redoubt::benchmarks::register_aggregation();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;
