@@ -1,5 +1,9 @@
 // Convolution on CUDA: picks the engine.
+#include <utility>
+#include <vector>
+
 #include "kernels/check.h"
+#include "kernels/conv_choices.h"
 #include "kernels/conv_engines.h"
 #include "kernels/launch.h"
 
@@ -27,16 +31,29 @@ Engine passes_of(ConvEngine engine) {
   return {implicit::conv_forward, implicit::conv_backward_input, implicit::conv_backward_weight};
 }
 
-/// Not measured yet. A 1x1 kernel's columns are the input itself, so cuBLAS has no columns to
-/// build. Otherwise building them moves 8·K·J bytes for 2·Cout·K·J operations: below a few hundred
-/// output channels that takes longer than the product, which the implicit engine avoids.
-ConvEngine engine_for(const Context& context, const ConvShape& s) {
-  check(s.kernel_height <= s.height + 2 * s.padding && s.kernel_width <= s.width + 2 * s.padding,
-        "a convolution's kernel fits into its padded input");
-  if (context.conv_engine() != ConvEngine::automatic) return context.conv_engine();
+/// Engines in the order in which they are tried, of which the first is the best guess. Not measured
+/// on a GPU yet: a 1x1 kernel's columns are the input itself, so cuBLAS has no columns to build.
+/// Otherwise building them moves 8·K·J bytes for 2·Cout·K·J operations: below a few hundred output
+/// channels that takes longer than the product, which the implicit engine avoids.
+std::vector<ConvEngine> candidates(const ConvShape& s) {
   const bool is_product =
       s.kernel_height == 1 && s.kernel_width == 1 && s.stride == 1 && s.padding == 0;
-  return is_product ? ConvEngine::columns : ConvEngine::implicit;
+  std::vector<ConvEngine> engines = {ConvEngine::implicit, ConvEngine::columns};
+  if (is_product) std::swap(engines[0], engines[1]);
+  if (is_built(ConvEngine::cudnn)) engines.push_back(ConvEngine::cudnn);
+  return engines;
+}
+
+/// The engine's passes for a task that `run` computes.
+Engine engine_for(Context& context, const ConvTask& task,
+                  const std::function<void(Context&)>& run) {
+  const ConvShape& s = task.shape;
+  check(s.kernel_height <= s.height + 2 * s.padding && s.kernel_width <= s.width + 2 * s.padding,
+        "a convolution's kernel fits into its padded input");
+  if (context.conv_engine() != ConvEngine::automatic) return passes_of(context.conv_engine());
+  const std::vector<ConvEngine> engines = candidates(s);
+  if (context.conv_choices() == nullptr) return passes_of(engines.front());
+  return passes_of(context.conv_choices()->choose(context, task, engines, run));
 }
 
 }  // namespace
@@ -44,19 +61,30 @@ ConvEngine engine_for(const Context& context, const ConvShape& s) {
 void conv_forward(Context& context, const ConvShape& shape, Replicas<const float> input,
                   Replicas<const float> weight, Replicas<const float> bias,
                   Replicas<float> output) {
-  passes_of(engine_for(context, shape)).forward(context, shape, input, weight, bias, output);
+  const Engine engine = engine_for(
+      context, {ConvPass::forward, shape, context.precision(), input.pitch == 0, weight.pitch == 0},
+      [&](Context& trial) { cuda::conv_forward(trial, shape, input, weight, bias, output); });
+  engine.forward(context, shape, input, weight, bias, output);
 }
 
 void conv_backward_input(Context& context, const ConvShape& shape, Replicas<const float> weight,
                          Replicas<const float> grad_output, Replicas<float> grad_input) {
-  passes_of(engine_for(context, shape))
-      .backward_input(context, shape, weight, grad_output, grad_input);
+  const Engine engine = engine_for(
+      context, {ConvPass::backward_input, shape, context.precision(), false, weight.pitch == 0},
+      [&](Context& trial) {
+        cuda::conv_backward_input(trial, shape, weight, grad_output, grad_input);
+      });
+  engine.backward_input(context, shape, weight, grad_output, grad_input);
 }
 
 void conv_backward_weight(Context& context, const ConvShape& shape, Replicas<const float> input,
                           Replicas<const float> grad_output, Replicas<float> grad_weight) {
-  passes_of(engine_for(context, shape))
-      .backward_weight(context, shape, input, grad_output, grad_weight);
+  const Engine engine = engine_for(
+      context, {ConvPass::backward_weight, shape, context.precision(), input.pitch == 0, false},
+      [&](Context& trial) {
+        cuda::conv_backward_weight(trial, shape, input, grad_output, grad_weight);
+      });
+  engine.backward_weight(context, shape, input, grad_output, grad_weight);
 }
 
 }  // namespace redoubt::kernels::cuda

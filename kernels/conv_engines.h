@@ -1,17 +1,9 @@
 // The ways to compute a convolution on CUDA. Included by .cu files only. Contracts as in conv.h.
 #pragma once
 
-#include <stdexcept>
-
-#include "kernels/conv.h"
+#include "kernels/conv_choices.h"
 
 namespace redoubt::kernels::cuda {
-
-/// What an engine throws that cannot compute a shape: another one can.
-class Unsupported : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// Columns in memory (Chellapilla et al. 2006: "im2col") and a product by cuBLAS.
 ///   columns[K x J], K = Cin·KH·KW taps, J = OH·OW·N results a channel: output = weight · columns.

@@ -77,6 +77,12 @@ std::vector<DeviceDescription> available_devices() {
   return devices;
 }
 
+std::string fingerprint(Device device) {
+  if constexpr (kCudaBuilt)
+    if (is_cuda(device)) return kernels::cuda::fingerprint(device);
+  return to_string(device);
+}
+
 bool is_built(ConvEngine engine) { return engine != ConvEngine::cudnn || kCudnnBuilt; }
 
 void* allocate(Device device, std::size_t bytes) {

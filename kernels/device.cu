@@ -107,6 +107,34 @@ Devices find_devices() {
   return devices;
 }
 
+std::string fingerprint(Device device) {
+  cudaDeviceProp properties;
+  REDOUBT_CUDA_CHECK(cudaGetDeviceProperties(&properties, device.index));
+  std::string text = properties.name;
+  const auto add = [&](const char* before, auto number) {
+    text += before;
+    text += std::to_string(number);
+  };
+  add(", compute capability ", properties.major);
+  add(".", properties.minor);
+  int version = 0;
+  REDOUBT_CUDA_CHECK(cudaDriverGetVersion(&version));
+  add(", driver ", version);
+  REDOUBT_CUDA_CHECK(cudaRuntimeGetVersion(&version));
+  add(", CUDA ", version);
+  const char* before = ", cuBLAS ";
+  for (const libraryPropertyType part : {MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL}) {
+    REDOUBT_CUDA_CHECK(cublasGetProperty(part, &version));
+    add(std::exchange(before, "."), version);
+  }
+#if REDOUBT_WITH_CUDNN
+  add(", cuDNN ", cudnnGetVersion());
+#else
+  text += ", no cuDNN";
+#endif
+  return text;
+}
+
 cudaStream_t stream(Device device) {
   DeviceState& own = state(device);
   REDOUBT_CUDA_CHECK(cudaSetDevice(device.index));

@@ -35,6 +35,11 @@ struct DeviceDescription {
 /// Every device this build can use on this machine, the CPU first.
 std::vector<DeviceDescription> available_devices();
 
+/// What the speed of a GPU's kernels and the last bits of its libraries may depend on: "NVIDIA
+/// H200, compute capability 9.0, driver 13000, CUDA 13000, cuBLAS 13.1.0, no cuDNN". A CPU is
+/// "cpu".
+std::string fingerprint(Device device);
+
 /// Bytes of device memory, aligned to 64 (CPU) or as the driver does. Throws std::bad_alloc, whose
 /// what() says how much was asked and is free.
 void* allocate(Device device, std::size_t bytes);
@@ -63,10 +68,17 @@ inline constexpr std::array<std::pair<const char*, ConvEngine>, 4> kConvEngineNa
 /// Whether this build has the engine, should it have a CUDA side at all.
 bool is_built(ConvEngine engine);
 
+namespace kernels {
+class ConvChoices;
+}
+
 /// Both choices, which are CUDA's alone.
 struct Arithmetic {
   Precision precision = Precision::fp32;
   ConvEngine conv_engine = ConvEngine::automatic;
+  /// What measures and remembers the engines that suit (conv_choices.h); must outlive all that use
+  /// it. Without it `automatic` goes by a rule of thumb.
+  kernels::ConvChoices* conv_choices = nullptr;
   bool operator==(const Arithmetic&) const = default;
 };
 
@@ -88,6 +100,7 @@ class Context {
   int threads() const { return threads_; }
   Precision precision() const { return arithmetic_.precision; }
   ConvEngine conv_engine() const { return arithmetic_.conv_engine; }
+  kernels::ConvChoices* conv_choices() const { return arithmetic_.conv_choices; }
 
   /// At least `bytes` of memory aligned to 64, valid until the next call of scratch(). It grows and
   /// never shrinks, so a training step allocates only the first time.

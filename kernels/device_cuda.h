@@ -14,6 +14,7 @@ struct Devices {
   std::string reason_for_none;     ///< CUDA's message if there are none
 };
 Devices find_devices();
+std::string fingerprint(Device device);
 
 void* allocate(Device device, std::size_t bytes);
 void release(Device device, void* memory) noexcept;
