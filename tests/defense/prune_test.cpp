@@ -204,8 +204,8 @@ struct NormalizedWorld {
   NormalizedWorld()
       : network(SmallWorld::kShape, 10, layers()),
         executor(network, world.store.source(), Device(), 1, 16),
-        federation(executor, world.clients({60, 50, 70}), std::make_unique<FedAvg>(),
-                   settings(), 5),
+        federation(executor, world.clients({60, 50, 70}), std::make_unique<FedAvg>(), settings(),
+                   5),
         model(network, fresh_row(network), Device()) {
     for (int i = 0; i < 100; ++i) {
       images.clean.push_back({.image = world.store.test_image(i),

@@ -63,8 +63,7 @@ class FederationExample : public testing::Test {
   }
 
   /// Client 1 behaves so.
-  void start(std::shared_ptr<const Behaviour> behaviour,
-             std::unique_ptr<AggregationRule> rule) {
+  void start(std::shared_ptr<const Behaviour> behaviour, std::unique_ptr<AggregationRule> rule) {
     std::vector<Client> clients = population(dataset_);
     clients[1].behaviours = {std::move(behaviour)};
     FederationSettings settings;
@@ -114,7 +113,8 @@ TEST_F(FederationExample, StaySmallLeavesAShortUpdateAsItIs) {
 
 TEST_F(FederationExample, DropLongestAveragesTheOthersBySampleCount) {
   const ModelReplacementSettings tenfold = {.scale = 10};
-  start(std::make_shared<ModelReplacement>(RoundWindow(), tenfold), std::make_unique<DropLongest>());
+  start(std::make_shared<ModelReplacement>(RoundWindow(), tenfold),
+        std::make_unique<DropLongest>());
   const RoundReport report = federation_->run_round(model_, 1, 0.01F);
   EXPECT_EQ(report.removed, std::vector<int>{1});
   ASSERT_EQ(report.diagnostics.size(), 1U);

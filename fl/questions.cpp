@@ -1,0 +1,78 @@
+// What a server may ask the clients of a federation, and how attackers may answer.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "fl/federation.h"
+#include "kernels/check.h"
+
+namespace redoubt {
+
+using kernels::Sample;
+
+std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
+                                                     const ChannelSpan& layer, double vote_rate,
+                                                     int round) {
+  std::vector<std::span<const Sample>> data;
+  for (const Client& client : clients_) data.emplace_back(client.samples);
+  const auto records = executor_.record_activations(model.row.data(), model.mask.data(), data);
+  // Channels that are silent already have no outputs to rank: they come last and get no votes.
+  const std::vector<float> mask = model.mask.download();
+  const auto layer_mask = std::span(mask).subspan(static_cast<std::size_t>(layer.offset),
+                                                  static_cast<std::size_t>(layer.channels));
+  const auto heard = std::count_if(layer_mask.begin(), layer_mask.end(),
+                                   [](float channel) { return channel != 0; });
+  const auto vote_count =
+      static_cast<int>(std::floor(vote_rate * static_cast<double>(heard) + 1e-9));
+
+  std::vector<DormancyReport> reports;
+  for (const Client& client : clients_) {
+    // All channels of a layer are summed over equally many values, so sums rank as means do.
+    const std::vector<double>& record = records[static_cast<std::size_t>(client.id)];
+    std::vector<double> activity(record.begin() + layer.offset,
+                                 record.begin() + layer.offset + layer.channels);
+    for (std::size_t c = 0; c < activity.size(); ++c) {
+      if (layer_mask[c] == 0) activity[c] = std::numeric_limits<double>::infinity();
+    }
+    DormancyReport report = report_of(activity, vote_count);
+    const DormancyQuestion question = {
+        .own_samples = client.samples,
+        .heard = layer_mask,
+        .votes = vote_count,
+        .activity = [&](std::span<const Sample> samples) {
+          const std::vector<double> all = activity_on(model, samples);
+          return std::vector<double>(all.begin() + layer.offset,
+                                     all.begin() + layer.offset + layer.channels);
+        }};
+    const ClientRound place = client_round(client, round, static_cast<int>(clients_.size()));
+    client.act(round, [&](const Behaviour& b) { b.edit_dormancy(place, question, report); });
+    check(std::ssize(report.ranks) == layer.channels && std::ssize(report.votes) == layer.channels,
+          "a dormancy report has a rank and a vote for each channel");
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+std::vector<double> Federation::activity_on(const GlobalModel& model,
+                                            std::span<const Sample> samples) {
+  return executor_.record_activations(model.row.data(), model.mask.data(), {&samples, 1}).front();
+}
+
+std::vector<double> Federation::ask_accuracies(const ModelVariants& variants, int round) {
+  std::vector<double> mean(static_cast<std::size_t>(variants.count));
+  for (const Client& client : clients_) {
+    std::vector<double> accuracies;
+    for (const auto& totals : executor_.evaluate(variants, client.samples)) {
+      accuracies.push_back(totals.accuracy());
+    }
+    const ClientRound place = client_round(client, round, static_cast<int>(clients_.size()));
+    client.act(round, [&](const Behaviour& b) { b.edit_accuracies(place, accuracies); });
+    for (std::size_t v = 0; v < mean.size(); ++v) {
+      check(accuracies[v] >= 0 && accuracies[v] <= 1, "a reported accuracy is in [0, 1]");
+      mean[v] += accuracies[v] / static_cast<double>(clients_.size());
+    }
+  }
+  return mean;
+}
+
+}  // namespace redoubt
