@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
@@ -12,6 +13,7 @@
 #include "defense/stage.h"
 #include "engine/network.h"
 #include "experiments/runner/console.h"
+#include "experiments/runner/conv_memory.h"
 #include "experiments/runner/simulation.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
@@ -112,6 +114,55 @@ void resolve_surroundings(Experiment& experiment) {
   absolute(experiment.data.dataset.directory);
 }
 
+/// All goes to the file, if there is one; warnings go to the screen, too.
+std::shared_ptr<spdlog::logger> make_log(const std::filesystem::path& file) {
+  const auto screen = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  screen->set_level(spdlog::level::warn);
+  screen->set_pattern("%l: %v");
+  auto log = std::make_shared<spdlog::logger>("run", screen);
+  log->set_level(spdlog::level::debug);
+  if (!file.empty()) {
+    log->sinks().push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string()));
+  }
+  return log;
+}
+
+/// Convolutions on CUDA are computed by engines measured now or before.
+class ConvEngines {
+ public:
+  /// The experiment's Contexts will use this, so it must outlive them. Reads `record`. Throws
+  /// InputError.
+  ConvEngines(Experiment& experiment, const std::filesystem::path& record)
+      : memory_(conv_machine(parse_device(experiment.device)), conv_cache_path()),
+        choices_(&memory_),
+        searched_(parse_device(experiment.device).kind == Device::Kind::cuda &&
+                  experiment.arithmetic.conv_engine == ConvEngine::automatic) {
+    if (!searched_) return;
+    experiment.arithmetic.conv_choices = &choices_;
+    memory_.reuse(record);
+  }
+  ConvEngines(const ConvEngines&) = delete;
+  ConvEngines& operator=(const ConvEngines&) = delete;
+
+  void attach(const std::filesystem::path& record, const std::shared_ptr<spdlog::logger>& log) {
+    if (searched_) memory_.record_in(record);
+    memory_.log_to(log);
+  }
+
+ private:
+  RunConvMemory memory_;
+  kernels::ConvChoices choices_;
+  bool searched_;
+};
+
+/// The record of the run to resume, or one beside the experiment's file.
+std::filesystem::path conv_record(const RunOptions& options, const RunFolder& folder) {
+  const bool resumes =
+      options.existing == Existing::resume && std::filesystem::exists(folder.conv_record_path());
+  return resumes ? folder.conv_record_path()
+                 : options.file.parent_path() / folder.conv_record_path().filename();
+}
+
 }  // namespace
 
 int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
@@ -124,6 +175,7 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
                stage_table_text(stage_lines(folder.metrics())));
     return 0;
   }
+  ConvEngines engines(experiment, conv_record(options, folder));
   RunObserver observer(folder);
   Simulation simulation(experiment, observer, stop);
   if (options.profile_round != 0) simulation.profile_round(options.profile_round);
@@ -131,8 +183,8 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
     simulation.restore(*folder.checkpoint(), folder.checkpoint_path().string());
   }
   folder.open(experiment);
-  const auto log = std::make_shared<spdlog::logger>(
-      "run", std::make_shared<spdlog::sinks::basic_file_sink_mt>(folder.log_path().string()));
+  const auto log = make_log(folder.log_path());
+  engines.attach(folder.conv_record_path(), log);
   Console console(options.quiet, simulation.total_rounds(), simulation.rounds_done());
   observer.attach(console, log);
   introduce(console, experiment, simulation);
@@ -233,6 +285,8 @@ int evaluate_command(const std::filesystem::path& model, const std::filesystem::
                      const std::vector<std::string>& overrides) {
   Experiment experiment = read_experiment(file, overrides);
   experiment.model.initial = model;
+  ConvEngines engines(experiment, file.parent_path() / RunConvMemory::kRecordName);
+  engines.attach({}, make_log({}));
   NoObserver observer;
   const std::atomic<bool> never = false;
   Simulation simulation(experiment, observer, never);

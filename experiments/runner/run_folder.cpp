@@ -130,7 +130,8 @@ void RunFolder::open(const Experiment& experiment) {
     fs::remove(checkpoint_path());
     fs::remove(trained_path());
     fs::remove_all(path_ / "pipelines");
-    for (const char* name : {"model.safetensors", "metrics.jsonl", "run.log"}) {
+    for (const char* name :
+         {"model.safetensors", "metrics.jsonl", "run.log", RunConvMemory::kRecordName}) {
       fs::remove(path_ / name);
     }
   }

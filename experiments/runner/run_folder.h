@@ -1,5 +1,5 @@
 // A run's folder: experiment.yaml, metrics.jsonl, summary.json, model.safetensors, checkpoint/,
-// run.log.
+// run.log and, where convolutions were measured, conv_engines.json (conv_memory.h).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/safetensors.h"
+#include "experiments/runner/conv_memory.h"
 #include "experiments/runner/spec.h"
 #include "fl/record.h"
 
@@ -40,6 +41,7 @@ class RunFolder {
   std::filesystem::path trained_path() const {
     return path_ / "checkpoint" / "trained.safetensors";
   }
+  std::filesystem::path conv_record_path() const { return path_ / RunConvMemory::kRecordName; }
   std::filesystem::path log_path() const { return path_ / "run.log"; }
 
   /// Makes the folder ready: writes experiment.yaml, and cuts metrics.jsonl back to the checkpoint
