@@ -103,17 +103,6 @@ Json summary_of(const Experiment& experiment, const RunFolder& folder, double se
           {"peak_memory_megabytes", peak_memory_megabytes()}};
 }
 
-/// Settles what depends on where the program runs, so that the file in the run's folder means the
-/// same elsewhere.
-void resolve_surroundings(Experiment& experiment) {
-  experiment.device = to_string(parse_device(experiment.device));
-  const auto absolute = [](std::optional<std::filesystem::path>& path) {
-    if (path) path = std::filesystem::absolute(*path);
-  };
-  absolute(experiment.model.initial);
-  absolute(experiment.data.dataset.directory);
-}
-
 /// All goes to the file, if there is one; warnings go to the screen, too.
 std::shared_ptr<spdlog::logger> make_log(const std::filesystem::path& file) {
   const auto screen = std::make_shared<spdlog::sinks::stderr_sink_mt>();
@@ -155,12 +144,14 @@ class ConvEngines {
   bool searched_;
 };
 
-/// The record of the run to resume, or one beside the experiment's file.
+/// The record of the run to resume or to go on from, or one beside the experiment's file.
 std::filesystem::path conv_record(const RunOptions& options, const RunFolder& folder) {
-  const bool resumes =
-      options.existing == Existing::resume && std::filesystem::exists(folder.conv_record_path());
-  return resumes ? folder.conv_record_path()
-                 : options.file.parent_path() / folder.conv_record_path().filename();
+  const std::filesystem::path name = folder.conv_record_path().filename();
+  if (options.existing == Existing::resume && std::filesystem::exists(folder.conv_record_path())) {
+    return folder.conv_record_path();
+  }
+  if (std::filesystem::exists(options.training_of / name)) return options.training_of / name;
+  return options.file.parent_path() / name;
 }
 
 }  // namespace
@@ -175,6 +166,7 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
                stage_table_text(stage_lines(folder.metrics())));
     return 0;
   }
+  if (!options.training_of.empty()) folder.take_training(experiment, options.training_of);
   ConvEngines engines(experiment, conv_record(options, folder));
   RunObserver observer(folder);
   Simulation simulation(experiment, observer, stop);
@@ -189,7 +181,9 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   observer.attach(console, log);
   introduce(console, experiment, simulation);
   if (folder.checkpoint()) {
-    console.message(fmt::format("resumed after round {}", simulation.rounds_done()));
+    console.message(folder.took_training()
+                        ? fmt::format("training taken from {}", options.training_of.string())
+                        : fmt::format("resumed after round {}", simulation.rounds_done()));
   }
   if (!simulation.run()) {
     console.message(

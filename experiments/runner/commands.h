@@ -14,6 +14,8 @@ struct RunOptions {
   std::filesystem::path file;
   std::vector<std::string> overrides;
   Existing existing = Existing::refuse;
+  /// A run that differs in its stages only, whose training stands for this one's; empty: none.
+  std::filesystem::path training_of;
   bool quiet = false;
   int profile_round = 0;  ///< 0: none
 };

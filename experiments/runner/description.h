@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -169,6 +170,11 @@ template <class T>
 struct IsVector<std::vector<T>> : std::true_type {};
 
 template <class T>
+struct IsMap : std::false_type {};
+template <class T>
+struct IsMap<std::map<std::string, T>> : std::true_type {};
+
+template <class T>
 concept Alternatives = requires {
   AlternativeNames<T>::names();
 };
@@ -251,6 +257,13 @@ void read(const YamlValue& value, T& to, const Limits& limits) {
     for (std::size_t i = 0; i < value.node.size(); ++i) {
       read(value.item(i), to.emplace_back(), limits);
     }
+  } else if constexpr (IsMap<T>::value) {
+    const Reader keys(value);  // finds keys that are there twice
+    to.clear();
+    for (const auto& pair : value.node) {
+      const std::string key = pair.first.Scalar();
+      read(value.child(key), to[key], limits);
+    }
   } else if constexpr (Named<T>) {
     const std::string text = read_text(value);
     std::vector<std::string> names;
@@ -323,6 +336,10 @@ void Writer::write(const T& value) {
     emitter_ << YAML::Flow << YAML::BeginSeq;
     for (const auto& item : value) write(item);
     emitter_ << YAML::EndSeq;
+  } else if constexpr (IsMap<T>::value) {
+    emitter_ << YAML::Flow << YAML::BeginMap;
+    for (const auto& [key, item] : value) field(key.c_str(), item, "");
+    emitter_ << YAML::EndMap;
   } else if constexpr (Named<T>) {
     for (const auto& [name, choice] : EnumNames<T>::names) {
       if (choice == value) emitter_ << name;

@@ -41,6 +41,7 @@ struct Arguments {
   std::string name;
   std::string point;
   std::string run;
+  std::string training_of;
   std::vector<std::string> files;
   std::vector<std::string> overrides;
   std::string output;
@@ -120,6 +121,7 @@ int dispatch(const CLI::App& app, const Arguments& arguments) {
   return run_command({.file = arguments.file,
                       .overrides = overrides,
                       .existing = existing,
+                      .training_of = arguments.training_of,
                       .quiet = arguments.quiet,
                       .profile_round = arguments.profile_round},
                      stop_requested);
@@ -143,6 +145,9 @@ int main(int argc, char** argv) try {
   run.add_option("--output", arguments.output, "the run goes into DIR/<name>")->type_name("DIR");
   CLI::Option* resume = run.add_flag("--resume", arguments.resume, "go on with a stopped run");
   run.add_flag("--overwrite", arguments.overwrite, "replace a run")->excludes(resume);
+  run.add_option("--training-of", arguments.training_of,
+                 "a run that differs in its stages only: go on from the end of its training")
+      ->type_name("RUN");
   run.add_option("--profile-round", arguments.profile_round,
                  "let a profiler record this round only (CUDA)")
       ->check(CLI::PositiveNumber);

@@ -46,7 +46,58 @@ std::uintmax_t metrics_bytes(const TensorFile& checkpoint, const fs::path& path)
   throw InputError(path.string() + ": the checkpoint does not say how long metrics.jsonl was");
 }
 
+/// Throws InputError with the first line in which two texts of settings differ.
+void require_same_lines(const std::string& our_text, const std::string& their_text,
+                        const fs::path& theirs, const std::string& advice) {
+  std::istringstream our_stream(our_text);
+  std::istringstream their_stream(their_text);
+  const auto trimmed = [](const std::string& line) {
+    const std::size_t start = line.find_first_not_of(' ');
+    return start == std::string::npos ? "nothing" : line.substr(start);
+  };
+  for (bool more = true; more;) {
+    std::string our_line;
+    std::string their_line;
+    const bool our_more = static_cast<bool>(std::getline(our_stream, our_line));
+    const bool their_more = static_cast<bool>(std::getline(their_stream, their_line));
+    if (our_line != their_line) {
+      throw InputError(theirs.string() + ": the run there has \"" + trimmed(their_line) +
+                       "\", this experiment has \"" + trimmed(our_line) + "\"; " + advice);
+    }
+    more = our_more || their_more;
+  }
+}
+
+/// The lines of a run's metrics.jsonl that tell of its training.
+std::string training_metrics(const fs::path& file) {
+  std::string text;
+  std::ifstream stream(file);
+  for (std::string line; std::getline(stream, line);) {
+    const Json json = Json::parse(line, nullptr, false);
+    const bool training = json.is_object() && (json.value("stage", "") == "round" ||
+                                               json.value("stage", "") == "best_round");
+    if (!training) break;
+    text += line + "\n";
+  }
+  return text;
+}
+
 }  // namespace
+
+void require_same_experiment(const Experiment& experiment, const fs::path& folder) {
+  const fs::path stored = folder / "experiment.yaml";
+  require_same_lines(resolved_yaml(without_free_settings(experiment)),
+                     resolved_yaml(without_free_settings(read_experiment(stored))), stored,
+                     "resume with the same settings, or choose another folder with --output");
+}
+
+std::string training_settings(Experiment experiment) {
+  experiment = without_free_settings(std::move(experiment));
+  experiment.name.clear();
+  experiment.defense.after_training.clear();
+  experiment.defense.pipelines.clear();
+  return resolved_yaml(experiment);
+}
 
 Json to_json(const Record& record) {
   Json json = {{"stage", record.stage}};
@@ -82,34 +133,21 @@ RunFolder::RunFolder(const Experiment& experiment, Existing existing)
                      "--output chooses another folder");
   }
   if (existing == Existing::overwrite) return;
-  check_same_experiment(experiment);
+  require_same_experiment(experiment, path_);
   finished_ = fs::exists(path_ / "summary.json");
   if (fs::exists(checkpoint_path())) checkpoint_ = read_safetensors(checkpoint_path());
 }
 
-void RunFolder::check_same_experiment(const Experiment& experiment) const {
-  const fs::path stored_path = path_ / "experiment.yaml";
-  const Experiment stored = read_experiment(stored_path);
-  std::istringstream ours(resolved_yaml(without_free_settings(experiment)));
-  std::istringstream theirs(resolved_yaml(without_free_settings(stored)));
-  std::string our_line;
-  std::string their_line;
-  const auto trimmed = [](const std::string& line) {
-    const std::size_t start = line.find_first_not_of(' ');
-    return start == std::string::npos ? "nothing" : line.substr(start);
-  };
-  for (bool more = true; more;) {
-    our_line.clear();
-    their_line.clear();
-    const bool our_more = static_cast<bool>(std::getline(ours, our_line));
-    const bool their_more = static_cast<bool>(std::getline(theirs, their_line));
-    if (our_line != their_line) {
-      throw InputError(stored_path.string() + ": the run to resume has \"" + trimmed(their_line) +
-                       "\", this experiment has \"" + trimmed(our_line) +
-                       "\"; resume with the same settings, or choose another folder with --output");
-    }
-    more = our_more || their_more;
-  }
+void RunFolder::take_training(const Experiment& experiment, const fs::path& run) {
+  const fs::path stored = run / "experiment.yaml";
+  const fs::path trained = run / "checkpoint" / trained_path().filename();
+  if (!fs::exists(stored)) throw InputError(run.string() + ": holds no run");
+  if (!fs::exists(trained)) throw InputError(run.string() + ": its training is not over");
+  require_same_lines(training_settings(experiment), training_settings(read_experiment(stored)),
+                     stored, "only name, output and stages after training may differ");
+  if (checkpoint_) return;
+  checkpoint_ = read_safetensors(trained);
+  taken_metrics_ = training_metrics(run / "metrics.jsonl");
 }
 
 void RunFolder::open(const Experiment& experiment) {
@@ -117,7 +155,10 @@ void RunFolder::open(const Experiment& experiment) {
   fs::create_directories(path_, error);
   if (error) throw InputError(path_.string() + ": cannot make the folder: " + error.message());
   const fs::path metrics_path = path_ / "metrics.jsonl";
-  if (checkpoint_) {
+  if (taken_metrics_) {
+    begin_anew();
+    write_file_atomically(metrics_path, *taken_metrics_);
+  } else if (checkpoint_) {
     const std::uintmax_t bytes = metrics_bytes(*checkpoint_, checkpoint_path());
     if (!fs::exists(metrics_path) || fs::file_size(metrics_path) < bytes) {
       throw InputError(metrics_path.string() +
@@ -125,21 +166,26 @@ void RunFolder::open(const Experiment& experiment) {
     }
     fs::resize_file(metrics_path, bytes);
   } else {
-    // In this order: a run killed here never finds a checkpoint without the metrics before it.
-    fs::remove(path_ / "summary.json");
-    fs::remove(checkpoint_path());
-    fs::remove(trained_path());
-    fs::remove_all(path_ / "pipelines");
-    for (const char* name :
-         {"model.safetensors", "metrics.jsonl", "run.log", RunConvMemory::kRecordName}) {
-      fs::remove(path_ / name);
-    }
+    begin_anew();
   }
   write_file_atomically(path_ / "experiment.yaml", resolved_yaml(experiment));
   fs::create_directories(path_ / "checkpoint", error);
   if (error) throw InputError(path_.string() + ": cannot make the folder: " + error.message());
   metrics_.open(metrics_path, std::ios::binary | std::ios::app);
   if (!metrics_) throw InputError(metrics_path.string() + ": cannot write");
+}
+
+/// Removes what an earlier run left, in this order: a run killed here never finds a checkpoint
+/// without the metrics before it.
+void RunFolder::begin_anew() const {
+  fs::remove(path_ / "summary.json");
+  fs::remove(checkpoint_path());
+  fs::remove(trained_path());
+  fs::remove_all(path_ / "pipelines");
+  for (const char* name :
+       {"model.safetensors", "metrics.jsonl", "run.log", RunConvMemory::kRecordName}) {
+    fs::remove(path_ / name);
+  }
 }
 
 void RunFolder::append(const Record& record) {

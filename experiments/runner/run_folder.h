@@ -20,6 +20,13 @@ namespace redoubt::runner {
 /// What to do if the folder already holds a run.
 enum class Existing : std::uint8_t { refuse, resume, overwrite };
 
+/// Throws InputError, naming the first setting that differs, unless the run in that folder is this
+/// experiment; threads and output may differ.
+void require_same_experiment(const Experiment& experiment, const std::filesystem::path& folder);
+/// The settings that training depends on, as text: experiments that agree in them, whatever their
+/// names and their stages after training, end training with the same bits.
+std::string training_settings(Experiment experiment);
+
 /// A record as one JSON object, keys in their order. Numbers that are not finite become null.
 nlohmann::ordered_json to_json(const Record& record);
 
@@ -35,6 +42,11 @@ class RunFolder {
   bool finished() const { return finished_; }
   /// The state to go on from, if there is one.
   const std::optional<TensorFile>& checkpoint() const { return checkpoint_; }
+  /// Lets this run, if it has no checkpoint, go on from the end of the training of another, of
+  /// which it takes over the metrics, too. Throws InputError if that has not ended or is another
+  /// training.
+  void take_training(const Experiment& experiment, const std::filesystem::path& run);
+  bool took_training() const { return taken_metrics_.has_value(); }
   std::filesystem::path checkpoint_path() const {
     return path_ / "checkpoint" / "state.safetensors";
   }
@@ -62,11 +74,12 @@ class RunFolder {
   std::vector<nlohmann::ordered_json> metrics() const;
 
  private:
-  void check_same_experiment(const Experiment& experiment) const;
+  void begin_anew() const;
 
   std::filesystem::path path_;
   bool finished_ = false;
   std::optional<TensorFile> checkpoint_;
+  std::optional<std::string> taken_metrics_;  ///< of the training taken over, if one was
   std::ofstream metrics_;
 };
 

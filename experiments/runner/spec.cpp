@@ -291,6 +291,15 @@ Experiment read_experiment(const std::filesystem::path& file,
   return parse_experiment(text_of(file), file.string(), overrides);
 }
 
+void resolve_surroundings(Experiment& experiment) {
+  experiment.device = to_string(parse_device(experiment.device));
+  const auto absolute = [](std::optional<std::filesystem::path>& path) {
+    if (path) path = std::filesystem::absolute(*path);
+  };
+  absolute(experiment.model.initial);
+  absolute(experiment.data.dataset.directory);
+}
+
 std::string resolved_yaml(const Experiment& experiment) {
   YAML::Emitter emitter;
   emitter.SetNullFormat(YAML::LowerNull);

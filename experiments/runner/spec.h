@@ -57,7 +57,7 @@ struct Experiment {
 /// Throws InputError with file, line, key, what was found and what is allowed; an unknown key
 /// suggests the nearest known one. Settings that contradict one another (a victim equal to the
 /// target, more clients a round than there are, a trigger outside the image) are found here, too.
-/// The blocks `sweep` and `paper` are passed over: sweep_points.h reads the one, reports the other.
+/// The blocks `sweep` and `paper` are passed over: sweep_points.h and paper.h read them.
 Experiment read_experiment(const std::filesystem::path& file,
                            const std::vector<std::string>& overrides = {});
 /// The file's top-level map as it stands. Throws InputError if it is none.
@@ -65,6 +65,10 @@ YAML::Node load_experiment_file(const std::filesystem::path& file);
 /// The same as read_experiment() from text; `origin` stands for the file in messages.
 Experiment parse_experiment(const std::string& text, const std::string& origin,
                             const std::vector<std::string>& overrides = {});
+
+/// Settles what depends on where the program runs, the device and relative paths, so that the file
+/// in the run's folder means the same elsewhere.
+void resolve_surroundings(Experiment& experiment);
 
 /// "pixels", as under attack.trigger.kind.
 std::string trigger_name(const TriggerSettings& trigger);

@@ -7,13 +7,16 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "engine/atomic_file.h"
 #include "experiments/runner/child_run.h"
 #include "experiments/runner/console.h"
+#include "experiments/runner/run_folder.h"
 #include "experiments/runner/spec.h"
 #include "experiments/runner/sweep_points.h"
 #include "experiments/runner/sweep_results.h"
@@ -69,6 +72,32 @@ std::string last_line(const fs::path& file) {
   return last;
 }
 
+/// Throws InputError if a point's folder holds a run of other settings: its results would stand in
+/// the table as this sweep's.
+void check_folders(const fs::path& folder, const std::vector<SweepPoint>& points,
+                   std::vector<Experiment> experiments) {
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const fs::path point = folder / points[i].name;
+    if (!fs::exists(point / "experiment.yaml")) continue;
+    experiments[i].name = points[i].name;
+    resolve_surroundings(experiments[i]);
+    require_same_experiment(experiments[i], point);
+  }
+}
+
+/// Points of the same training have the same number, counted from 0.
+std::vector<int> number_trainings(const std::vector<Experiment>& experiments) {
+  std::map<std::string, int> numbers;
+  std::vector<int> trainings;
+  for (const Experiment& experiment : experiments) {
+    const int next = static_cast<int>(numbers.size());
+    trainings.push_back(numbers.emplace(training_settings(experiment), next).first->second);
+  }
+  return trainings;
+}
+
+/// A training that several points share is done once: the first of them to start does it, the
+/// others wait for its end and go on from there.
 class Sweep {
  public:
   Sweep(const SweepOptions& options, std::vector<SweepPoint> points)
@@ -77,18 +106,24 @@ class Sweep {
         read_points(options.file, options.overrides, points_);
     const Experiment& first = experiments.front();
     folder_ = fs::absolute(first.output.directory / first.name);
-    const int threads = first.threads.value_or(available_threads());
+    check_folders(folder_, points_, experiments);
+    trainings_ = number_trainings(experiments);
+    threads_ = first.threads.value_or(available_threads());
     const int most = std::min<int>(static_cast<int>(points_.size()),
-                                   first.device.starts_with("cuda") ? 1 : threads);
+                                   first.device.starts_with("cuda") ? 1 : threads_);
     jobs_ = options.jobs > 0 ? options.jobs : most;
-    threads_ = std::max(1, threads / jobs_);
     terminal_ = isatty(STDOUT_FILENO) == 1 && !options.quiet;
+    started_.resize(points_.size());
     done_.resize(points_.size());
   }
 
   int run(const std::atomic<bool>& stop) {
     fs::create_directories(folder_ / "printed");
-    while (!(running_.empty() && (next_ == points_.size() || stopping_))) {
+    fs::copy_file(options_.file, folder_ / "sweep.yaml", fs::copy_options::overwrite_existing);
+    const auto all_started = [&] {
+      return std::all_of(started_.begin(), started_.end(), [](char started) { return started; });
+    };
+    while (!(running_.empty() && (all_started() || stopping_))) {
       if (stop && !stopping_) {
         stopping_ = true;
         for (Job& job : running_) job.child->stop();
@@ -109,7 +144,10 @@ class Sweep {
   struct Job {
     std::size_t point;
     std::unique_ptr<ChildRun> child;
+    fs::path trained_file;  ///< there when the training is over
     Clock::time_point start;
+
+    bool trained() const { return fs::exists(trained_file); }
   };
 
   fs::path folder_of(const SweepPoint& point) const { return folder_ / point.name; }
@@ -117,22 +155,59 @@ class Sweep {
     return folder_ / "printed" / (point.name + ".txt");
   }
 
+  /// What a point would do about its training: do it itself, take another's, or wait for that.
+  struct Training {
+    bool wait = false;
+    std::optional<std::size_t> of;  ///< the point to take it from
+  };
+  Training training_of(std::size_t point) const {
+    for (const Job& job : running_) {
+      if (trainings_[job.point] != trainings_[point]) continue;
+      if (!job.trained()) return {.wait = true, .of = std::nullopt};
+      return {.wait = false, .of = job.point};
+    }
+    for (std::size_t other = 0; other < points_.size(); ++other) {
+      const bool same = trainings_[other] == trainings_[point];
+      if (same && done_[other] && !done_[other]->summary.is_null()) {
+        return {.wait = false, .of = other};
+      }
+    }
+    return {};
+  }
+
   void start_next() {
-    if (next_ == points_.size() || static_cast<int>(running_.size()) >= jobs_) return;
-    if (!running_.empty() && !memory_for_one_more()) return;
-    const SweepPoint& point = points_[next_];
+    if (static_cast<int>(running_.size()) >= jobs_) return;
+    std::vector<std::size_t> ready;
+    std::set<int> trainings;  // of those that would train: one each
+    for (std::size_t point = 0; point < points_.size(); ++point) {
+      if (started_[point]) continue;
+      const Training training = training_of(point);
+      if (training.wait) continue;
+      if (training.of || trainings.insert(trainings_[point]).second) ready.push_back(point);
+    }
+    if (ready.empty() || (!running_.empty() && !memory_for_one_more())) return;
+    const int side_by_side = std::min(jobs_, static_cast<int>(running_.size() + ready.size()));
+    start(ready.front(), std::max(1, threads_ / side_by_side));
+  }
+
+  void start(std::size_t index, int threads) {
+    const SweepPoint& point = points_[index];
     std::vector<std::string> arguments = {
         "run", options_.file.string(), "--point", point.name, "--resume", "--quiet"};
     const auto set = [&](const std::string& override) {
       arguments.insert(arguments.end(), {"--set", override});
     };
     for (const std::string& override : options_.overrides) set(override);
-    set("threads=" + std::to_string(threads_));
+    set("threads=" + std::to_string(threads));
     arguments.insert(arguments.end(), {"--output", folder_.string(), "--name", point.name});
-    running_.push_back({.point = next_,
+    if (const auto source = training_of(index).of) {
+      arguments.insert(arguments.end(), {"--training-of", folder_of(points_[*source]).string()});
+    }
+    running_.push_back({.point = index,
                         .child = std::make_unique<ChildRun>(arguments, printed_of(point)),
+                        .trained_file = folder_of(point) / "checkpoint" / "trained.safetensors",
                         .start = Clock::now()});
-    ++next_;
+    started_[index] = 1;
   }
 
   bool memory_for_one_more() {
@@ -230,10 +305,11 @@ class Sweep {
   std::vector<SweepPoint> points_;
   fs::path folder_;
   int jobs_ = 1;
-  int threads_ = 1;  ///< of each point
+  int threads_ = 1;  ///< of all points together
   bool terminal_ = false;
   bool stopping_ = false;
-  std::size_t next_ = 0;
+  std::vector<int> trainings_;  ///< [points] points of the same number share their training
+  std::vector<char> started_;   ///< [points]
   std::vector<Job> running_;
   std::vector<std::optional<SweepResult>> done_;  ///< [points]
   int finished_ = 0;                              ///< failed ones included

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <set>
 
+#include "experiments/runner/paper.h"
 #include "experiments/runner/spec.h"
 #include "experiments/runner/yaml_value.h"
 #include "kernels/check.h"
+#include "kernels/nearest_name.h"
 
 namespace redoubt::runner {
 
@@ -98,13 +100,63 @@ std::vector<SweepPoint> crossed(const std::vector<SweepPoint>& points, const std
   return all;
 }
 
+/// Keys of the experiment whose values name axes, as `initial: start-${seed}.safetensors` does:
+/// their paths and values.
+void collect_templates(const YamlValue& value, std::vector<std::pair<std::string, YamlValue>>& to) {
+  if (value.node.IsScalar() && value.node.Scalar().find("${") != std::string::npos) {
+    to.emplace_back(value.path, value);
+  }
+  if (!value.node.IsMap()) return;
+  for (const auto& pair : value.node) {
+    const std::string key = pair.first.Scalar();
+    const bool around = value.path.empty() && (key == "sweep" || key == "paper");
+    if (!around) collect_templates(value.child(key), to);
+  }
+}
+
+/// The text with each ${axis} replaced by the point's place on it.
+std::string filled(const YamlValue& value, const SweepPoint& point) {
+  std::string text = value.node.Scalar();
+  for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at)) {
+    const std::size_t end = text.find('}', at);
+    const std::string axis = text.substr(at + 2, end == std::string::npos ? end : end - at - 2);
+    const auto found = std::find_if(point.places.begin(), point.places.end(),
+                                    [&](const auto& place) { return place.first == axis; });
+    if (end == std::string::npos || found == point.places.end()) {
+      std::vector<std::string> axes;
+      for (const auto& [name, place] : point.places) axes.push_back(name);
+      value.fail("found ${" + axis + "}, which names no axis of the sweep" +
+                 suggestion(axis, axes));
+    }
+    text.replace(at, end + 1 - at, found->second);
+    at += found->second.size();
+  }
+  return text;
+}
+
+/// Sets the keys whose values name axes, before the axes set theirs.
+void fill_templates(const YamlValue& root, std::vector<SweepPoint>& points) {
+  std::vector<std::pair<std::string, YamlValue>> templates;
+  collect_templates(root, templates);
+  for (SweepPoint& point : points) {
+    std::vector<std::string> overrides;
+    for (const auto& [path, value] : templates) {
+      overrides.push_back(path + "=" + flow_text(YAML::Node(filled(value, point))));
+    }
+    point.overrides.insert(point.overrides.begin(), overrides.begin(), overrides.end());
+  }
+}
+
 }  // namespace
 
 std::vector<SweepPoint> sweep_points(const std::filesystem::path& file) {
   const SpecSource source = {.name = file.string(), .overrides = {}};
   const YamlValue root = {load_experiment_file(file), "", source};
   const YamlValue sweep = root.child("sweep");
-  if (!sweep.node.IsDefined()) return {};
+  if (!sweep.node.IsDefined()) {
+    read_paper(root, {});
+    return {};
+  }
   if (!sweep.node.IsMap() || sweep.node.size() == 0) {
     sweep.fail_type("a map of axes: a key over its values");
   }
@@ -119,6 +171,8 @@ std::vector<SweepPoint> sweep_points(const std::filesystem::path& file) {
     }
     points = crossed(points, axis, places);
   }
+  fill_templates(root, points);
+  read_paper(root, points);
   return points;
 }
 

@@ -25,7 +25,10 @@ struct SweepPoint {
 ///       fedavg: {defense.rule: fedavg}
 ///       krum: {defense.rule: {krum: {malicious: 5}}}
 ///
-/// Throws InputError with file and line.
+/// A value elsewhere in the file may name an axis, which stands for the point's place on it:
+/// `initial: start-${seed}.safetensors`.
+///
+/// Throws InputError with file and line, also for what is wrong in the file's `paper` block.
 std::vector<SweepPoint> sweep_points(const std::filesystem::path& file);
 
 /// The overrides of the point of that name followed by `overrides`. An empty name stands for a file

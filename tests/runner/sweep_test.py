@@ -10,6 +10,11 @@ from program import ProgramTest, metrics, small_experiment
 
 POINTS = ["seed=1,attack=none", "seed=1,attack=strong", "seed=2,attack=none", "seed=2,attack=strong"]
 
+PAPER = {
+    "title": "A table",
+    "published": [{"at": {"attack": "strong"}, "stage": "training", "values": {"accuracy": 0.9}}],
+}
+
 
 class SweepTest(ProgramTest):
     def sweep_file(self, **changes):
@@ -21,7 +26,7 @@ class SweepTest(ProgramTest):
             },
         }
         return self.write_experiment(
-            small_experiment(self.data_folder, **{"sweep": sweep, "paper": {"table": 1}, **changes})
+            small_experiment(self.data_folder, **{"sweep": sweep, "paper": PAPER, **changes})
         )
 
     def rows(self):
@@ -77,10 +82,91 @@ class SweepTest(ProgramTest):
             self.assert_same_results(self.output / "small" / point, whole / "small" / point)
         self.assertEqual(len(self.rows()), 16)
 
+    def test_trains_once_for_points_that_differ_in_their_stages_only(self):
+        stages = {
+            "none": {"defense.after_training": []},
+            "adjust": {"defense.after_training": [{"adjust_weights": {"delta": 2}}]},
+            "both": {"defense.after_training": {
+                "prune": [{"prune": {"channels": 1}}], "tune": [{"fine_tune": {"rounds": 2}}]}},
+        }
+        file = self.sweep_file(
+            sweep={"seed": [1, 2], "stages": stages}, paper={},
+            federation={**small_experiment(self.data_folder)["federation"], "keep": "best"},
+        )
+        for jobs in ("1", "3"):
+            output = self.folder / f"jobs{jobs}"
+            self.succeed("sweep", file, "--output", output, "--jobs", jobs)
+            for seed in (1, 2):
+                trained = 0
+                for name in stages:
+                    point = f"seed={seed},stages={name}"
+                    folder = output / "small" / point
+                    # Only a run that trained itself logged its rounds.
+                    trained += '"stage":"round"' in (folder / "run.log").read_text()
+                    alone = self.run_to_end(
+                        file, "--point", point, "--name", point,
+                        output=self.folder / "alone" / jobs / str(seed) / name)
+                    self.assert_same_results(folder, alone)
+                self.assertEqual(trained, 1, f"seed {seed} is trained once")
+
+    def test_takes_the_training_of_no_other_experiment(self):
+        run = self.run_to_end(self.write_experiment(name="first.yaml"))
+        other = self.write_experiment(
+            small_experiment(self.data_folder, name="other", seed=2), "other.yaml")
+        self.fail_with(["the run there has \"seed: 3\", this experiment has \"seed: 2\"",
+                        "only name, output and stages"],
+                       "run", other, "--output", self.output, "--training-of", run)
+        self.fail_with("holds no run", "run", other, "--output", self.output, "--training-of",
+                       self.folder)
+        self.assertFalse((self.output / "other").exists())
+
+    def test_refuses_folders_that_hold_points_of_other_settings(self):
+        self.succeed("sweep", self.sweep_file(sweep={"seed": [1, 2]}, paper={}), "--output",
+                     self.output)
+        before = (self.output / "small" / "results.csv").read_bytes()
+        federation = {**small_experiment(self.data_folder)["federation"], "server_lr": 0.5}
+        changed = self.sweep_file(sweep={"seed": [1, 2]}, paper={}, federation=federation)
+        self.fail_with(["seed=1/experiment.yaml: the run there has \"server_lr: 1\"",
+                        "choose another folder with --output"],
+                       "sweep", changed, "--output", self.output)
+        self.assertEqual((self.output / "small" / "results.csv").read_bytes(), before)
+
+    def test_fills_the_names_of_axes_into_values(self):
+        start = self.run_to_end(self.write_experiment(name="start.yaml"))
+        (start / "model.safetensors").rename(self.folder / "start-7.safetensors")
+        layers = small_experiment(self.data_folder)["model"]["layers"]
+
+        def file_with(initial):
+            return self.sweep_file(
+                sweep={"seed": [7]}, paper={}, model={"layers": layers, "initial": initial})
+
+        file = file_with(f"{self.folder}/start-${{seed}}.safetensors")
+        resolved = self.succeed("check", file, "--point", "seed=7")
+        self.assertIn(f"initial: {self.folder}/start-7.safetensors", resolved)
+        self.fail_with(["model.initial: found ${sed}, which names no axis",
+                        "did you mean \"seed\"?"], "check", file_with("start-${sed}"))
+        self.fail_with("names no axis", "check", file_with("start-${seed"))
+
+    def test_says_what_is_wrong_with_a_paper_block(self):
+        for paper, messages in (
+            ({"table": 1}, ["paper.table: unknown key", "did you mean \"title\"?"]),
+            ({"x": "sed"}, ["paper.x: found \"sed\", which is no axis", "did you mean \"seed\"?"]),
+            ({"x": "attack"}, ["paper.x: found attack, whose place \"none\" is no number"]),
+            ({"published": [{"stage": "training", "at": {"attack": "stron"}, "values": {"a": 1}}]},
+             ["paper.published[0].at.attack: found \"stron\"", "did you mean \"strong\"?"]),
+            ({"published": [{"stage": "training", "at": {"rule": "krum"}, "values": {"a": 1}}]},
+             ["found \"rule\", which is no axis of the sweep; it may be seed or attack"]),
+            ({"published": [{"at": {}, "values": {"accuracy": 1}}]}, ["found no stage"]),
+            ({"published": [{"stage": "prune", "values": {"accuracy": "high"}}]},
+             ["paper.published[0].values.accuracy: found \"high\"; it must be a number"]),
+        ):
+            for command in ("check", "sweep"):
+                self.fail_with(messages, command, self.sweep_file(paper=paper))
+
     def test_goes_on_when_a_point_fails(self):
         # More labels than the data has classes: only the data can tell.
         sweep = {"data.partition.labels": [3, 11]}
-        file = self.sweep_file(sweep=sweep)
+        file = self.sweep_file(sweep=sweep, paper={})
         result = self.call("sweep", file, "--output", self.output)
         self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
         self.assertIn("data.partition.labels=11  FAILED (2): redoubt: ", result.stdout)
@@ -91,7 +177,7 @@ class SweepTest(ProgramTest):
         )
 
     def test_checks_every_point_before_the_first_runs(self):
-        file = self.sweep_file(sweep={"federation.clients": [5, 0]})
+        file = self.sweep_file(sweep={"federation.clients": [5, 0]}, paper={})
         self.fail_with(["federation.clients", "(point federation.clients=0)"], "sweep", file,
                        "--output", self.output)
         self.assertFalse(self.output.exists())

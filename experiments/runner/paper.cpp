@@ -1,0 +1,82 @@
+#include "experiments/runner/paper.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace redoubt::runner {
+
+namespace {
+
+/// Axes, each with its places in the order of the sweep.
+using Axes = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
+Axes axes_of(const std::vector<SweepPoint>& points) {
+  Axes axes;
+  if (points.empty()) return axes;
+  for (const auto& [axis, place] : points.front().places) axes.push_back({axis, {}});
+  for (const SweepPoint& point : points) {
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      const std::string& place = point.places[i].second;
+      auto& places = axes[i].second;
+      if (std::find(places.begin(), places.end(), place) == places.end()) places.push_back(place);
+    }
+  }
+  return axes;
+}
+
+/// The axis' places.
+const std::vector<std::string>& places_of(const YamlValue& value, const std::string& axis,
+                                          const Axes& axes) {
+  std::vector<std::string> names;
+  for (const auto& [name, places] : axes) {
+    if (name == axis) return places;
+    names.push_back(name);
+  }
+  value.fail("found \"" + axis + "\", which is no axis of the sweep" + suggestion(axis, names));
+}
+
+bool is_number(const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+void check_places(const YamlValue& at, const std::map<std::string, std::string>& places,
+                  const Axes& axes) {
+  for (const auto& [axis, place] : places) {
+    const std::vector<std::string>& known = places_of(at, axis, axes);
+    if (std::find(known.begin(), known.end(), place) != known.end()) continue;
+    at.child(axis).fail("found \"" + place + "\", which is no place on the axis" +
+                        suggestion(place, known));
+  }
+}
+
+}  // namespace
+
+std::optional<PaperBlock> read_paper(const YamlValue& root, const std::vector<SweepPoint>& points) {
+  const YamlValue value = root.child("paper");
+  if (!value.node.IsDefined()) return std::nullopt;
+  PaperBlock paper;
+  read(value, paper, {});
+  const Axes axes = axes_of(points);
+  if (value.child("average").node.IsDefined()) {
+    places_of(value.child("average"), paper.average, axes);
+  }
+  if (paper.tables_by) places_of(value.child("tables_by"), *paper.tables_by, axes);
+  if (paper.x) {
+    for (const std::string& place : places_of(value.child("x"), *paper.x, axes)) {
+      if (is_number(place)) continue;
+      value.child("x").fail("found " + *paper.x + ", whose place \"" + place +
+                            "\" is no number and so has no place along x");
+    }
+  }
+  for (std::size_t i = 0; i < paper.published.size(); ++i) {
+    const YamlValue item = value.child("published").item(i);
+    if (paper.published[i].stage.empty()) item.fail("found no stage; training, or a stage's name");
+    if (paper.published[i].values.empty()) item.fail("found no values");
+    check_places(item.child("at"), paper.published[i].at, axes);
+  }
+  return paper;
+}
+
+}  // namespace redoubt::runner
