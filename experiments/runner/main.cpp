@@ -43,6 +43,7 @@ struct Arguments {
   std::string run;
   std::string training_of;
   std::vector<std::string> files;
+  std::vector<std::string> only;
   std::vector<std::string> overrides;
   std::string output;
   std::string device;
@@ -91,6 +92,7 @@ int dispatch(const CLI::App& app, const Arguments& arguments) {
     let_signals_stop();
     return sweep_command({.file = arguments.file,
                           .overrides = arguments.all_overrides(),
+                          .only = arguments.only,
                           .jobs = arguments.jobs,
                           .quiet = arguments.quiet},
                          stop_requested);
@@ -158,6 +160,10 @@ int main(int argc, char** argv) try {
   add_file_options(sweep, arguments);
   sweep.add_option("--output", arguments.output, "points go into DIR/<name>/<point>")
       ->type_name("DIR");
+  sweep.add_option("--only", arguments.only, "run the points at this place of an axis, e.g. seed=1")
+      ->type_name("AXIS=PLACE")
+      ->take_all()
+      ->expected(1);
   sweep.add_option("--jobs", arguments.jobs, "points at a time; else one a CPU thread")
       ->check(CLI::PositiveNumber);
   sweep.add_flag("--quiet", arguments.quiet, "print nothing");

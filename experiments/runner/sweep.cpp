@@ -21,6 +21,7 @@
 #include "experiments/runner/sweep_points.h"
 #include "experiments/runner/sweep_results.h"
 #include "kernels/check.h"
+#include "kernels/nearest_name.h"
 #include "kernels/parallel.h"
 
 namespace redoubt::runner {
@@ -96,6 +97,32 @@ std::vector<int> number_trainings(const std::vector<Experiment>& experiments) {
   return trainings;
 }
 
+/// Whether a point has one of the wanted places on each axis that is named.
+bool is_chosen(const SweepPoint& point, const std::vector<std::string>& only) {
+  return std::all_of(point.places.begin(), point.places.end(), [&](const auto& place) {
+    const auto names_axis = [&](const std::string& text) {
+      return text.starts_with(place.first + "=");
+    };
+    return std::none_of(only.begin(), only.end(), names_axis) ||
+           std::find(only.begin(), only.end(), place.first + "=" + place.second) != only.end();
+  });
+}
+
+/// Throws InputError for an AXIS=PLACE that no point has.
+void check_only(const std::vector<SweepPoint>& points, const std::vector<std::string>& only) {
+  std::vector<std::string> known;
+  for (const SweepPoint& point : points) {
+    for (const auto& [axis, place] : point.places) {
+      const std::string text = axis + "=" + place;
+      if (std::find(known.begin(), known.end(), text) == known.end()) known.push_back(text);
+    }
+  }
+  for (const std::string& text : only) {
+    if (std::find(known.begin(), known.end(), text) != known.end()) continue;
+    throw InputError("--only " + text + ": no point is there" + suggestion(text, known));
+  }
+}
+
 /// A training that several points share is done once: the first of them to start does it, the
 /// others wait for its end and go on from there.
 class Sweep {
@@ -113,17 +140,15 @@ class Sweep {
                                    first.device.starts_with("cuda") ? 1 : threads_);
     jobs_ = options.jobs > 0 ? options.jobs : most;
     terminal_ = isatty(STDOUT_FILENO) == 1 && !options.quiet;
-    started_.resize(points_.size());
     done_.resize(points_.size());
+    for (const SweepPoint& point : points_) waiting_.push_back(is_chosen(point, options.only));
+    take_up_finished();
   }
 
   int run(const std::atomic<bool>& stop) {
     fs::create_directories(folder_ / "printed");
     fs::copy_file(options_.file, folder_ / "sweep.yaml", fs::copy_options::overwrite_existing);
-    const auto all_started = [&] {
-      return std::all_of(started_.begin(), started_.end(), [](char started) { return started; });
-    };
-    while (!(running_.empty() && (all_started() || stopping_))) {
+    while (!(running_.empty() && (left() == 0 || stopping_))) {
       if (stop && !stopping_) {
         stopping_ = true;
         for (Job& job : running_) job.child->stop();
@@ -134,6 +159,7 @@ class Sweep {
       collect();
     }
     clear();
+    write_results();
     say(fmt::format("{} of {} points are done, {} failed; {}", finished_ - failed_, points_.size(),
                     failed_, (folder_ / "results.csv").string()));
     if (stopping_) return 130;
@@ -149,6 +175,21 @@ class Sweep {
 
     bool trained() const { return fs::exists(trained_file); }
   };
+
+  /// Points that an earlier sweep finished count as they are.
+  void take_up_finished() {
+    for (std::size_t i = 0; i < points_.size(); ++i) {
+      const fs::path summary = folder_of(points_[i]) / "summary.json";
+      if (!fs::exists(summary)) continue;
+      std::ifstream stream(summary);
+      done_[i] = {.point = &points_[i], .summary = Json::parse(stream)};
+      waiting_[i] = 0;
+      ++finished_;
+    }
+  }
+  std::size_t left() const {
+    return static_cast<std::size_t>(std::count(waiting_.begin(), waiting_.end(), 1));
+  }
 
   fs::path folder_of(const SweepPoint& point) const { return folder_ / point.name; }
   fs::path printed_of(const SweepPoint& point) const {
@@ -180,7 +221,7 @@ class Sweep {
     std::vector<std::size_t> ready;
     std::set<int> trainings;  // of those that would train: one each
     for (std::size_t point = 0; point < points_.size(); ++point) {
-      if (started_[point]) continue;
+      if (waiting_[point] == 0) continue;
       const Training training = training_of(point);
       if (training.wait) continue;
       if (training.of || trainings.insert(trainings_[point]).second) ready.push_back(point);
@@ -207,7 +248,7 @@ class Sweep {
                         .child = std::make_unique<ChildRun>(arguments, printed_of(point)),
                         .trained_file = folder_of(point) / "checkpoint" / "trained.safetensors",
                         .start = Clock::now()});
-    started_[index] = 1;
+    waiting_[index] = 0;
   }
 
   bool memory_for_one_more() {
@@ -236,12 +277,17 @@ class Sweep {
       std::ifstream stream(folder_of(point) / "summary.json");
       result.summary = Json::parse(stream);
       seconds_ += seconds_since(job.start);
+      ++ran_;
     } else {
       ++failed_;
     }
     ++finished_;
     done_[job.point] = std::move(result);
     tell(point, *done_[job.point], code);
+    write_results();
+  }
+
+  void write_results() const {
     std::vector<SweepResult> results;
     for (const auto& done : done_) {
       if (done) results.push_back(*done);
@@ -279,12 +325,11 @@ class Sweep {
     if (!terminal_ || seconds_since(drawn_) < 0.5) return;
     clear();
     drawn_ = Clock::now();
-    const std::size_t left = points_.size() - static_cast<std::size_t>(finished_);
     std::string text =
         fmt::format("{} of {} points, {} failed", finished_, points_.size(), failed_);
-    if (finished_ > failed_) {
-      const double each = seconds_ / (finished_ - failed_);
-      text += fmt::format(", {} left", clock_text(each * static_cast<double>(left) / jobs_));
+    if (ran_ > 0) {
+      const auto remaining = static_cast<double>(left() + running_.size());
+      text += fmt::format(", {} left", clock_text(seconds_ / ran_ * remaining / jobs_));
     }
     fmt::print("{}{}\n", text, stopping_ ? ", stopping" : "");
     for (const Job& job : running_) {
@@ -309,12 +354,13 @@ class Sweep {
   bool terminal_ = false;
   bool stopping_ = false;
   std::vector<int> trainings_;  ///< [points] points of the same number share their training
-  std::vector<char> started_;   ///< [points]
+  std::vector<char> waiting_;   ///< [points] 1: still to be started
   std::vector<Job> running_;
   std::vector<std::optional<SweepResult>> done_;  ///< [points]
   int finished_ = 0;                              ///< failed ones included
   int failed_ = 0;
-  double seconds_ = 0;  ///< of all points that are done
+  int ran_ = 0;         ///< points that this call ran to their ends
+  double seconds_ = 0;  ///< of those
   double peak_ = 0;     ///< megabytes of the largest point so far
   int drawn_lines_ = 0;
   Clock::time_point drawn_;
@@ -328,6 +374,7 @@ int sweep_command(const SweepOptions& options, const std::atomic<bool>& stop) {
     throw InputError(options.file.string() +
                      ": has no `sweep` block; `redoubt run` runs a single experiment");
   }
+  check_only(points, options.only);
   return Sweep(options, std::move(points)).run(stop);
 }
 

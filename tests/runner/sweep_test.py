@@ -120,6 +120,19 @@ class SweepTest(ProgramTest):
                        self.folder)
         self.assertFalse((self.output / "other").exists())
 
+    def test_runs_some_of_the_points_and_later_the_rest(self):
+        file = self.sweep_file()
+        printed = self.succeed("sweep", file, "--output", self.output, "--only", "seed=2")
+        self.assertIn("2 of 4 points are done, 0 failed", printed)
+        self.assertEqual({row["point"] for row in self.rows()}, set(POINTS[2:]))
+        printed = self.succeed("sweep", file, "--output", self.output, "--only", "attack=none",
+                               "--only", "seed=1", "--only", "seed=2")
+        self.assertIn("3 of 4 points are done, 0 failed", printed)
+        self.assertEqual(list(dict.fromkeys(row["point"] for row in self.rows())),
+                         [POINTS[0], *POINTS[2:]])
+        self.fail_with(["--only seed=3: no point is there", "did you mean \"seed=1\"?"],
+                       "sweep", file, "--output", self.output, "--only", "seed=3")
+
     def test_refuses_folders_that_hold_points_of_other_settings(self):
         self.succeed("sweep", self.sweep_file(sweep={"seed": [1, 2]}, paper={}), "--output",
                      self.output)
