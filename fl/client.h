@@ -131,7 +131,7 @@ class Coalition {
   virtual ~Coalition() = default;
   Coalition(const Coalition&) = delete;
   Coalition& operator=(const Coalition&) = delete;
-  /// Edits the attackers' rows; there is at least one.
+  /// Edits the attackers' rows; there is at least one. Any row may hold NaN or infinity.
   virtual void edit_updates(Context& context, const CoalitionUpdates& updates) const = 0;
 };
 
