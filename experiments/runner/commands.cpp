@@ -103,17 +103,6 @@ Json summary_of(const Experiment& experiment, const RunFolder& folder, double se
           {"peak_memory_megabytes", peak_memory_megabytes()}};
 }
 
-/// Settles what depends on where the program runs, so that the file in the run's folder means the
-/// same elsewhere.
-void resolve_surroundings(Experiment& experiment) {
-  experiment.device = to_string(parse_device(experiment.device));
-  const auto absolute = [](std::optional<std::filesystem::path>& path) {
-    if (path) path = std::filesystem::absolute(*path);
-  };
-  absolute(experiment.model.initial);
-  absolute(experiment.data.dataset.directory);
-}
-
 /// All goes to the file, if there is one; warnings go to the screen, too.
 std::shared_ptr<spdlog::logger> make_log(const std::filesystem::path& file) {
   const auto screen = std::make_shared<spdlog::sinks::stderr_sink_mt>();
@@ -164,6 +153,15 @@ std::filesystem::path conv_record(const RunOptions& options, const RunFolder& fo
 }
 
 }  // namespace
+
+void resolve_surroundings(Experiment& experiment) {
+  experiment.device = to_string(parse_device(experiment.device));
+  const auto absolute = [](std::optional<std::filesystem::path>& path) {
+    if (path) path = std::filesystem::absolute(*path);
+  };
+  absolute(experiment.model.initial);
+  absolute(experiment.data.dataset.directory);
+}
 
 int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   const auto start = std::chrono::steady_clock::now();

@@ -13,7 +13,9 @@
 
 #include "engine/atomic_file.h"
 #include "experiments/runner/child_run.h"
+#include "experiments/runner/commands.h"
 #include "experiments/runner/console.h"
+#include "experiments/runner/run_folder.h"
 #include "experiments/runner/spec.h"
 #include "experiments/runner/sweep_points.h"
 #include "experiments/runner/sweep_results.h"
@@ -34,9 +36,24 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// What is set for all points may not be what tells them apart.
+void check_overrides(const std::vector<std::string>& overrides,
+                     const std::vector<SweepPoint>& points) {
+  for (const std::string& override : overrides) {
+    for (const SweepPoint& point : points) {
+      for (const std::string& own : point.overrides) {
+        if (!contradicts(own, override)) continue;
+        throw InputError("--set " + override + ": the sweep sets " + own + " (point " + point.name +
+                         ")");
+      }
+    }
+  }
+}
+
 /// Every point as an experiment: all of them are checked before the first runs.
 std::vector<Experiment> read_points(const fs::path& file, const std::vector<std::string>& overrides,
                                     const std::vector<SweepPoint>& points) {
+  check_overrides(overrides, points);
   std::vector<Experiment> experiments;
   for (const SweepPoint& point : points) {
     std::vector<std::string> all = point.overrides;
@@ -75,7 +92,8 @@ class Sweep {
       : options_(options), points_(std::move(points)) {
     const std::vector<Experiment> experiments =
         read_points(options.file, options.overrides, points_);
-    const Experiment& first = experiments.front();
+    Experiment first = experiments.front();
+    resolve_surroundings(first);
     folder_ = fs::absolute(first.output.directory / first.name);
     const int threads = first.threads.value_or(available_threads());
     const int most = std::min<int>(static_cast<int>(points_.size()),
@@ -84,10 +102,12 @@ class Sweep {
     threads_ = std::max(1, threads / jobs_);
     terminal_ = isatty(STDOUT_FILENO) == 1 && !options.quiet;
     done_.resize(points_.size());
+    take_up(experiments);
   }
 
   int run(const std::atomic<bool>& stop) {
     fs::create_directories(folder_ / "printed");
+    if (finished_ > 0) write_results();
     while (!(running_.empty() && (next_ == points_.size() || stopping_))) {
       if (stop && !stopping_) {
         stopping_ = true;
@@ -117,7 +137,20 @@ class Sweep {
     return folder_ / "printed" / (point.name + ".txt");
   }
 
+  /// Points that an earlier sweep went through are done. One whose folder holds a run of other
+  /// settings ends the sweep before anything is written: its results stay as they are.
+  void take_up(const std::vector<Experiment>& experiments) {
+    for (std::size_t i = 0; i < points_.size(); ++i) {
+      Experiment experiment = experiments[i];
+      resolve_surroundings(experiment);
+      experiment.output.directory = folder_;
+      experiment.name = points_[i].name;
+      if (RunFolder(experiment, Existing::resume).finished()) add_finished(i);
+    }
+  }
+
   void start_next() {
+    for (; next_ < points_.size() && done_[next_]; ++next_) tell(points_[next_], *done_[next_], 0);
     if (next_ == points_.size() || static_cast<int>(running_.size()) >= jobs_) return;
     if (!running_.empty() && !memory_for_one_more()) return;
     const SweepPoint& point = points_[next_];
@@ -156,17 +189,26 @@ class Sweep {
     const SweepPoint& point = points_[job.point];
     const int code = job.child->exit_code();
     if (code == 130 && stopping_) return;
-    SweepResult result = {.point = &point, .summary = nullptr};
     if (code == 0) {
-      std::ifstream stream(folder_of(point) / "summary.json");
-      result.summary = Json::parse(stream);
+      add_finished(job.point);
+      ++ran_;
       seconds_ += seconds_since(job.start);
     } else {
+      done_[job.point] = {.point = &point, .summary = nullptr};
+      ++finished_;
       ++failed_;
     }
-    ++finished_;
-    done_[job.point] = std::move(result);
     tell(point, *done_[job.point], code);
+    write_results();
+  }
+
+  void add_finished(std::size_t i) {
+    std::ifstream stream(folder_of(points_[i]) / "summary.json");
+    done_[i] = {.point = &points_[i], .summary = Json::parse(stream)};
+    ++finished_;
+  }
+
+  void write_results() const {
     std::vector<SweepResult> results;
     for (const auto& done : done_) {
       if (done) results.push_back(*done);
@@ -207,8 +249,8 @@ class Sweep {
     const std::size_t left = points_.size() - static_cast<std::size_t>(finished_);
     std::string text =
         fmt::format("{} of {} points, {} failed", finished_, points_.size(), failed_);
-    if (finished_ > failed_) {
-      const double each = seconds_ / (finished_ - failed_);
+    if (ran_ > 0) {
+      const double each = seconds_ / ran_;
       text += fmt::format(", {} left", clock_text(each * static_cast<double>(left) / jobs_));
     }
     fmt::print("{}{}\n", text, stopping_ ? ", stopping" : "");
@@ -238,7 +280,8 @@ class Sweep {
   std::vector<std::optional<SweepResult>> done_;  ///< [points]
   int finished_ = 0;                              ///< failed ones included
   int failed_ = 0;
-  double seconds_ = 0;  ///< of all points that are done
+  int ran_ = 0;         ///< points that were run now, to the end
+  double seconds_ = 0;  ///< of these
   double peak_ = 0;     ///< megabytes of the largest point so far
   int drawn_lines_ = 0;
   Clock::time_point drawn_;

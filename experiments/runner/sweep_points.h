@@ -25,8 +25,13 @@ struct SweepPoint {
 ///       fedavg: {defense.rule: fedavg}
 ///       krum: {defense.rule: {krum: {malicious: 5}}}
 ///
-/// Throws InputError with file and line.
+/// Throws InputError with file and line, also where two axes contradict one another.
 std::vector<SweepPoint> sweep_points(const std::filesystem::path& file);
+
+/// Whether a later override "key=value" undoes an earlier one, so that a point with both would not
+/// be what its name says: it sets the same key or one that holds it, or a part of what the earlier
+/// one has set to null.
+bool contradicts(const std::string& earlier, const std::string& later);
 
 /// The overrides of the point of that name followed by `overrides`. An empty name stands for a file
 /// without a sweep. Throws InputError if the file has a sweep and no point is named, or none of

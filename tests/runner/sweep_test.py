@@ -77,6 +77,40 @@ class SweepTest(ProgramTest):
             self.assert_same_results(self.output / "small" / point, whole / "small" / point)
         self.assertEqual(len(self.rows()), 16)
 
+    def test_of_other_settings_leaves_the_results_that_are_there(self):
+        file = self.sweep_file()
+        self.succeed("sweep", file, "--output", self.output)
+        table = (self.output / "small" / "results.csv").read_bytes()
+        changed = ["sweep", file, "--output", self.output, "--set", "federation.rounds=2"]
+        self.fail_with(["the run to resume has \"rounds: 6\"", "seed=1,attack=none"], *changed)
+        self.assertEqual((self.output / "small" / "results.csv").read_bytes(), table)
+        # One point more: the others are not lost while it runs, nor if it is all that is stopped.
+        more = self.sweep_file(sweep={"seed": [1, 2, 4], "attack": {
+            "none": {"attack": None}, "strong": {"attack.scale": 4, "attack.clients": [0, 1]}}})
+        sweep = self.start("sweep", more, "--output", self.output, "--jobs", "1")
+        while not (self.output / "small" / "seed=4,attack=none" / "metrics.jsonl").exists():
+            time.sleep(0.005)
+        sweep.send_signal(signal.SIGTERM)
+        self.assertEqual(sweep.wait(), 130)
+        self.assertEqual((self.output / "small" / "results.csv").read_bytes()[:len(table)], table)
+
+    def test_refuses_what_would_make_a_points_name_wrong(self):
+        file = self.sweep_file()
+        for key in ("seed=7", "attack.scale=2", "attack={clients: 2}"):
+            self.fail_with([f"--set {key}: the sweep sets ", "(point seed=1,attack=none)"],
+                           "sweep", file, "--output", self.output, "--set", key)
+        self.assertFalse(self.output.exists())
+        none = {"none": {"attack": None}, "some": {}}
+        for axes, point in (
+            ({"attack.scale": [2, 3], "attack": {"strong": {"attack.scale": 4}}},
+             "attack.scale=2,attack=strong, where one axis sets attack.scale=2"),
+            ({"attack.scale": [2, 3], "attack": none}, "attack.scale=2,attack=none"),
+            ({"attack": none, "attack.scale": [2, 3]}, "attack=none,attack.scale=2"),
+        ):
+            self.fail_with("found the point " + point, "check", self.sweep_file(sweep=axes))
+        parts = {"attack": {"wide": {"attack.trigger": {"pixels": 9}}}, "attack.trigger.value": [9]}
+        self.succeed("check", self.sweep_file(sweep=parts))
+
     def test_goes_on_when_a_point_fails(self):
         # More labels than the data has classes: only the data can tell.
         sweep = {"data.partition.labels": [3, 11]}
