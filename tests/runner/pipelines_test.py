@@ -84,6 +84,16 @@ class PipelinesTest(ProgramTest):
         self.succeed("defend", other, run / "defend" / "tune" / "pipeline.yaml")
         self.assert_same_results(other / "defend" / "pipeline", run / "defend" / "tune")
 
+    def test_what_was_made_of_a_run_goes_with_it(self):
+        file = self.experiment([ADJUST])
+        run = self.run_to_end(file)
+        self.succeed("defend", run, self.pipeline_file([TUNE]))
+        (run / "round-3.safetensors").write_bytes(b"fragments of the run before")
+        self.succeed("run", file, "--output", self.output, "--overwrite")
+        self.assertFalse((run / "defend").exists())
+        self.assertFalse((run / "round-3.safetensors").exists())
+        self.assertTrue((run / "model.safetensors").exists())
+
     def test_goes_on_in_the_middle_of_a_pipeline(self):
         file = self.experiment(PIPELINES)
         whole = self.run_to_end(file, output=self.folder / "whole")
