@@ -32,6 +32,7 @@ struct UpdateRow {
   Context& context;
   float* values;
   std::int64_t size;
+  std::span<const ColumnRange> trained = {};  ///< all columns but running statistics; absent: all
 };
 
 /// What a client tells the server when asked which channels of a layer are dormant (Wu et al. 2020,

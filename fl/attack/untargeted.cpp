@@ -34,7 +34,12 @@ void SendNoise::edit_update(const ClientRound& round, UpdateRow& update) const {
                        .round = static_cast<std::uint32_t>(round.round)});
   std::vector<float> noise(static_cast<std::size_t>(update.size));
   for (float& value : noise) value = static_cast<float>(deviation_ * stream.normal());
-  update.context.copy_to_device(update.values, noise.data(), noise.size() * sizeof(float));
+  const ColumnRange all = {.offset = 0, .size = update.size};
+  const auto ranges = update.trained.empty() ? std::span(&all, 1) : update.trained;
+  for (const ColumnRange& range : ranges) {
+    update.context.copy_to_device(update.values + range.offset, noise.data() + range.offset,
+                                  static_cast<std::size_t>(range.size) * sizeof(float));
+  }
 }
 
 namespace {

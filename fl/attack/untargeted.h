@@ -31,7 +31,7 @@ class FlipSign : public Behaviour {
 };
 
 /// Sends Gaussian noise of deviation σ instead of its update (Blanchard et al. 2017, section 5.1),
-/// drawn from (seed, update_noise, client, round).
+/// drawn from (seed, update_noise, client, round); running statistics are its own.
 class SendNoise : public Behaviour {
  public:
   SendNoise(RoundWindow window, const NoiseSettings& settings, std::uint64_t seed)
