@@ -10,14 +10,6 @@ namespace redoubt {
 
 namespace {
 
-/// [clients]
-std::vector<double> lengths(Context& context, const ClientUpdates& updates) {
-  std::vector<double> norms(updates.clients.size());
-  kernels::squared_norms(context, updates.shape, updates.matrix, norms);
-  for (double& norm : norms) norm = std::sqrt(norm);
-  return norms;
-}
-
 /// Of an even number the lower of the middle two.
 double median_of(std::vector<double> values) {
   const auto middle = values.begin() + (std::ssize(values) - 1) / 2;
@@ -64,7 +56,7 @@ std::vector<float> gaussian_noise(std::int64_t columns, double deviation, const 
 }  // namespace
 
 Aggregate NormBound::aggregate(Context& context, const ClientUpdates& updates) {
-  const std::vector<double> norms = lengths(context, updates);
+  const std::vector<double> norms = lengths(context, updates.measured());
   double samples = 0;
   for (const double count : updates.sample_counts) samples += count;
   std::vector<double> weights;
@@ -86,15 +78,20 @@ Aggregate NormBound::aggregate(Context& context, const ClientUpdates& updates) {
                         .round = static_cast<std::uint32_t>(updates.round)},
                        context.threads());
     const Buffer<float> on_device(context.device(), std::span<const float>(noise));
-    kernels::axpy_rows(context, {.rows = 1, .columns = columns}, 1, {on_device.data(), 0},
-                       {aggregate.combined.data(), 0});
+    const ColumnRange all = {.offset = 0, .size = columns};
+    for (const ColumnRange& range :
+         updates.trained.empty() ? std::span(&all, 1) : updates.trained) {
+      kernels::axpy_rows(context, {.rows = 1, .columns = range.size}, 1,
+                         {on_device.data() + range.offset, 0},
+                         {aggregate.combined.data() + range.offset, 0});
+    }
   }
   aggregate.diagnostics = {{"clipped_clients", clipped}};
   return aggregate;
 }
 
 Aggregate NormCheck::aggregate(Context& context, const ClientUpdates& updates) {
-  const std::vector<double> norms = lengths(context, updates);
+  const std::vector<double> norms = lengths(context, updates.measured());
   const double bound = settings_.norm ? *settings_.norm : settings_.times_median * median_of(norms);
   return without(updates, norms, [&](double norm) { return norm > bound; });
 }

@@ -10,8 +10,8 @@ namespace redoubt {
 
 /// Sun, Kairouz, Suresh, McMahan 2019, "Can you really backdoor federated learning?", sections 4.1
 /// and 4.2: FedAvg of updates each scaled to length M if it is longer, and Gaussian noise of
-/// deviation σ added to every number of the result, drawn from (seed, server_noise, round). Logs
-/// how many were scaled as `clipped_clients`.
+/// deviation σ added to every trained number of the result, drawn from (seed, server_noise, round).
+/// Logs how many were scaled as `clipped_clients`.
 class NormBound : public AggregationRule {
  public:
   NormBound(const NormBoundSettings& settings, std::uint64_t seed)

@@ -8,13 +8,14 @@
 namespace redoubt {
 
 FoolsGold::FoolsGold(const FoolsGoldSettings& settings, const ParameterLayout& layout)
-    : settings_(settings), size_(layout.row_size()) {
-  if (settings.features == FoolsGoldSettings::Features::all) return;
-  for (const ParameterSpan& span : layout.spans()) {
-    if (span.role != ParameterSpan::Role::weight) continue;
-    offset_ = span.offset;
-    size_ = span.size;
+    : settings_(settings), features_(layout.trained_ranges()) {
+  if (settings.features == FoolsGoldSettings::Features::output_layer) {
+    for (const ParameterSpan& span : layout.spans()) {
+      if (span.role != ParameterSpan::Role::weight) continue;
+      features_ = {{.offset = span.offset, .size = span.size}};
+    }
   }
+  for (const ColumnRange& range : features_) size_ += range.size;
 }
 
 std::vector<double> foolsgold_weights(std::vector<double> similarity, int clients,
@@ -59,8 +60,12 @@ Aggregate FoolsGold::aggregate(Context& context, const ClientUpdates& updates) {
   std::vector<float> histories;
   for (int row = 0; row < n; ++row) {
     std::vector<float> features(static_cast<std::size_t>(size_));
-    context.copy_to_host(features.data(), updates.matrix[row] + offset_,
-                         features.size() * sizeof(float));
+    float* to = features.data();
+    for (const ColumnRange& range : features_) {
+      context.copy_to_host(to, updates.matrix[row] + range.offset,
+                           static_cast<std::size_t>(range.size) * sizeof(float));
+      to += range.size;
+    }
     std::vector<float>& history = history_[updates.clients[static_cast<std::size_t>(row)]];
     history.resize(features.size());
     for (std::size_t i = 0; i < features.size(); ++i) history[i] += features[i];

@@ -12,9 +12,9 @@ namespace redoubt {
 
 /// Weighs each update by how unlike its client's history is to all others'. The history is the sum
 /// of a client's updates over all rounds so far, of the output layer's weights ("indicative
-/// features", section 5.2) or of all parameters, and belongs to the rule's state. Logs the weights
-/// α as `client_scores`. Weights count by themselves, not times samples; if all are 0 the model
-/// stays.
+/// features", section 5.2) or of all trained parameters, and belongs to the rule's state. Logs the
+/// weights α as `client_scores`. Weights count by themselves, not times samples; if all are 0 the
+/// model stays.
 class FoolsGold : public AggregationRule {
  public:
   FoolsGold(const FoolsGoldSettings& settings, const ParameterLayout& layout);
@@ -24,8 +24,8 @@ class FoolsGold : public AggregationRule {
 
  private:
   FoolsGoldSettings settings_;
-  std::int64_t offset_ = 0;  ///< of the features in a row
-  std::int64_t size_ = 0;
+  std::vector<ColumnRange> features_;          ///< of a row
+  std::int64_t size_ = 0;                      ///< all of them together
   std::map<int, std::vector<float>> history_;  ///< by client
 };
 

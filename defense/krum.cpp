@@ -30,8 +30,7 @@ std::vector<int> others(const ClientUpdates& updates, const std::vector<int>& ke
 
 std::vector<double> pairwise_squared_distances(Context& context, const ClientUpdates& updates) {
   const auto n = static_cast<std::size_t>(updates.shape.rows);
-  std::vector<double> distances(n * n);
-  kernels::gram(context, updates.shape, updates.matrix, distances);
+  std::vector<double> distances = products(context, updates.measured());
   std::vector<double> norms(n);
   for (std::size_t i = 0; i < n; ++i) norms[i] = distances[i * n + i];
   // |a - b|² = |a|² + |b|² - 2 a·b

@@ -70,29 +70,6 @@ class PruningLevels {
   Buffer<float> masks_;
 };
 
-/// The pruned channels' own weights and biases become 0, and those of the batch norm after them, so
-/// that the saved model is silent there in any program. ReLU of 0 is 0, which is what the mask
-/// gives.
-void zero_pruned_parameters(Server& server, const ChannelSpan& layer,
-                            const std::vector<int>& pruned) {
-  std::vector<float> row = server.model().row.download();
-  std::vector<std::string> names = {layer.name + ".weight", layer.name + ".bias"};
-  if (!layer.norm.empty()) {
-    names.push_back(layer.norm + ".weight");
-    names.push_back(layer.norm + ".bias");
-  }
-  for (const std::string& name : names) {
-    const ParameterSpan* span = server.layout().find(name);
-    if (span == nullptr) continue;  // a conv layer without bias
-    const std::int64_t size = span->size / layer.channels;
-    for (const int channel : pruned) {
-      std::fill_n(row.begin() + static_cast<std::ptrdiff_t>(span->offset + channel * size), size,
-                  0.0F);
-    }
-  }
-  server.model().row.upload(row);
-}
-
 }  // namespace
 
 std::vector<int> ranking_vote(const std::vector<DormancyReport>& reports) {
@@ -144,8 +121,9 @@ std::optional<Record> Prune::run(Server& server, const StageProgress& /*progress
 
   server.executor().context().copy_on_device(server.model().mask.data(), levels.mask(pruned_count),
                                              server.model().mask.bytes());
-  const std::vector<int> pruned(order.begin(), order.begin() + pruned_count);
-  zero_pruned_parameters(server, layer, pruned);
+  std::vector<float> row = server.model().row.download();
+  zero_silenced(server.layout(), server.model().mask.download(), row);
+  server.model().row.upload(row);
 
   Record record = {.stage = name(), .values = {}};
   add_test_result(record, tested[static_cast<std::size_t>(pruned_count)]);

@@ -39,16 +39,18 @@ Aggregate GeometricMedian::aggregate(Context& context, const ClientUpdates& upda
   const std::vector<double> alpha =
       shares({updates.sample_counts.begin(), updates.sample_counts.end()});
   std::vector<double> beta = alpha;
-  std::vector<double> distances(alpha.size());
   Buffer<float> v(context.device(), updates.shape.columns);
-  for (int iteration = 0; iteration < settings_.iterations; ++iteration) {
+  const auto distances_to_mean = [&] {
     kernels::weighted_sum_rows(context, updates.shape, beta, updates.matrix, v.data());
-    kernels::squared_distances(context, updates.shape, updates.matrix, v.data(), distances);
+    return distances_to(context, updates.measured(), v.data());
+  };
+  std::vector<double> distances = distances_to_mean();
+  for (int iteration = 0; iteration < settings_.iterations; ++iteration) {
     for (std::size_t k = 0; k < alpha.size(); ++k) {
-      distances[k] = std::sqrt(distances[k]);
       beta[k] = alpha[k] / std::max(settings_.smoothing, distances[k]);
     }
     beta = shares(std::move(beta));
+    distances = distances_to_mean();
   }
   return {.row_weights = beta,
           .diagnostics = {{"scored_clients", std::vector<std::int64_t>(updates.clients.begin(),

@@ -1,6 +1,7 @@
-// Aggregation rules by their settings. Rules treat all columns of an update alike, running
-// statistics of batch norm included. A new rule is one file beside this one, an alternative of
-// RuleSettings, its row and its case in tables.cpp, and its keys in the runner's defense_keys.h.
+// Aggregation rules by their settings. Running statistics of batch norm are averaged, or combined
+// column by column, as all else, but count for nothing in lengths and distances (fl/distances.h). A
+// new rule is one file beside this one, an alternative of RuleSettings, its row and its case in
+// tables.cpp, and its keys in the runner's defense_keys.h.
 #pragma once
 
 #include <memory>

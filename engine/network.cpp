@@ -117,6 +117,7 @@ void Network::place_gradients() {
     const int of_output = gradient_slot(i + 1);
     if (own.skip >= 0) {
       int& skip = slots_[static_cast<std::size_t>(own.skip)];
+      own.adds_gradient = skip >= 0;
       if (skip < 0) skip = take();
       check(slot < 0, "the body of a residual is read by its sum only");
       slot = of_output;
@@ -170,19 +171,23 @@ void Network::backward(const Pass& pass, Workspace& workspace) const {
     if (own.layer) {
       layer_backward(pass, workspace, i);
     } else if (needs_gradient(own.skip)) {
-      // The first summand's gradient lies where the sum's does; the other's is a copy.
+      // The first summand's gradient lies where the sum's does; the other's is a copy, or is added
+      // to what another sum of the same summand has left.
       add_backward(pass, workspace, i);
     }
   }
 }
 
 void Network::add_backward(const Pass& pass, Workspace& workspace, int index) const {
-  const int skip = node(index).skip;
-  const std::size_t bytes = static_cast<std::size_t>(node(index).output.size()) *
-                            static_cast<std::size_t>(pass.batch) *
-                            static_cast<std::size_t>(pass.replicas) * sizeof(float);
-  pass.context.copy_on_device(workspace.gradient(skip).data, workspace.gradient(index + 1).data,
-                              bytes);
+  const kernels::Replicas<float> to = workspace.gradient(node(index).skip);
+  const kernels::Replicas<float> from = workspace.gradient(index + 1);
+  const std::int64_t size = node(index).output.size() * pass.batch;
+  if (node(index).adds_gradient) {
+    kernels::axpy_rows(pass.context, {.rows = pass.replicas, .columns = size}, 1, from, to);
+    return;
+  }
+  pass.context.copy_on_device(to.data, from.data,
+                              static_cast<std::size_t>(pass.replicas * size) * sizeof(float));
 }
 
 void Network::layer_backward(const Pass& pass, Workspace& workspace, int index) const {

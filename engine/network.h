@@ -54,7 +54,8 @@ class Network {
     std::unique_ptr<Layer> layer;  ///< null: the sum of activations `input` and `skip`
     int input = 0;
     int skip = -1;
-    bool adds_gradient = false;  ///< to what a layer behind has left for its input
+    /// To what a layer behind has left for its input, or a sum behind for its skip.
+    bool adds_gradient = false;
     Shape output;
     std::string forward_range;  ///< what a profiler calls its passes
     std::string backward_range;

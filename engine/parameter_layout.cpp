@@ -96,4 +96,22 @@ const ParameterSpan& ParameterLayout::conv_weight(const std::string& name) const
                    (names.empty() ? "none" : names));
 }
 
+void zero_silenced(const ParameterLayout& layout, std::span<const float> mask,
+                   std::span<float> row) {
+  for (const ChannelSpan& channels : layout.channels()) {
+    for (const std::string& layer : {channels.name, channels.norm}) {
+      for (const char* part : {".weight", ".bias"}) {
+        const ParameterSpan* span = layout.find(layer + part);
+        if (span == nullptr) continue;  // no batch norm, or a conv layer without bias
+        const std::int64_t size = span->size / channels.channels;
+        for (int c = 0; c < channels.channels; ++c) {
+          if (mask[static_cast<std::size_t>(channels.offset + c)] != 0) continue;
+          std::fill_n(row.begin() + static_cast<std::ptrdiff_t>(span->offset + c * size), size,
+                      0.0F);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace redoubt

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -88,5 +89,11 @@ class ParameterLayout {
   std::int64_t row_size_ = 0;
   std::int64_t mask_size_ = 0;
 };
+
+/// Sets the weights and biases of silenced channels (mask [mask row] is 0) to 0 in a row, and those
+/// of the batch norm after them: the row is silent there without a mask, too, in any program. ReLU
+/// of 0 is 0, which is what the mask gives.
+void zero_silenced(const ParameterLayout& layout, std::span<const float> mask,
+                   std::span<float> row);
 
 }  // namespace redoubt

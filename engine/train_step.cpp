@@ -46,7 +46,7 @@ void add_metric(const Pass& pass, std::int64_t size, const TrainedRows& rows,
                                   rows.gradients, settings.active);
   } else if (e.metric == Evasion::Metric::cosine_distance) {
     kernels::mix_cosine_distance(pass.context, pass.replicas, size, e.rho, e.anchor, e.direction,
-                                 rows.values, rows.gradients, settings.active);
+                                 e.counted, rows.values, rows.gradients, settings.active);
   }
 }
 

@@ -25,6 +25,7 @@ struct Evasion {
   float rho = 0;                     ///< the objective is (1 - ρ) · loss + ρ · metric
   const float* anchor = nullptr;     ///< [row] on the device, what distances are from
   const float* direction = nullptr;  ///< [row] on the device; cosine only
+  const float* counted = nullptr;    ///< [row] on the device; cosine only: 0 ignores a column
   /// The layer whose weights are clamped to μ ± clip_delta · σ after each step; 0: none.
   double clip_delta = 0;
   std::int64_t clip_offset = 0;       ///< of its weight in a row

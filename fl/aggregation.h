@@ -9,6 +9,7 @@
 
 #include "engine/buffer.h"
 #include "engine/safetensors.h"
+#include "fl/distances.h"
 #include "fl/record.h"
 #include "kernels/rows.h"
 
@@ -24,6 +25,10 @@ struct ClientUpdates {
   const float* global = nullptr;          ///< [row] the model that the updates are to change
   const float* mask = nullptr;            ///< [mask row] its channels; absent: all are heard
   int round = 1;                          ///< counted from 1
+  /// Columns that lengths and distances are of; absent: all.
+  std::span<const ColumnRange> trained = {};
+
+  MeasuredRows measured() const { return {.shape = shape, .matrix = matrix, .trained = trained}; }
 };
 
 /// What a rule answers: either a weight for each row or, for rules on columns, the combined row.

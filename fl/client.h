@@ -32,6 +32,7 @@ struct UpdateRow {
   Context& context;
   float* values;
   std::int64_t size;
+  std::span<const ColumnRange> trained = {};  ///< all columns but running statistics; absent: all
 };
 
 /// What a client tells the server when asked which channels of a layer are dormant (Wu et al. 2020,
@@ -131,7 +132,7 @@ class Coalition {
   virtual ~Coalition() = default;
   Coalition(const Coalition&) = delete;
   Coalition& operator=(const Coalition&) = delete;
-  /// Edits the attackers' rows; there is at least one.
+  /// Edits the attackers' rows; there is at least one. Any row may hold NaN or infinity.
   virtual void edit_updates(Context& context, const CoalitionUpdates& updates) const = 0;
 };
 

@@ -42,6 +42,12 @@ Federation::Federation(Executor& executor, std::vector<Client> clients,
         (rule_->streams() ? "attackers who act together need" : "aggregation rule needs") +
         " all " + std::to_string(participants) + " updates of a round at once");
   }
+  if (!needs_last_step()) return;
+  std::vector<float> trained(static_cast<std::size_t>(executor_.network().layout().row_size()));
+  for (const ColumnRange& range : executor_.network().trained_ranges()) {
+    std::fill_n(trained.begin() + range.offset, range.size, 1.0F);
+  }
+  trained_ = {executor_.device(), std::span<const float>(trained)};
 }
 
 bool Federation::needs_whole_round() const {
@@ -227,7 +233,8 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
   kernels::subtract_row(context, shape, model.row.data(), fleet_->values());
   for (int r = 0; r < rows; ++r) {
     const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];
-    UpdateRow update = {context, fleet_->values()[r], shape.columns};
+    UpdateRow update = {context, fleet_->values()[r], shape.columns,
+                        executor_.network().trained_ranges()};
     const ClientRound place = client_round(client, plan.round, plan.participants);
     client.act(plan.round, [&](const Behaviour& b) { b.edit_update(place, update); });
   }
@@ -289,7 +296,10 @@ Evasion Federation::evasion_of(const GlobalModel& model, const Client& client,
     evasion.metric = objective.metric;
     evasion.rho = objective.rho;
     evasion.anchor = model.row.data();
-    if (cosine) evasion.direction = last_step_.data();
+    if (cosine) {
+      evasion.direction = last_step_.data();
+      evasion.counted = trained_.data();
+    }
   }
   if (objective.clip_delta > 0) {
     const ParameterLayout& layout = executor_.network().layout();
@@ -383,13 +393,15 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
   report.rejected += static_cast<int>(wave.size()) - shape.rows;
   if (shape.rows == 0) return;
 
-  Aggregate aggregate = rule_->aggregate(context, {.shape = shape,
-                                                   .matrix = fleet_->values(),
-                                                   .sample_counts = counts,
-                                                   .clients = ids,
-                                                   .global = model.row.data(),
-                                                   .mask = model.mask.data(),
-                                                   .round = plan.round});
+  Aggregate aggregate =
+      rule_->aggregate(context, {.shape = shape,
+                                 .matrix = fleet_->values(),
+                                 .sample_counts = counts,
+                                 .clients = ids,
+                                 .global = model.row.data(),
+                                 .mask = model.mask.data(),
+                                 .round = plan.round,
+                                 .trained = executor_.network().trained_ranges()});
   add_diagnostics(aggregate, report);
   if (aggregate.combined.count() > 0) {
     check(!rule_->streams(), "a rule that streams answers with row weights");

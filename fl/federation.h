@@ -102,6 +102,7 @@ class Federation {
   std::uint64_t seed_;
   std::optional<Fleet> fleet_;
   Buffer<float> last_step_;  ///< [row] how the last round moved the model; empty if nobody asks
+  Buffer<float> trained_;    ///< [row] 1: a trained column, 0: a running statistic; likewise
 };
 
 }  // namespace redoubt

@@ -78,9 +78,12 @@ __global__ void shift_means(int rows, std::int64_t columns, const double* shares
   const std::int64_t column = global_thread();
   if (column >= columns) return;
   double mean = 0;
-  for (int r = 0; r < rows; ++r) mean += shares[r] * static_cast<double>(matrix[r][column]);
+  for (int r = 0; r < rows; ++r) {
+    if (shares[r] != 0) mean += shares[r] * static_cast<double>(matrix[r][column]);
+  }
   double squares = 0;
   for (int r = 0; r < rows; ++r) {
+    if (shares[r] == 0) continue;
     const double distance = static_cast<double>(matrix[r][column]) - mean;
     squares += shares[r] * distance * distance;
   }

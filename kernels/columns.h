@@ -19,9 +19,9 @@ void trimmed_mean_columns(Context& context, const MatrixShape& shape, int trim,
 void mean_near_median_columns(Context& context, const MatrixShape& shape, int keep,
                               Replicas<const float> matrix, float* output);
 
-/// output[j] = μ_j + shift · σ_j of the rows that weights[r] > 0 counts, the mean and the
-/// population's deviation of column j by those weights, in double (Baruch et al. 2019, algorithm
-/// 3).
+/// output[j] = μ_j + shift · σ_j, the mean and the population's deviation of column j by those
+/// weights, in double (Baruch et al. 2019, algorithm 3). Rows of weight 0 are not looked at, NaN or
+/// not; there is at least one other.
 void shifted_mean_columns(Context& context, const MatrixShape& shape,
                           std::span<const double> weights, double shift,
                           Replicas<const float> matrix, float* output);

@@ -19,9 +19,10 @@ struct CosineSums {
 };
 
 CosineSums cosine_sums(std::int64_t size, const float* values, const float* anchor,
-                       const float* direction) {
+                       const float* direction, const float* counted) {
   CosineSums sums;
   for (std::int64_t i = 0; i < size; ++i) {
+    if (counted != nullptr && counted[i] == 0) continue;
     const double delta = static_cast<double>(values[i]) - static_cast<double>(anchor[i]);
     const auto along = static_cast<double>(direction[i]);
     sums.delta_delta += delta * delta;
@@ -53,19 +54,20 @@ void mix_squared_distance(Context& context, int replicas, std::int64_t size, flo
 }
 
 void mix_cosine_distance(Context& context, int replicas, std::int64_t size, float rho,
-                         const float* anchor, const float* direction, Replicas<const float> values,
-                         Replicas<float> gradients, const std::uint8_t* active) {
+                         const float* anchor, const float* direction, const float* counted,
+                         Replicas<const float> values, Replicas<float> gradients,
+                         const std::uint8_t* active) {
   if constexpr (kCudaBuilt) {
     if (on_cuda(context)) {
-      return cuda::mix_cosine_distance(context, replicas, size, rho, anchor, direction, values,
-                                       gradients, active);
+      return cuda::mix_cosine_distance(context, replicas, size, rho, anchor, direction, counted,
+                                       values, gradients, active);
     }
   }
   for (int r = 0; r < replicas; ++r) {
     if (resting(active, r)) continue;
     const float* w = values[r];
     float* g = gradients[r];
-    const CosineSums sums = cosine_sums(size, w, anchor, direction);
+    const CosineSums sums = cosine_sums(size, w, anchor, direction, counted);
     const double lengths = std::sqrt(sums.delta_delta * sums.direction_direction);
     const double along = lengths > 0 ? static_cast<double>(rho) / lengths : 0;
     const double back =
@@ -73,7 +75,8 @@ void mix_cosine_distance(Context& context, int replicas, std::int64_t size, floa
                     : 0;
     for (std::int64_t i = 0; i < size; ++i) {
       const double delta = static_cast<double>(w[i]) - static_cast<double>(anchor[i]);
-      const double metric = back * delta - along * static_cast<double>(direction[i]);
+      const bool counts = counted == nullptr || counted[i] != 0;
+      const double metric = counts ? back * delta - along * static_cast<double>(direction[i]) : 0;
       g[i] = static_cast<float>(static_cast<double>((1 - rho) * g[i]) + metric);
     }
   }

@@ -32,12 +32,14 @@ struct CosineSums {
 
 /// A block sums one chunk of one replica. 4 bytes an element. chunk_sums [R][chunks].
 __global__ void sum_cosine_chunks(ChannelChunks chunks, const float* anchor, const float* direction,
-                                  Replicas<const float> values, CosineSums* chunk_sums) {
+                                  const float* counted, Replicas<const float> values,
+                                  CosineSums* chunk_sums) {
   const Chunk chunk(chunks);
   const float* from = values[chunk.replica];
   CosineSums sums = {};
   for (int i = static_cast<int>(threadIdx.x); i < chunk.count; i += static_cast<int>(blockDim.x)) {
     const std::int64_t at = chunk.first + i;
+    if (counted != nullptr && counted[at] == 0) continue;
     const double delta = static_cast<double>(from[at]) - static_cast<double>(anchor[at]);
     const auto along = static_cast<double>(direction[at]);
     sums.delta_delta += delta * delta;
@@ -67,9 +69,9 @@ __global__ void add_cosine_chunks(int chunks, const CosineSums* chunk_sums, Cosi
 
 /// 12 bytes an element.
 __global__ void add_cosine_distance(std::int64_t size, float rho, const float* anchor,
-                                    const float* direction, const CosineSums* all_sums,
-                                    Replicas<const float> values, Replicas<float> gradients,
-                                    const std::uint8_t* active) {
+                                    const float* direction, const float* counted,
+                                    const CosineSums* all_sums, Replicas<const float> values,
+                                    Replicas<float> gradients, const std::uint8_t* active) {
   const std::int64_t i = pack_index(1);
   const int r = static_cast<int>(blockIdx.y);
   if (i >= size || resting(active, r)) return;
@@ -80,7 +82,8 @@ __global__ void add_cosine_distance(std::int64_t size, float rho, const float* a
       lengths > 0 ? static_cast<double>(rho) * sums.delta_direction / (lengths * sums.delta_delta)
                   : 0;
   const double delta = static_cast<double>(values[r][i]) - static_cast<double>(anchor[i]);
-  const double metric = back * delta - along * static_cast<double>(direction[i]);
+  const bool counts = counted == nullptr || counted[i] != 0;
+  const double metric = counts ? back * delta - along * static_cast<double>(direction[i]) : 0;
   float& gradient = gradients[r][i];
   gradient = static_cast<float>(static_cast<double>((1 - rho) * gradient) + metric);
 }
@@ -140,20 +143,21 @@ void mix_squared_distance(Context& context, int replicas, std::int64_t size, flo
 }
 
 void mix_cosine_distance(Context& context, int replicas, std::int64_t size, float rho,
-                         const float* anchor, const float* direction, Replicas<const float> values,
-                         Replicas<float> gradients, const std::uint8_t* active) {
+                         const float* anchor, const float* direction, const float* counted,
+                         Replicas<const float> values, Replicas<float> gradients,
+                         const std::uint8_t* active) {
   const ChannelChunks chunks(replicas, 1, size);
   const auto rows = static_cast<std::size_t>(replicas);
   auto* sums = context.scratch_of<CosineSums>(rows * (1 + static_cast<std::size_t>(chunks.chunks)));
   CosineSums* chunk_sums = sums + rows;
   launch(context, "cosine_sums", chunks.launch_shape(1), sum_cosine_chunks, chunks, anchor,
-         direction, values, chunk_sums);
+         direction, counted, values, chunk_sums);
   launch(context, "add_cosine_chunks",
          {.grid = {grid_extent(replicas, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
          add_cosine_chunks, chunks.chunks, static_cast<const CosineSums*>(chunk_sums), sums);
   launch(context, "mix_cosine_distance", over_replicas(replicas, size, 1), add_cosine_distance,
-         size, rho, anchor, direction, static_cast<const CosineSums*>(sums), values, gradients,
-         active);
+         size, rho, anchor, direction, counted, static_cast<const CosineSums*>(sums), values,
+         gradients, active);
 }
 
 void clip_to_deviations(Context& context, int replicas, const WeightShape& shape, double delta,

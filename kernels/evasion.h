@@ -18,10 +18,11 @@ void mix_squared_distance(Context& context, int replicas, std::int64_t size, flo
 
 /// The same with the cosine distance 1 - cos(w - anchor, direction), whose derivative is
 /// -(d / (|δ| |d|) - cos · δ / |δ|²) for δ = w - anchor and direction d; 0 where δ or d is 0. Sums
-/// in double.
+/// in double. Columns whose `counted` [size] is 0 have no part in it; absent: all have.
 void mix_cosine_distance(Context& context, int replicas, std::int64_t size, float rho,
-                         const float* anchor, const float* direction, Replicas<const float> values,
-                         Replicas<float> gradients, const std::uint8_t* active = nullptr);
+                         const float* anchor, const float* direction, const float* counted,
+                         Replicas<const float> values, Replicas<float> gradients,
+                         const std::uint8_t* active = nullptr);
 
 /// Clamps each replica's weights [channels][per_channel] of one layer to μ ± `delta` · σ of its own
 /// unmasked channels, without a trip to the host. masks [R][channels], may be absent; active as

@@ -206,7 +206,8 @@ void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<con
   check(std::ssize(weights) == shape.rows, "one weight a row");
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
     for (int r = 0; r < shape.rows; ++r) {
-      axpy_double(count, weights[static_cast<std::size_t>(r)], matrix[r] + first, sum + first);
+      const double weight = weights[static_cast<std::size_t>(r)];
+      if (weight != 0) axpy_double(count, weight, matrix[r] + first, sum + first);
     }
   });
 }
@@ -220,7 +221,8 @@ void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<con
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
     double sum[kBlock] = {};
     for (int r = 0; r < shape.rows; ++r) {
-      axpy_double(count, weights[static_cast<std::size_t>(r)], matrix[r] + first, sum);
+      const double weight = weights[static_cast<std::size_t>(r)];
+      if (weight != 0) axpy_double(count, weight, matrix[r] + first, sum);
     }
     for (std::int64_t i = 0; i < count; ++i) output[first + i] = static_cast<float>(sum[i]);
   });

@@ -81,7 +81,10 @@ __global__ void sum_weighted_rows(int rows, std::int64_t columns, RowNumbers<dou
 #pragma unroll 8
   for (int r = 0; r < rows; ++r) {
     const Pack<float, kWidth> values = load<kWidth>(matrix[r] + i);
-    for (int j = 0; j < kWidth; ++j) total[j] += weights.at[r] * static_cast<double>(values.at[j]);
+    const double weight = weights.at[r];
+    for (int j = 0; j < kWidth; ++j) {
+      total[j] += weight == 0 ? 0 : weight * static_cast<double>(values.at[j]);
+    }
   }
   Pack<float, kWidth> rounded;
   for (int j = 0; j < kWidth; ++j) {

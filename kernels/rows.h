@@ -31,11 +31,12 @@ void add_rows(Context& context, const MatrixShape& shape, Replicas<const float> 
               Replicas<const float> y, Replicas<float> output);
 
 /// sum[j] += Σ_r weights[r] · matrix[r][j], rows in ascending order, so that adding a matrix at
-/// once or in waves gives the same bits. `sum` has `columns` doubles.
+/// once or in waves gives the same bits. A row of weight 0 adds nothing, NaN or not. `sum` has
+/// `columns` doubles.
 void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
                        Replicas<const float> matrix, double* sum);
 
-/// output[j] = Σ_r weights[r] · matrix[r][j].
+/// output[j] = Σ_r weights[r] · matrix[r][j]; a row of weight 0 adds nothing, NaN or not.
 void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<const double> weights,
                        Replicas<const float> matrix, float* output);
 

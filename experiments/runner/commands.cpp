@@ -156,6 +156,15 @@ std::filesystem::path conv_record(const RunOptions& options, const RunFolder& fo
 
 }  // namespace
 
+void resolve_surroundings(Experiment& experiment) {
+  experiment.device = to_string(parse_device(experiment.device));
+  const auto absolute = [](std::optional<std::filesystem::path>& path) {
+    if (path) path = std::filesystem::absolute(*path);
+  };
+  absolute(experiment.model.initial);
+  absolute(experiment.data.dataset.directory);
+}
+
 int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   const auto start = std::chrono::steady_clock::now();
   Experiment experiment = read_experiment(options.file, options.overrides);

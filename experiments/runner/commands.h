@@ -20,6 +20,10 @@ struct RunOptions {
   int profile_round = 0;  ///< 0: none
 };
 
+/// Settles what depends on where the program runs, so that the file in the run's folder means the
+/// same elsewhere.
+void resolve_surroundings(Experiment& experiment);
+
 /// 0, or 130 if `stop` ended the run early.
 int run_command(const RunOptions& options, const std::atomic<bool>& stop);
 int check_command(const std::filesystem::path& file, const std::vector<std::string>& overrides);

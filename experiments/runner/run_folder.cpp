@@ -135,7 +135,9 @@ RunFolder::RunFolder(const Experiment& experiment, Existing existing)
   if (existing == Existing::overwrite) return;
   require_same_experiment(experiment, path_);
   finished_ = fs::exists(path_ / "summary.json");
-  if (fs::exists(checkpoint_path())) checkpoint_ = read_safetensors(checkpoint_path());
+  if (!finished_ && fs::exists(checkpoint_path())) {
+    checkpoint_ = read_safetensors(checkpoint_path());
+  }
 }
 
 void RunFolder::take_training(const Experiment& experiment, const fs::path& run) {
@@ -181,11 +183,16 @@ void RunFolder::begin_anew() const {
   fs::remove(path_ / "summary.json");
   fs::remove(checkpoint_path());
   fs::remove(trained_path());
-  fs::remove_all(path_ / "pipelines");
-  for (const char* name :
-       {"model.safetensors", "metrics.jsonl", "run.log", RunConvMemory::kRecordName}) {
+  for (const char* name : {"pipelines", "defend"}) fs::remove_all(path_ / name);
+  for (const char* name : {"metrics.jsonl", "run.log", RunConvMemory::kRecordName}) {
     fs::remove(path_ / name);
   }
+  // The model, and what rules left of single rounds.
+  std::vector<fs::path> tensors;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_)) {
+    if (entry.path().extension() == ".safetensors") tensors.push_back(entry.path());
+  }
+  for (const fs::path& path : tensors) fs::remove(path);
 }
 
 void RunFolder::append(const Record& record) {

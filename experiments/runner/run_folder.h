@@ -57,7 +57,8 @@ class RunFolder {
   std::filesystem::path log_path() const { return path_ / "run.log"; }
 
   /// Makes the folder ready: writes experiment.yaml, and cuts metrics.jsonl back to the checkpoint
-  /// (or to nothing). What an overwritten run left is removed.
+  /// (or to nothing). What an overwritten run left is removed, and what `redoubt defend` made of
+  /// it.
   void open(const Experiment& experiment);
   /// Adds a line to metrics.jsonl.
   void append(const Record& record);

@@ -357,9 +357,12 @@ void Simulation::restore(const TensorFile& state, const std::string& origin) {
 
 TensorFile Simulation::model_file() {
   TensorFile file;
-  file.tensors = tensors_of(network_.layout(), model_.row.download());
-  file.metadata = {{"format", "pt"}, {"experiment", experiment_.name}};
+  // Noise of an attacker or of the server may have moved what is masked.
   const std::vector<float> mask = model_.mask.download();
+  std::vector<float> row = model_.row.download();
+  zero_silenced(network_.layout(), mask, row);
+  file.tensors = tensors_of(network_.layout(), row);
+  file.metadata = {{"format", "pt"}, {"experiment", experiment_.name}};
   for (const ChannelSpan& span : network_.layout().channels()) {
     std::string pruned;
     for (int c = 0; c < span.channels; ++c) {

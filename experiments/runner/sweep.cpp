@@ -15,6 +15,7 @@
 
 #include "engine/atomic_file.h"
 #include "experiments/runner/child_run.h"
+#include "experiments/runner/commands.h"
 #include "experiments/runner/console.h"
 #include "experiments/runner/run_folder.h"
 #include "experiments/runner/spec.h"
@@ -38,9 +39,24 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+/// What is set for all points may not be what tells them apart.
+void check_overrides(const std::vector<std::string>& overrides,
+                     const std::vector<SweepPoint>& points) {
+  for (const std::string& override : overrides) {
+    for (const SweepPoint& point : points) {
+      for (const std::string& own : point.overrides) {
+        if (!contradicts(own, override)) continue;
+        throw InputError("--set " + override + ": the sweep sets " + own + " (point " + point.name +
+                         ")");
+      }
+    }
+  }
+}
+
 /// Every point as an experiment: all of them are checked before the first runs.
 std::vector<Experiment> read_points(const fs::path& file, const std::vector<std::string>& overrides,
                                     const std::vector<SweepPoint>& points) {
+  check_overrides(overrides, points);
   std::vector<Experiment> experiments;
   for (const SweepPoint& point : points) {
     std::vector<std::string> all = point.overrides;
@@ -131,7 +147,8 @@ class Sweep {
       : options_(options), points_(std::move(points)) {
     const std::vector<Experiment> experiments =
         read_points(options.file, options.overrides, points_);
-    const Experiment& first = experiments.front();
+    Experiment first = experiments.front();
+    resolve_surroundings(first);
     folder_ = fs::absolute(first.output.directory / first.name);
     check_folders(folder_, points_, experiments);
     trainings_ = number_trainings(experiments);
@@ -148,6 +165,7 @@ class Sweep {
   int run(const std::atomic<bool>& stop) {
     fs::create_directories(folder_ / "printed");
     fs::copy_file(options_.file, folder_ / "sweep.yaml", fs::copy_options::overwrite_existing);
+    if (finished_ > 0) write_results();
     while (!(running_.empty() && (left() == 0 || stopping_))) {
       if (stop && !stopping_) {
         stopping_ = true;
@@ -179,12 +197,10 @@ class Sweep {
   /// Points that an earlier sweep finished count as they are.
   void take_up_finished() {
     for (std::size_t i = 0; i < points_.size(); ++i) {
-      const fs::path summary = folder_of(points_[i]) / "summary.json";
-      if (!fs::exists(summary)) continue;
-      std::ifstream stream(summary);
-      done_[i] = {.point = &points_[i], .summary = Json::parse(stream)};
+      if (!fs::exists(folder_of(points_[i]) / "summary.json")) continue;
+      add_finished(i);
       waiting_[i] = 0;
-      ++finished_;
+      tell(points_[i], *done_[i], 0);
     }
   }
   std::size_t left() const {
@@ -272,19 +288,23 @@ class Sweep {
     const SweepPoint& point = points_[job.point];
     const int code = job.child->exit_code();
     if (code == 130 && stopping_) return;
-    SweepResult result = {.point = &point, .summary = nullptr};
     if (code == 0) {
-      std::ifstream stream(folder_of(point) / "summary.json");
-      result.summary = Json::parse(stream);
-      seconds_ += seconds_since(job.start);
+      add_finished(job.point);
       ++ran_;
+      seconds_ += seconds_since(job.start);
     } else {
+      done_[job.point] = {.point = &point, .summary = nullptr};
+      ++finished_;
       ++failed_;
     }
-    ++finished_;
-    done_[job.point] = std::move(result);
     tell(point, *done_[job.point], code);
     write_results();
+  }
+
+  void add_finished(std::size_t i) {
+    std::ifstream stream(folder_of(points_[i]) / "summary.json");
+    done_[i] = {.point = &points_[i], .summary = Json::parse(stream)};
+    ++finished_;
   }
 
   void write_results() const {
@@ -359,8 +379,8 @@ class Sweep {
   std::vector<std::optional<SweepResult>> done_;  ///< [points]
   int finished_ = 0;                              ///< failed ones included
   int failed_ = 0;
-  int ran_ = 0;         ///< points that this call ran to their ends
-  double seconds_ = 0;  ///< of those
+  int ran_ = 0;         ///< points that were run now, to the end
+  double seconds_ = 0;  ///< of these
   double peak_ = 0;     ///< megabytes of the largest point so far
   int drawn_lines_ = 0;
   Clock::time_point drawn_;

@@ -84,6 +84,18 @@ std::vector<Place> places_of(const std::string& axis, const YamlValue& value) {
   return places;
 }
 
+/// Fails if a place contradicts the other axes' places at a point.
+void check_place(const YamlValue& sweep, const SweepPoint& point, const std::string& axis,
+                 const Place& place) {
+  for (const std::string& earlier : point.overrides) {
+    for (const std::string& later : place.overrides) {
+      if (!contradicts(earlier, later)) continue;
+      sweep.fail("found the point " + point.name + "," + axis + "=" + place.name +
+                 ", where one axis sets " + earlier + " and another " + later);
+    }
+  }
+}
+
 /// Every point so far at every place of one more axis.
 std::vector<SweepPoint> crossed(const std::vector<SweepPoint>& points, const std::string& axis,
                                 const std::vector<Place>& places) {
@@ -149,6 +161,18 @@ void fill_templates(const YamlValue& root, std::vector<SweepPoint>& points) {
 
 }  // namespace
 
+bool contradicts(const std::string& earlier, const std::string& later) {
+  const auto key_of = [](const std::string& override) {
+    return override.substr(0, override.find('='));
+  };
+  const std::string first = key_of(earlier);
+  const std::string second = key_of(later);
+  const std::string value = earlier.substr(first.size() + 1);
+  const bool gone = value == "~" || value == "null";
+  return first == second || first.starts_with(second + ".") ||
+         (gone && second.starts_with(first + "."));
+}
+
 std::vector<SweepPoint> sweep_points(const std::filesystem::path& file) {
   const SpecSource source = {.name = file.string(), .overrides = {}};
   const YamlValue root = {load_experiment_file(file), "", source};
@@ -168,6 +192,9 @@ std::vector<SweepPoint> sweep_points(const std::filesystem::path& file) {
     const std::vector<Place> places = places_of(axis, sweep.child(axis));
     if (points.size() * places.size() > kMostPoints) {
       sweep.fail("these are more than " + std::to_string(kMostPoints) + " points");
+    }
+    for (const SweepPoint& point : points) {
+      for (const Place& place : places) check_place(sweep, point, axis, place);
     }
     points = crossed(points, axis, places);
   }

@@ -28,8 +28,14 @@ struct SweepPoint {
 /// A value elsewhere in the file may name an axis, which stands for the point's place on it:
 /// `initial: start-${seed}.safetensors`.
 ///
-/// Throws InputError with file and line, also for what is wrong in the file's `paper` block.
+/// Throws InputError with file and line, also where two axes contradict one another and for what is
+/// wrong in the file's `paper` block.
 std::vector<SweepPoint> sweep_points(const std::filesystem::path& file);
+
+/// Whether a later override "key=value" undoes an earlier one, so that a point with both would not
+/// be what its name says: it sets the same key or one that holds it, or a part of what the earlier
+/// one has set to null.
+bool contradicts(const std::string& earlier, const std::string& later);
 
 /// The overrides of the point of that name followed by `overrides`. An empty name stands for a file
 /// without a sweep. Throws InputError if the file has a sweep and no point is named, or none of

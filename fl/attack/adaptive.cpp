@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fl/distances.h"
 #include "kernels/rows.h"
 
 namespace redoubt {
@@ -25,9 +26,10 @@ bool Evade::needs_last_step() const { return settings_.metric == EvasionSettings
 
 void ProjectUpdate::edit_update(const ClientRound& /*round*/, UpdateRow& update) const {
   const kernels::MatrixShape one = {.rows = 1, .columns = update.size};
-  double squared = 0;
-  kernels::squared_norms(update.context, one, {update.values, 0}, {&squared, 1});
-  const double length = std::sqrt(squared);
+  const double length =
+      lengths(update.context,
+              {.shape = one, .matrix = {update.values, 0}, .trained = update.trained})
+          .front();
   if (!(length > norm_)) return;
   const auto factor = static_cast<float>(norm_ / length);
   kernels::scale_rows(update.context, one, {&factor, 1}, {update.values, 0});
@@ -52,7 +54,8 @@ void TrainUnderMask::edit_mask(const ClientRound& /*round*/, const ActivityQuest
   const std::vector<double> all = question.activity(question.own_samples);
   const std::vector<int> ranks = ascending_ranks(std::span(all).subspan(
       static_cast<std::size_t>(layer.offset), static_cast<std::size_t>(layer.channels)));
-  const auto pruned = static_cast<int>(settings_.rate * layer.channels);
+  // As the server counts: 0.58 of 50 channels are 29, however the product is rounded.
+  const auto pruned = static_cast<int>(settings_.rate * layer.channels + 1e-9);
   for (int c = 0; c < layer.channels; ++c) {
     if (ranks[static_cast<std::size_t>(c)] < pruned) {
       mask[static_cast<std::size_t>(layer.offset + c)] = 0;

@@ -31,7 +31,7 @@ class Evade : public Behaviour {
   EvasionSettings settings_;
 };
 
-/// Scales the update down to length `norm` if it is longer, after everything else.
+/// Scales the update down to length `norm` if it is longer (fl/distances.h), after everything else.
 class ProjectUpdate : public Behaviour {
  public:
   ProjectUpdate(RoundWindow window, double norm) : Behaviour(window), norm_(norm) {}

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "engine/buffer.h"
 #include "kernels/columns.h"
@@ -33,18 +34,33 @@ void SendNoise::edit_update(const ClientRound& round, UpdateRow& update) const {
                        .round = static_cast<std::uint32_t>(round.round)});
   std::vector<float> noise(static_cast<std::size_t>(update.size));
   for (float& value : noise) value = static_cast<float>(deviation_ * stream.normal());
-  update.context.copy_to_device(update.values, noise.data(), noise.size() * sizeof(float));
+  const ColumnRange all = {.offset = 0, .size = update.size};
+  const auto ranges = update.trained.empty() ? std::span(&all, 1) : update.trained;
+  for (const ColumnRange& range : ranges) {
+    update.context.copy_to_device(update.values + range.offset, noise.data() + range.offset,
+                                  static_cast<std::size_t>(range.size) * sizeof(float));
+  }
 }
 
 namespace {
 
-/// 1 for each row that counts: the honest clients' if they are known, else the attackers' own.
-std::vector<double> known_rows(const CoalitionUpdates& updates, bool omniscient) {
-  std::vector<double> weights(static_cast<std::size_t>(updates.shape.rows), omniscient ? 1.0 : 0.0);
+/// 1 for each row that the attackers know: the honest clients', or else their own. Those that are
+/// not finite are of no use to them.
+std::vector<double> known_rows(Context& context, const CoalitionUpdates& updates, bool omniscient) {
+  std::vector<std::uint8_t> finite(static_cast<std::size_t>(updates.shape.rows));
+  kernels::finite_rows(context, updates.shape, updates.matrix, finite);
+  std::vector<double> weights(finite.size(), omniscient ? 1.0 : 0.0);
   for (const int row : updates.attackers) {
     weights[static_cast<std::size_t>(row)] = omniscient ? 0 : 1;
   }
+  for (std::size_t row = 0; row < finite.size(); ++row) {
+    if (finite[row] == 0) weights[row] = 0;
+  }
   return weights;
+}
+
+double sum_of(const std::vector<double>& weights) {
+  return std::accumulate(weights.begin(), weights.end(), 0.0);
 }
 
 void send_all(Context& context, const CoalitionUpdates& updates, const Buffer<float>& row) {
@@ -77,16 +93,17 @@ double largest_hidden_shift(int clients, int malicious) {
 void LittleIsEnough::edit_updates(Context& context, const CoalitionUpdates& updates) const {
   const double z = settings_.shift.value_or(
       largest_hidden_shift(updates.shape.rows, static_cast<int>(updates.attackers.size())));
+  const std::vector<double> known = known_rows(context, updates, settings_.omniscient);
+  if (sum_of(known) == 0) return;
   Buffer<float> row(context.device(), updates.shape.columns);
-  kernels::shifted_mean_columns(context, updates.shape, known_rows(updates, settings_.omniscient),
-                                -z, updates.matrix, row.data());
+  kernels::shifted_mean_columns(context, updates.shape, known, -z, updates.matrix, row.data());
   send_all(context, updates, row);
 }
 
 void ManipulateInnerProduct::edit_updates(Context& context, const CoalitionUpdates& updates) const {
-  std::vector<double> weights = known_rows(updates, settings_.omniscient);
-  double known = 0;
-  for (const double weight : weights) known += weight;
+  std::vector<double> weights = known_rows(context, updates, settings_.omniscient);
+  const double known = sum_of(weights);
+  if (known == 0) return;
   for (double& weight : weights) weight *= -settings_.epsilon / known;
   Buffer<float> row(context.device(), updates.shape.columns);
   kernels::weighted_sum_rows(context, updates.shape, weights, updates.matrix, row.data());

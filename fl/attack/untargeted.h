@@ -31,7 +31,7 @@ class FlipSign : public Behaviour {
 };
 
 /// Sends Gaussian noise of deviation σ instead of its update (Blanchard et al. 2017, section 5.1),
-/// drawn from (seed, update_noise, client, round).
+/// drawn from (seed, update_noise, client, round); running statistics are its own.
 class SendNoise : public Behaviour {
  public:
   SendNoise(RoundWindow window, const NoiseSettings& settings, std::uint64_t seed)
@@ -45,8 +45,9 @@ class SendNoise : public Behaviour {
 
 /// A little is enough (Baruch, Baruch, Goldberg 2019, algorithm 3): all attackers send μ - z · σ of
 /// each column, over what they would have sent honestly, or over the honest clients' updates if
-/// they know them. Without a z, the largest that still hides: Φ(z) = (n - m - s) / (n - m), with s
-/// = ⌊n / 2 + 1⌋ - m supporters needed of n clients of whom m are malicious.
+/// they know them; where they know none that is finite, each sends its own. Without a z, the
+/// largest that still hides: Φ(z) = (n - m - s) / (n - m), with s = ⌊n / 2 + 1⌋ - m supporters
+/// needed of n clients of whom m are malicious.
 class LittleIsEnough : public Coalition {
  public:
   explicit LittleIsEnough(const LittleIsEnoughSettings& settings) : settings_(settings) {}
@@ -60,7 +61,8 @@ class LittleIsEnough : public Coalition {
 double largest_hidden_shift(int clients, int malicious);
 
 /// Inner-product manipulation (Xie, Koyejo, Gupta 2020, "Fall of empires"): all attackers send -ε
-/// times the mean of the others' updates, or of their own honest ones if they do not know those.
+/// times the mean of the others' updates, or of their own honest ones if they do not know those;
+/// where they know none that is finite, each sends its own.
 class ManipulateInnerProduct : public Coalition {
  public:
   explicit ManipulateInnerProduct(const InnerProductSettings& settings) : settings_(settings) {}

@@ -244,12 +244,15 @@ struct Conspiracy {
   Rows after;
 };
 
-Conspiracy conspire(const Coalition& coalition, const std::vector<int>& attackers) {
+/// `broken`: a row that is not finite.
+Conspiracy conspire(const Coalition& coalition, const std::vector<int>& attackers,
+                    int broken = -1) {
   constexpr int kRows = 7;
   constexpr std::int64_t kColumns = 40;
   std::vector<float> matrix(kRows * kColumns);
   RandomStream stream({.seed = 8});
   for (float& value : matrix) value = static_cast<float>(stream.normal());
+  if (broken >= 0) matrix[static_cast<std::size_t>(broken * kColumns + 3)] = NAN;
   const auto rows = [&] {
     Rows all;
     for (int r = 0; r < kRows; ++r) {
@@ -314,6 +317,40 @@ TEST(ManipulateInnerProduct, SendsTheNegativeMean) {
       }
       for (const std::size_t r : {0, 6}) EXPECT_NEAR(seen.after[r][c], -2 * sum / count, 1e-6);
     }
+  }
+}
+
+TEST(Coalition, LearnsNothingFromAnUpdateThatIsNotFinite) {
+  const std::vector<int> attackers = {0, 3, 6};
+  for (const bool omniscient : {false, true}) {
+    const LittleIsEnough little({.shift = 0.7, .omniscient = omniscient});
+    const ManipulateInnerProduct product({.epsilon = 2, .omniscient = omniscient});
+    for (const int broken : {2, 3}) {
+      // One whom they know, or one whom they do not look at.
+      const bool known = (broken == 2) == omniscient;
+      for (const Coalition* coalition :
+           {static_cast<const Coalition*>(&little), static_cast<const Coalition*>(&product)}) {
+        const Rows after = conspire(*coalition, attackers, broken).after;
+        for (const float value : after[0]) ASSERT_TRUE(std::isfinite(value));
+        EXPECT_EQ(after[0], after[3]);
+        EXPECT_EQ(after[0], after[6]);
+        const Rows whole = conspire(*coalition, attackers).after;
+        if (!known) {
+          EXPECT_EQ(after[0], whole[0]);
+        }
+      }
+    }
+  }
+}
+
+TEST(Coalition, ThatKnowsNobodySendsWhatItsMembersLearnt) {
+  const std::vector<int> everyone = {0, 1, 2, 3, 4, 5, 6};
+  const LittleIsEnough little({.shift = 0.7, .omniscient = true});
+  const ManipulateInnerProduct product({.epsilon = 2, .omniscient = true});
+  for (const Coalition* coalition :
+       {static_cast<const Coalition*>(&little), static_cast<const Coalition*>(&product)}) {
+    const Conspiracy seen = conspire(*coalition, everyone);
+    EXPECT_EQ(seen.after, seen.before);
   }
 }
 

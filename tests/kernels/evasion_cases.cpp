@@ -16,21 +16,26 @@ struct Distances {
   double cosine = 0;
 };
 
-Distances distances(const Values& w, const Values& anchor, const Values& direction) {
+/// The cosine is of the columns that are counted.
+Distances distances(const Values& w, const Values& anchor, const Values& direction,
+                    const Values& counted) {
+  double squared = 0;
   double dd = 0;
   double dm = 0;
   double mm = 0;
   for (std::size_t i = 0; i < w.size(); ++i) {
+    squared += (w[i] - anchor[i]) * (w[i] - anchor[i]);
+    if (counted[i] == 0) continue;
     dd += (w[i] - anchor[i]) * (w[i] - anchor[i]);
     dm += (w[i] - anchor[i]) * direction[i];
     mm += direction[i] * direction[i];
   }
-  return {.squared = dd, .cosine = dd * mm > 0 ? 1 - dm / std::sqrt(dd * mm) : 0};
+  return {.squared = squared, .cosine = dd * mm > 0 ? 1 - dm / std::sqrt(dd * mm) : 0};
 }
 
 /// Both metrics' gradients, mixed with a gradient that is there, by central differences.
 Values mixed(bool cosine, double rho, const Values& w, const Values& anchor,
-             const Values& direction, const Values& gradient) {
+             const Values& direction, const Values& counted, const Values& gradient) {
   Values result;
   for (std::size_t i = 0; i < w.size(); ++i) {
     constexpr double kStep = 1e-5;
@@ -38,8 +43,8 @@ Values mixed(bool cosine, double rho, const Values& w, const Values& anchor,
     Values below = w;
     above[i] += kStep;
     below[i] -= kStep;
-    const Distances up = distances(above, anchor, direction);
-    const Distances down = distances(below, anchor, direction);
+    const Distances up = distances(above, anchor, direction, counted);
+    const Distances down = distances(below, anchor, direction, counted);
     const double slope =
         (cosine ? up.cosine - down.cosine : up.squared - down.squared) / (2 * kStep);
     result.push_back((1 - rho) * gradient[i] + rho * slope);
@@ -52,6 +57,9 @@ OperationCase metric_case(std::int64_t size, double rho, bool some_rest) {
   const Values gradient = random_values(62, kReplicas * size);
   const Values anchor = random_values(63, size);
   const Values direction = random_values(64, size);
+  // Every third column counts for nothing where some replicas rest.
+  Values counted(static_cast<std::size_t>(size), 1.0);
+  for (std::size_t i = 0; i < counted.size() && some_rest; i += 3) counted[i] = 0;
   OperationCase entry;
   entry.family = "evasion";
   entry.name = std::to_string(size) + " parameters" + (some_rest ? ", some rest" : "");
@@ -66,9 +74,10 @@ OperationCase metric_case(std::int64_t size, double rho, bool some_rest) {
     const Buffer<std::uint8_t> active(device, std::span<const std::uint8_t>(flags));
     kernels::mix_squared_distance(context, kReplicas, size, static_cast<float>(rho),
                                   from.view().data, values.view(), squared.view(), active.data());
-    kernels::mix_cosine_distance(context, kReplicas, size, static_cast<float>(rho),
-                                 from.view().data, along.view().data, values.view(), cosine.view(),
-                                 active.data());
+    Blocks<float> counts(device, 1, size, {1}, counted);
+    kernels::mix_cosine_distance(
+        context, kReplicas, size, static_cast<float>(rho), from.view().data, along.view().data,
+        some_rest ? counts.view().data : nullptr, values.view(), cosine.view(), active.data());
     context.synchronize();
     return {{"squared_distance", squared.values()}, {"cosine_distance", cosine.values()}};
   };
@@ -79,7 +88,8 @@ OperationCase metric_case(std::int64_t size, double rho, bool some_rest) {
       const Values before = block(gradient, size, r);
       const bool rests = some_rest && r == 1;
       for (const bool cosine : {false, true}) {
-        const Values now = rests ? before : mixed(cosine, rho, own, anchor, direction, before);
+        const Values now =
+            rests ? before : mixed(cosine, rho, own, anchor, direction, counted, before);
         Values& all = results[cosine ? 1 : 0].values;
         all.insert(all.end(), now.begin(), now.end());
       }
@@ -106,9 +116,9 @@ OperationCase no_direction_case() {
     Blocks<float> at_anchor(device, 1, size, {}, gradient);
     Blocks<float> without(device, 1, size, {}, gradient);
     kernels::mix_cosine_distance(context, 1, size, 0.25F, same.view().data, same.view().data,
-                                 values.view(), at_anchor.view());
+                                 nullptr, values.view(), at_anchor.view());
     kernels::mix_cosine_distance(context, 1, size, 0.25F, nothing.view().data, nothing.view().data,
-                                 values.view(), without.view());
+                                 nullptr, values.view(), without.view());
     context.synchronize();
     return {{"at_anchor", at_anchor.values()}, {"without_direction", without.values()}};
   };

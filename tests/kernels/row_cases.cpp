@@ -173,6 +173,60 @@ OperationCase columns_case(int rows, std::int64_t columns, int threads, bool tie
   return entry;
 }
 
+/// Sums and deviations of rows some of which have weight 0 and are not finite.
+OperationCase known_rows_case(int rows, std::int64_t columns) {
+  const kernels::MatrixShape s = {rows, columns};
+  constexpr double kShift = -0.75;
+  const Values known = random_values(47, rows * columns);
+  std::vector<double> weights = random_values(48, rows, 0.5, 1.5);
+  Values matrix = known;
+  for (int r = 1; r < rows; r += 3) {
+    weights[static_cast<std::size_t>(r)] = 0;
+    for (std::int64_t c = r % 2; c < columns; c += 2) {
+      matrix[static_cast<std::size_t>(r * columns + c)] = r % 2 == 0 ? INFINITY : NAN;
+    }
+  }
+  OperationCase entry;
+  entry.family = "rows";
+  entry.name =
+      std::to_string(rows) + "x" + std::to_string(columns) + ", some not finite and of no weight";
+  entry.run = [=](Device device) -> Results {
+    Context context(device, 2);
+    Blocks<float> m(device, s.rows, s.columns, {3}, matrix);
+    Blocks<float> shifted(device, 1, s.columns, {5});
+    Blocks<float> mean(device, 1, s.columns, {5});
+    Blocks<double> sum(device, 1, s.columns, {1}, Values(static_cast<std::size_t>(columns), 0.0));
+    kernels::shifted_mean_columns(context, s, weights, kShift, m.view(), shifted.view().data);
+    kernels::weighted_sum_rows(context, s, weights, m.view(), mean.view().data);
+    kernels::add_weighted_rows(context, s, weights, m.view(), sum.view().data);
+    context.synchronize();
+    return {{"shifted_mean_columns", shifted.values()},
+            {"weighted_sum_rows", mean.values()},
+            {"add_weighted_rows", sum.values()}};
+  };
+  entry.reference = [=]() -> Results {
+    Results results = {{"shifted_mean_columns", {}, 1e-6},
+                       {"weighted_sum_rows", {}, 1e-7},
+                       {"add_weighted_rows", {}, kSumTolerance}};
+    double all = 0;
+    for (const double weight : weights) all += weight;
+    for (std::int64_t c = 0; c < columns; ++c) {
+      const auto at = [&](int r) { return known[static_cast<std::size_t>(r * columns + c)]; };
+      double sum = 0;
+      double squares = 0;
+      for (int r = 0; r < rows; ++r) sum += weights[static_cast<std::size_t>(r)] * at(r);
+      for (int r = 0; r < rows; ++r) {
+        squares += weights[static_cast<std::size_t>(r)] * std::pow(at(r) - sum / all, 2);
+      }
+      results[0].values.push_back(sum / all + kShift * std::sqrt(squares / all));
+      results[1].values.push_back(sum);
+      results[2].values.push_back(sum);
+    }
+    return results;
+  };
+  return entry;
+}
+
 OperationCase weights_case(int channels, std::int64_t per_channel, bool with_mask) {
   const kernels::WeightShape s = {channels, per_channel};
   const Values weights = random_values(44, channels * per_channel);
@@ -230,6 +284,11 @@ void add_row_cases(std::vector<OperationCase>& cases) {
       cases.push_back(columns_case(rows, columns, rows % 2 + 1, false));
     }
     cases.push_back(columns_case(rows, 65, 1, true));
+  }
+  for (const int rows : {1, 2, 7, 10}) {
+    for (const std::int64_t columns : {1, 31, 2051}) {
+      cases.push_back(known_rows_case(rows, columns));
+    }
   }
   for (const int threads : {1, 2}) {
     for (const int rows : {1, 3, 7, 10}) {

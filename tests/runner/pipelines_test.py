@@ -84,6 +84,29 @@ class PipelinesTest(ProgramTest):
         self.succeed("defend", other, run / "defend" / "tune" / "pipeline.yaml")
         self.assert_same_results(other / "defend" / "pipeline", run / "defend" / "tune")
 
+    def test_the_model_of_a_run_is_what_was_measured(self):
+        noise = {"clients": 1, "untargeted": {"noise": {"deviation": 0.05}}}
+        for changes in ({"attack": noise}, {"rule": {"norm-bound": {"norm": 2, "noise": 0.02}}}):
+            experiment = small_experiment(self.data_folder)
+            experiment["defense"] = {"after_training": [{"prune": {"channels": 4}}, TUNE]}
+            experiment["attack"] = changes.get("attack")
+            experiment["defense"]["rule"] = changes.get("rule", "fedavg")
+            file = self.write_experiment(experiment)
+            run = self.run_to_end(file, "--overwrite")
+            printed = self.succeed("evaluate", run / "model.safetensors", run / "experiment.yaml")
+            for key, value in json.loads(printed).items():
+                self.assertEqual(value, metrics(run)[-1][key], changes)
+
+    def test_what_was_made_of_a_run_goes_with_it(self):
+        file = self.experiment([ADJUST])
+        run = self.run_to_end(file)
+        self.succeed("defend", run, self.pipeline_file([TUNE]))
+        (run / "round-3.safetensors").write_bytes(b"fragments of the run before")
+        self.succeed("run", file, "--output", self.output, "--overwrite")
+        self.assertFalse((run / "defend").exists())
+        self.assertFalse((run / "round-3.safetensors").exists())
+        self.assertTrue((run / "model.safetensors").exists())
+
     def test_goes_on_in_the_middle_of_a_pipeline(self):
         file = self.experiment(PIPELINES)
         whole = self.run_to_end(file, output=self.folder / "whole")

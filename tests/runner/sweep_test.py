@@ -133,17 +133,6 @@ class SweepTest(ProgramTest):
         self.fail_with(["--only seed=3: no point is there", "did you mean \"seed=1\"?"],
                        "sweep", file, "--output", self.output, "--only", "seed=3")
 
-    def test_refuses_folders_that_hold_points_of_other_settings(self):
-        self.succeed("sweep", self.sweep_file(sweep={"seed": [1, 2]}, paper={}), "--output",
-                     self.output)
-        before = (self.output / "small" / "results.csv").read_bytes()
-        federation = {**small_experiment(self.data_folder)["federation"], "server_lr": 0.5}
-        changed = self.sweep_file(sweep={"seed": [1, 2]}, paper={}, federation=federation)
-        self.fail_with(["seed=1/experiment.yaml: the run there has \"server_lr: 1\"",
-                        "choose another folder with --output"],
-                       "sweep", changed, "--output", self.output)
-        self.assertEqual((self.output / "small" / "results.csv").read_bytes(), before)
-
     def test_fills_the_names_of_axes_into_values(self):
         start = self.run_to_end(self.write_experiment(name="start.yaml"))
         (start / "model.safetensors").rename(self.folder / "start-7.safetensors")
@@ -175,6 +164,39 @@ class SweepTest(ProgramTest):
         ):
             for command in ("check", "sweep"):
                 self.fail_with(messages, command, self.sweep_file(paper=paper))
+    def test_of_other_settings_leaves_the_results_that_are_there(self):
+        file = self.sweep_file()
+        self.succeed("sweep", file, "--output", self.output)
+        table = (self.output / "small" / "results.csv").read_bytes()
+        changed = ["sweep", file, "--output", self.output, "--set", "federation.rounds=2"]
+        self.fail_with(["the run there has \"rounds: 6\"", "seed=1,attack=none"], *changed)
+        self.assertEqual((self.output / "small" / "results.csv").read_bytes(), table)
+        # One point more: the others are not lost while it runs, nor if it is all that is stopped.
+        more = self.sweep_file(sweep={"seed": [1, 2, 4], "attack": {
+            "none": {"attack": None}, "strong": {"attack.scale": 4, "attack.clients": [0, 1]}}})
+        sweep = self.start("sweep", more, "--output", self.output, "--jobs", "1")
+        while not (self.output / "small" / "seed=4,attack=none" / "metrics.jsonl").exists():
+            time.sleep(0.005)
+        sweep.send_signal(signal.SIGTERM)
+        self.assertEqual(sweep.wait(), 130)
+        self.assertEqual((self.output / "small" / "results.csv").read_bytes()[:len(table)], table)
+
+    def test_refuses_what_would_make_a_points_name_wrong(self):
+        file = self.sweep_file()
+        for key in ("seed=7", "attack.scale=2", "attack={clients: 2}"):
+            self.fail_with([f"--set {key}: the sweep sets ", "(point seed=1,attack=none)"],
+                           "sweep", file, "--output", self.output, "--set", key)
+        self.assertFalse(self.output.exists())
+        none = {"none": {"attack": None}, "some": {}}
+        for axes, point in (
+            ({"attack.scale": [2, 3], "attack": {"strong": {"attack.scale": 4}}},
+             "attack.scale=2,attack=strong, where one axis sets attack.scale=2"),
+            ({"attack.scale": [2, 3], "attack": none}, "attack.scale=2,attack=none"),
+            ({"attack": none, "attack.scale": [2, 3]}, "attack=none,attack.scale=2"),
+        ):
+            self.fail_with("found the point " + point, "check", self.sweep_file(sweep=axes, paper={}))
+        parts = {"attack": {"wide": {"attack.trigger": {"pixels": 9}}}, "attack.trigger.value": [9]}
+        self.succeed("check", self.sweep_file(sweep=parts, paper={}))
 
     def test_goes_on_when_a_point_fails(self):
         # More labels than the data has classes: only the data can tell.
