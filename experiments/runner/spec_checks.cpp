@@ -59,6 +59,17 @@ void check_trigger(const TriggerSettings& trigger, const Shape& shape) {
   }
 }
 
+/// A subset of the training images is drawn anew for each seed: places in the file mean others
+/// there.
+void check_listed_images(const Experiment& experiment) {
+  const auto* semantic = std::get_if<SemanticTriggerSettings>(&experiment.attack->trigger);
+  if (semantic == nullptr || semantic->images.empty()) return;
+  if (!experiment.data.dataset.train_samples) return;
+  throw InputError(
+      "attack.trigger.images lists training images by their place in the data set, of which "
+      "data.train_samples keeps a part only; leave one of the two out");
+}
+
 void check_goal(const std::string& keys, const std::optional<int>& victim, int target,
                 int classes) {
   check_class(keys + "target", target, classes);
@@ -76,6 +87,7 @@ void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
   if (!attack.untargeted) {
     check_goal("attack.", attack.victim, attack.target, dataset.classes);
     check_trigger(attack.trigger, dataset.shape);
+    check_listed_images(experiment);
   } else if (const auto* flip = std::get_if<LabelFlipSettings>(&*attack.untargeted)) {
     check_goal("attack.untargeted.label-flip.", flip->victim, flip->target, dataset.classes);
   }

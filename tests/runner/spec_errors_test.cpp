@@ -251,6 +251,8 @@ TEST(BadExperiment, RefusesSettingsThatContradictOneAnother) {
       {{"attack.trigger.row=28"}, "attack.trigger: the pixel at row 28"},
       {{"attack.trigger.pixels=3", "attack.trigger.column=0"}, "column -1"},
       {{"attack.from_round=5", "attack.to_round=4"}, "attack.to_round is 4"},
+      {{"attack.trigger={kind: semantic, images: [3], test_images: [5]}", "data.train_samples=100"},
+       "data.train_samples keeps a part only"},
       {{"federation.clients=4", "federation.clients_per_round=5"},
        "federation.clients_per_round is 5"},
       {{"federation.keep=best", "data.validation_samples=0"}, "data.validation_samples"},
