@@ -24,6 +24,7 @@ struct ClientUpdates {
   const float* global = nullptr;          ///< [row] the model that the updates are to change
   const float* mask = nullptr;            ///< [mask row] its channels; absent: all are heard
   int round = 1;                          ///< counted from 1
+  float learning_rate = 0;                ///< that the clients were told to train with
 };
 
 /// What a rule answers: either a weight for each row or, for rules on columns, the combined row.
