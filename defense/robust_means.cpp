@@ -42,8 +42,8 @@ Aggregate GeometricMedian::aggregate(Context& context, const ClientUpdates& upda
   std::vector<double> distances(alpha.size());
   Buffer<float> v(context.device(), updates.shape.columns);
   for (int iteration = 0; iteration < settings_.iterations; ++iteration) {
-    kernels::weighted_sum_rows(context, updates.shape, beta, updates.matrix, v.data());
-    kernels::squared_distances(context, updates.shape, updates.matrix, v.data(), distances);
+    kernels::weighted_sum_and_distances(context, updates.shape, beta, updates.matrix, v.data(),
+                                        distances);
     for (std::size_t k = 0; k < alpha.size(); ++k) {
       distances[k] = std::sqrt(distances[k]);
       beta[k] = alpha[k] / std::max(settings_.smoothing, distances[k]);
