@@ -1,7 +1,8 @@
 #include "defense/ariba.h"
 
 #include <algorithm>
-#include <numeric>
+#include <functional>
+#include <iterator>
 
 #include "kernels/check.h"
 
@@ -9,20 +10,26 @@ namespace redoubt {
 
 namespace {
 
-/// Indices of the `count` largest values that are above 0, equals in the order of their index.
+/// Ascending indices of the `count` largest values that are above 0; of equals the first.
 std::vector<std::int64_t> largest(const std::vector<double>& values, std::int64_t count) {
-  std::vector<std::int64_t> order(values.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto before = [&](std::int64_t a, std::int64_t b) {
-    const double left = values[static_cast<std::size_t>(a)];
-    const double right = values[static_cast<std::size_t>(b)];
-    return left != right ? left > right : a < b;
-  };
-  count = std::min(count, std::ssize(order));
-  std::partial_sort(order.begin(), order.begin() + count, order.end(), before);
-  order.resize(static_cast<std::size_t>(count));
-  std::erase_if(order, [&](std::int64_t i) { return !(values[static_cast<std::size_t>(i)] > 0); });
-  return order;
+  std::vector<double> positive;
+  std::copy_if(values.begin(), values.end(), std::back_inserter(positive),
+               [](double value) { return value > 0; });
+  count = std::min(count, std::ssize(positive));
+  if (count == 0) return {};
+  const auto last = positive.begin() + count - 1;
+  std::nth_element(positive.begin(), last, positive.end(), std::greater<>());
+  const double least = *last;
+  std::int64_t equals =
+      count - std::count_if(positive.begin(), last, [&](double value) { return value > least; });
+  std::vector<std::int64_t> indices;
+  indices.reserve(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] > least || (values[i] == least && equals-- > 0)) {
+      indices.push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  return indices;
 }
 
 bool exports(const AribaSettings& settings, const ClientUpdates& updates) {
@@ -89,7 +96,6 @@ Aggregate Ariba::aggregate(Context& context, const ClientUpdates& updates) {
     aggregate.row_weights[static_cast<std::size_t>(row)] = 0;
     aggregate.removed->push_back(updates.clients[static_cast<std::size_t>(row)]);
   }
-  std::sort(aggregate.removed->begin(), aggregate.removed->end());
   aggregate.diagnostics = {
       {"scored_clients", std::vector<std::int64_t>(updates.clients.begin(), updates.clients.end())},
       {"client_scores", scores.marked},

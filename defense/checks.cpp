@@ -3,37 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "defense/filter.h"
 #include "kernels/parallel.h"
 #include "kernels/random.h"
 
 namespace redoubt {
 
 namespace {
-
-/// Of an even number the lower of the middle two.
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + (std::ssize(values) - 1) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// FedAvg without the clients that suspicious(row) names.
-template <class Suspicious>
-Aggregate without(const ClientUpdates& updates, std::vector<double> scores,
-                  const Suspicious& suspicious) {
-  Aggregate aggregate = {
-      .row_weights = {updates.sample_counts.begin(), updates.sample_counts.end()}};
-  aggregate.removed.emplace();
-  for (std::size_t row = 0; row < updates.clients.size(); ++row) {
-    if (!suspicious(scores[row])) continue;
-    aggregate.row_weights[row] = 0;
-    aggregate.removed->push_back(updates.clients[row]);
-  }
-  aggregate.diagnostics = {
-      {"scored_clients", std::vector<std::int64_t>(updates.clients.begin(), updates.clients.end())},
-      {"client_scores", std::move(scores)}};
-  return aggregate;
-}
 
 /// One standard normal number a column, the same for any number of threads.
 std::vector<float> gaussian_noise(std::int64_t columns, double deviation, const RandomKey& key,
@@ -92,8 +68,9 @@ Aggregate NormBound::aggregate(Context& context, const ClientUpdates& updates) {
 
 Aggregate NormCheck::aggregate(Context& context, const ClientUpdates& updates) {
   const std::vector<double> norms = lengths(context, updates.measured());
-  const double bound = settings_.norm ? *settings_.norm : settings_.times_median * median_of(norms);
-  return without(updates, norms, [&](double norm) { return norm > bound; });
+  const double bound =
+      settings_.norm ? *settings_.norm : settings_.times_median * lower_median(norms);
+  return without_suspects(updates, norms, [&](double norm) { return norm > bound; });
 }
 
 Aggregate AccuracyCheck::aggregate(Context& context, const ClientUpdates& updates) {
@@ -108,8 +85,8 @@ Aggregate AccuracyCheck::aggregate(Context& context, const ClientUpdates& update
     const ModelVariants one = {.parameters = {model.data(), 0}, .masks = {updates.mask, 0}};
     accuracies.push_back(executor.evaluate(one, environment_.validation).front().accuracy());
   }
-  const double least = median_of(accuracies) - settings_.drop;
-  return without(updates, accuracies, [&](double accuracy) { return accuracy < least; });
+  const double least = lower_median(accuracies) - settings_.drop;
+  return without_suspects(updates, accuracies, [&](double accuracy) { return accuracy < least; });
 }
 
 }  // namespace redoubt

@@ -9,27 +9,27 @@ namespace redoubt {
 
 namespace {
 
-/// Columns whose means are taken at a time: few enough to stay in the cache for all clients.
-constexpr std::int64_t kBlock = 4096;
+/// Columns whose means are taken at a time, about: few enough to stay in the cache for all clients.
+constexpr std::int64_t kBlock = 1024;
 
-/// values[client][first, first + count) of the layer become fragments, less their means.
-void cut_block(const std::vector<float>& rows, std::int64_t width, std::int64_t first,
-               std::int64_t count, Fragments& fragments) {
-  std::vector<double> mean(static_cast<std::size_t>(count));
+/// Fragments [first, first + count) of every client's layer, less their means.
+void cut_block(kernels::Replicas<const float> rows, std::int64_t first, std::int64_t count,
+               Fragments& fragments) {
+  const int size = fragments.size;
+  std::vector<double> mean(static_cast<std::size_t>(count * size));
   for (int client = 0; client < fragments.clients; ++client) {
-    const float* row = rows.data() + client * width + first;
-    for (std::int64_t i = 0; i < count; ++i) {
-      mean[static_cast<std::size_t>(i)] += static_cast<double>(row[i]);
-    }
+    const float* row = rows[client] + first * size;
+    for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += static_cast<double>(row[i]);
   }
   for (double& sum : mean) sum /= fragments.clients;
   for (int client = 0; client < fragments.clients; ++client) {
-    const float* row = rows.data() + client * width + first;
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t fragment = (first + i) / fragments.size;
-      const auto component = static_cast<int>((first + i) % fragments.size);
-      fragments.component(component)[client * fragments.per_client + fragment] =
-          static_cast<float>(static_cast<double>(row[i]) - mean[static_cast<std::size_t>(i)]);
+    const float* row = rows[client] + first * size;
+    for (int c = 0; c < size; ++c) {
+      float* to = fragments.component(c) + client * fragments.per_client + first;
+      for (std::int64_t f = 0; f < count; ++f) {
+        const std::int64_t i = f * size + c;
+        to[f] = static_cast<float>(static_cast<double>(row[i]) - mean[static_cast<std::size_t>(i)]);
+      }
     }
   }
 }
@@ -63,15 +63,21 @@ Fragments cut_fragments(Context& context, const ClientUpdates& updates, const Pa
   fragments.per_client = weight.size / fragments.size;
   const std::int64_t width = fragments.per_client * fragments.size;
   fragments.values.resize(static_cast<std::size_t>(width * fragments.clients));
-  std::vector<float> rows(fragments.values.size());
-  for (int client = 0; client < fragments.clients; ++client) {
-    context.copy_to_host(rows.data() + client * width, updates.matrix[client] + weight.offset,
-                         static_cast<std::size_t>(width) * sizeof(float));
+  kernels::Replicas<const float> rows = updates.matrix.offset(weight.offset);
+  std::vector<float> on_host;
+  if (context.device().kind != Device::Kind::cpu) {
+    on_host.resize(fragments.values.size());
+    for (int client = 0; client < fragments.clients; ++client) {
+      context.copy_to_host(on_host.data() + client * width, rows[client],
+                           static_cast<std::size_t>(width) * sizeof(float));
+    }
+    rows = {on_host.data(), width};
   }
-  const auto blocks = static_cast<int>((width + kBlock - 1) / kBlock);
+  const std::int64_t at_once = std::max<std::int64_t>(1, kBlock / fragments.size);
+  const auto blocks = static_cast<int>((fragments.per_client + at_once - 1) / at_once);
   parallel_for(blocks, context.threads(), [&](int block, int /*worker*/) {
-    const std::int64_t first = block * kBlock;
-    cut_block(rows, width, first, std::min(kBlock, width - first), fragments);
+    const std::int64_t first = block * at_once;
+    cut_block(rows, first, std::min(at_once, fragments.per_client - first), fragments);
   });
   return fragments;
 }

@@ -41,8 +41,7 @@ Aggregate GeometricMedian::aggregate(Context& context, const ClientUpdates& upda
   std::vector<double> beta = alpha;
   Buffer<float> v(context.device(), updates.shape.columns);
   const auto distances_to_mean = [&] {
-    kernels::weighted_sum_rows(context, updates.shape, beta, updates.matrix, v.data());
-    return distances_to(context, updates.measured(), v.data());
+    return mean_and_distances(context, updates.measured(), beta, v.data());
   };
   std::vector<double> distances = distances_to_mean();
   for (int iteration = 0; iteration < settings_.iterations; ++iteration) {

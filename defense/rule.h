@@ -11,6 +11,7 @@
 #include "defense/settings.h"
 #include "engine/executor.h"
 #include "fl/aggregation.h"
+#include "fl/settings.h"
 
 namespace redoubt {
 
@@ -19,6 +20,7 @@ struct RuleEnvironment {
   Executor& executor;                           ///< runs models; its network names the layers
   std::span<const kernels::Sample> validation;  ///< the server's own images; may be empty
   std::uint64_t seed = 0;
+  LocalTraining local = {};  ///< how clients train, but for the learning rate of the round
 };
 
 std::unique_ptr<AggregationRule> make_rule(const RuleSettings& settings,

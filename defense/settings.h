@@ -150,6 +150,24 @@ struct FoolsGoldSettings {
   bool operator==(const FoolsGoldSettings&) const = default;
 };
 
+/// Spectral anomaly detection (Li et al. 2020).
+struct SpectralSettings {
+  std::string layer = "all";  ///< where surrogates are drawn from: all, or a conv layer
+  int dimensions = 1000;      ///< numbers of a surrogate
+  int references = 10;        ///< updates that the server makes each round
+  int memory = 5;             ///< rounds whose references are learnt from
+  int components = 10;        ///< dimensions of the embedding
+  /// Images that a reference trains on; absent: as many as the median client holds.
+  std::optional<int> samples = {};
+  /// The reconstruction error above which a client is left out.
+  enum class Threshold : std::uint8_t {
+    mean,        ///< the mean of the round's errors, as in the paper
+    references,  ///< the greatest error of a reference by what the others teach
+  };
+  Threshold threshold = Threshold::mean;
+  bool operator==(const SpectralSettings&) const = default;
+};
+
 /// Fragments to be written into the run's folder, for plots.
 struct FragmentExport {
   int round = 1;
@@ -169,10 +187,10 @@ struct AribaSettings {
 };
 
 /// An aggregation rule. The order is that of rule_table().
-using RuleSettings =
-    std::variant<FedAvgSettings, KrumSettings, MultiKrumSettings, BulyanSettings,
-                 TrimmedMeanSettings, MedianSettings, GeometricMedianSettings, NormBoundSettings,
-                 NormCheckSettings, AccuracyCheckSettings, FoolsGoldSettings, AribaSettings>;
+using RuleSettings = std::variant<FedAvgSettings, KrumSettings, MultiKrumSettings, BulyanSettings,
+                                  TrimmedMeanSettings, MedianSettings, GeometricMedianSettings,
+                                  NormBoundSettings, NormCheckSettings, AccuracyCheckSettings,
+                                  FoolsGoldSettings, SpectralSettings, AribaSettings>;
 
 /// Stages after training under a name.
 struct Pipeline {

@@ -11,6 +11,7 @@
 #include "defense/prune.h"
 #include "defense/robust_means.h"
 #include "defense/rule.h"
+#include "defense/spectral.h"
 #include "defense/stage.h"
 #include "kernels/check.h"
 
@@ -73,6 +74,9 @@ std::unique_ptr<AggregationRule> make_rule(const RuleSettings& settings,
           [&](const FoolsGoldSettings& s) -> Made {
             return std::make_unique<FoolsGold>(s, layout);
           },
+          [&](const SpectralSettings& s) -> Made {
+            return std::make_unique<Spectral>(s, environment);
+          },
           [&](const AribaSettings& s) -> Made { return std::make_unique<Ariba>(s, layout); },
       },
       settings);
@@ -87,6 +91,12 @@ void need_clients(const std::string& key, int malicious, int least,
   throw InputError("defense.rule: " + key + " is " + std::to_string(malicious) +
                    ", which takes a round of at least " + std::to_string(least) +
                    " clients; there are " + std::to_string(conditions.participants));
+}
+
+void need_validation(const std::string& rule, const RuleConditions& conditions) {
+  if (conditions.validation_samples > 0) return;
+  throw InputError("defense.rule: " + rule +
+                   " needs the server's validation images; set data.validation_samples");
 }
 
 }  // namespace
@@ -113,10 +123,11 @@ void check_rule(const RuleSettings& settings, const RuleConditions& conditions) 
             need_clients("trimmed-mean.malicious", s.malicious, 2 * s.malicious + 1, conditions);
           },
           [&](const AccuracyCheckSettings& /*s*/) {
-            if (conditions.validation_samples > 0) return;
-            throw InputError(
-                "defense.rule: accuracy-check needs the server's validation images; set "
-                "data.validation_samples");
+            need_validation("accuracy-check", conditions);
+          },
+          [&](const SpectralSettings& s) {
+            need_validation("spectral", conditions);
+            if (s.layer != "all") conditions.layout.conv_weight(s.layer);
           },
           [&](const AribaSettings& s) {
             check_ariba(s, conditions.participants, conditions.layout);
@@ -139,6 +150,7 @@ std::span<const RuleEntry> rule_table() {
       {.name = "norm-check", .description = "leaves out long updates"},
       {.name = "accuracy-check", .description = "leaves out updates that cost the server accuracy"},
       {.name = "foolsgold", .description = "weighs down clients whose histories are alike"},
+      {.name = "spectral", .description = "leaves out updates unlike those of the server's images"},
       {.name = "ariba", .description = "leaves out clients whose updates hold the most outliers"},
   }};
   return table;

@@ -25,6 +25,7 @@ struct ClientUpdates {
   const float* global = nullptr;          ///< [row] the model that the updates are to change
   const float* mask = nullptr;            ///< [mask row] its channels; absent: all are heard
   int round = 1;                          ///< counted from 1
+  float learning_rate = 0;                ///< that the clients were told to train with
   /// Columns that lengths and distances are of; absent: all.
   std::span<const ColumnRange> trained = {};
 

@@ -37,11 +37,12 @@ std::vector<double> lengths(Context& context, const MeasuredRows& rows) {
       }));
 }
 
-std::vector<double> distances_to(Context& context, const MeasuredRows& rows, const float* row) {
+std::vector<double> mean_and_distances(Context& context, const MeasuredRows& rows,
+                                       std::span<const double> weights, float* mean) {
   return roots(sum_over_ranges(
       rows, static_cast<std::size_t>(rows.shape.rows),
       [&](const auto& shape, auto matrix, std::int64_t first, std::span<double> sums) {
-        kernels::squared_distances(context, shape, matrix, row + first, sums);
+        kernels::weighted_sum_and_distances(context, shape, weights, matrix, mean + first, sums);
       }));
 }
 

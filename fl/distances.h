@@ -21,8 +21,10 @@ struct MeasuredRows {
 /// [rows] the L2 norm of each row.
 std::vector<double> lengths(Context& context, const MeasuredRows& rows);
 
-/// [rows] the L2 distance of each row to `row`, which has all columns.
-std::vector<double> distances_to(Context& context, const MeasuredRows& rows, const float* row);
+/// [rows] the L2 distance of each row to mean = Σ weights[r] · row r, of which the columns that
+/// count are written.
+std::vector<double> mean_and_distances(Context& context, const MeasuredRows& rows,
+                                       std::span<const double> weights, float* mean);
 
 /// [rows x rows] the products of all pairs of rows.
 std::vector<double> products(Context& context, const MeasuredRows& rows);

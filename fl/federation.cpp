@@ -327,7 +327,7 @@ TrainingTask Federation::training_task(const GlobalModel& model, const Client& c
           .epochs = training.epochs,
           .batch = training.batch,
           .optimizer = training.optimizer,
-          .penalty = last_conv_penalty(training.last_conv_l2),
+          .penalty = last_conv_penalty(executor_.network().layout(), training.last_conv_l2),
           .evasion = evasion_of(model, client, plan),
           .key = {.seed = seed_,
                   .purpose = Purpose::dropout,
@@ -335,9 +335,8 @@ TrainingTask Federation::training_task(const GlobalModel& model, const Client& c
                   .round = static_cast<std::uint32_t>(plan.round)}};
 }
 
-L2Penalty Federation::last_conv_penalty(float lambda) const {
+L2Penalty last_conv_penalty(const ParameterLayout& layout, float lambda) {
   if (lambda == 0) return {};
-  const ParameterLayout& layout = executor_.network().layout();
   const ParameterSpan* weight = layout.find(layout.conv_channels("last").name + ".weight");
   return {.offset = weight->offset, .size = weight->size, .lambda = lambda};
 }
@@ -401,6 +400,7 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
                                  .global = model.row.data(),
                                  .mask = model.mask.data(),
                                  .round = plan.round,
+                                 .learning_rate = plan.learning_rate,
                                  .trained = executor_.network().trained_ranges()});
   add_diagnostics(aggregate, report);
   if (aggregate.combined.count() > 0) {

@@ -25,6 +25,9 @@ struct RoundReport {
   std::vector<NamedTensor> tensors = {};                              ///< of the rule
 };
 
+/// λ·‖w‖² on the last conv layer's weights; none if λ is 0.
+L2Penalty last_conv_penalty(const ParameterLayout& layout, float lambda);
+
 class Federation {
  public:
   /// The executor must outlive the federation. Throws InputError if a rule that needs all updates
@@ -83,7 +86,6 @@ class Federation {
   /// Whether a round must be one wave.
   bool needs_whole_round() const;
   bool needs_last_step() const;
-  L2Penalty last_conv_penalty(float lambda) const;
   /// Trains the clients of one wave and adds their aggregate to `sum`. Throws InputError if they do
   /// not fit into memory.
   void run_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan, WaveSum& sum,

@@ -4,80 +4,83 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
-#include <utility>
 #include <vector>
 
 #include "kernels/check.h"
 #include "kernels/multiversion.h"
 #include "kernels/parallel.h"
+#include "kernels/sort_steps.h"
 #include "kernels/sorting_network.h"
+#include "kernels/tiles_choice.h"
 
 namespace redoubt::kernels {
 
 namespace {
 
-/// Columns sorted in step: one AVX-512 register of floats. A pack of 128 rows fits into 8 KiB.
-constexpr int kPack = 16;
-/// Packs that one task takes.
-constexpr std::int64_t kPacksATask = 64;
+/// Columns that one task takes.
+constexpr std::int64_t kTaskColumns = 1024;
+/// Columns that are reduced in step; every tile's width is a multiple.
+constexpr int kLanes = 8;
+constexpr int kMostWidth = 32;
 
-using Exchanges = std::vector<std::pair<int, int>>;
-
-Exchanges exchanges_for(int rows) {
-  Exchanges exchanges;
-  sorting_network(rows, [&](int i, int j) { exchanges.emplace_back(i * kPack, j * kPack); });
-  return exchanges;
-}
-
+/// output[i] = the mean of rows [first, first + count) of values [rows][width].
 REDOUBT_MULTIVERSION
-void sort_pack(const std::pair<int, int>* exchanges, std::size_t count, float* values) {
-  for (std::size_t e = 0; e < count; ++e) {
-    // Copies, for the compiler does not know that the two rows are apart.
-    float low[kPack];
-    float high[kPack];
-    std::memcpy(low, values + exchanges[e].first, sizeof(low));
-    std::memcpy(high, values + exchanges[e].second, sizeof(high));
-    float least[kPack];
-    float greatest[kPack];
-#pragma omp simd
-    for (int i = 0; i < kPack; ++i) {
-      least[i] = low[i] < high[i] ? low[i] : high[i];
-      greatest[i] = low[i] < high[i] ? high[i] : low[i];
+void mean_of_rows(int first, int count, int width, const float* values, float* output) {
+  for (int lane = 0; lane < width; lane += kLanes) {
+    double sum[kLanes] = {};
+    for (int r = first; r < first + count; ++r) {
+      for (int i = 0; i < kLanes; ++i) sum[i] += static_cast<double>(values[r * width + lane + i]);
     }
-    std::memcpy(values + exchanges[e].first, least, sizeof(least));
-    std::memcpy(values + exchanges[e].second, greatest, sizeof(greatest));
+    for (int i = 0; i < kLanes; ++i) output[lane + i] = static_cast<float>(sum[i] / count);
   }
 }
 
+/// The median of values [rows][width] whose first (rows + 1) / 2 rows hold the lesser ones.
 REDOUBT_MULTIVERSION
-void mean_of_rows(int first, int count, const float* values, float* output) {
-  double sum[kPack] = {};
-  for (int r = first; r < first + count; ++r) {
-    for (int i = 0; i < kPack; ++i) sum[i] += static_cast<double>(values[r * kPack + i]);
+void median_of_halves(int rows, int width, const float* values, float* output) {
+  const int lesser = (rows + 1) / 2;
+  for (int lane = 0; lane < width; lane += kLanes) {
+    float low[kLanes];
+    for (int i = 0; i < kLanes; ++i) low[i] = values[lane + i];
+    for (int r = 1; r < lesser; ++r) {
+      const float* row = values + r * width + lane;
+#pragma omp simd
+      for (int i = 0; i < kLanes; ++i) low[i] = low[i] < row[i] ? row[i] : low[i];
+    }
+    float high[kLanes];
+    for (int i = 0; i < kLanes; ++i) high[i] = values[(rows - 1) * width + lane + i];
+    for (int r = lesser; r < rows; ++r) {
+      const float* row = values + r * width + lane;
+#pragma omp simd
+      for (int i = 0; i < kLanes; ++i) high[i] = row[i] < high[i] ? row[i] : high[i];
+    }
+    for (int i = 0; i < kLanes; ++i) {
+      const double sum = static_cast<double>(low[i]) + static_cast<double>(high[i]);
+      output[lane + i] = rows % 2 == 1 ? low[i] : static_cast<float>(sum / 2);
+    }
   }
-  for (int i = 0; i < kPack; ++i) output[i] = static_cast<float>(sum[i] / count);
 }
 
-/// Calls reduce(sorted [rows][kPack], output [kPack]) for every pack of columns.
+/// Calls reduce(values [rows][width], width, output [width]) for every few columns, once the steps
+/// are done.
 template <class Reduce>
-void over_sorted_columns(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
-                         float* output, const Reduce& reduce) {
-  const Exchanges exchanges = exchanges_for(shape.rows);
-  const std::int64_t packs = (shape.columns + kPack - 1) / kPack;
-  const auto tasks = static_cast<int>((packs + kPacksATask - 1) / kPacksATask);
+void over_columns(Context& context, const MatrixShape& shape, const SortSteps& steps,
+                  Replicas<const float> matrix, float* output, const Reduce& reduce) {
+  const int width = tiles().width;
+  check(width <= kMostWidth && width % kLanes == 0, "tiles of 8 to 32 columns");
+  const auto tasks = static_cast<int>((shape.columns + kTaskColumns - 1) / kTaskColumns);
   parallel_for(tasks, context.threads(), [&](int task, int /*worker*/) {
-    std::vector<float> values(static_cast<std::size_t>(shape.rows) * kPack);
-    float reduced[kPack];
-    const std::int64_t end = std::min(packs, (task + 1) * kPacksATask);
-    for (std::int64_t pack = task * kPacksATask; pack < end; ++pack) {
-      const std::int64_t column = pack * kPack;
-      const auto count =
-          static_cast<std::size_t>(std::min<std::int64_t>(kPack, shape.columns - column));
+    std::vector<float> values(static_cast<std::size_t>(shape.rows) *
+                              static_cast<std::size_t>(width));
+    float reduced[kMostWidth];
+    const std::int64_t end = std::min(shape.columns, (task + 1) * kTaskColumns);
+    for (std::int64_t column = task * kTaskColumns; column < end; column += width) {
+      const auto count = static_cast<std::size_t>(std::min<std::int64_t>(width, end - column));
       for (int r = 0; r < shape.rows; ++r) {
-        std::memcpy(values.data() + r * kPack, matrix[r] + column, count * sizeof(float));
+        std::memcpy(values.data() + r * width, matrix[r] + column, count * sizeof(float));
       }
-      sort_pack(exchanges.data(), exchanges.size(), values.data());
-      reduce(values.data(), reduced);
+      tiles().sort_columns(steps.data(), static_cast<int>(steps.size()), values.data());
+      reduce(values.data(), width, reduced);
       std::memcpy(output + column, reduced, count * sizeof(float));
     }
   });
@@ -91,9 +94,18 @@ void trimmed_mean_columns(Context& context, const MatrixShape& shape, int trim,
   if constexpr (kCudaBuilt) {
     if (on_cuda(context)) return cuda::trimmed_mean_columns(context, shape, trim, matrix, output);
   }
-  over_sorted_columns(context, shape, matrix, output, [&](const float* sorted, float* reduced) {
-    mean_of_rows(trim, shape.rows - 2 * trim, sorted, reduced);
-  });
+  const int keep = shape.rows - 2 * trim;
+  if (keep <= 2) {
+    over_columns(context, shape, halving_steps(shape.rows), matrix, output,
+                 [&](const float* halves, int width, float* reduced) {
+                   median_of_halves(shape.rows, width, halves, reduced);
+                 });
+    return;
+  }
+  over_columns(context, shape, trimming_steps(shape.rows, trim), matrix, output,
+               [&](const float* trimmed, int width, float* reduced) {
+                 mean_of_rows(trim, keep, width, trimmed, reduced);
+               });
 }
 
 void mean_near_median_columns(Context& context, const MatrixShape& shape, int keep,
@@ -104,15 +116,16 @@ void mean_near_median_columns(Context& context, const MatrixShape& shape, int ke
       return cuda::mean_near_median_columns(context, shape, keep, matrix, output);
     }
   }
-  over_sorted_columns(context, shape, matrix, output, [&](const float* sorted, float* reduced) {
-    for (int i = 0; i < kPack; ++i) {
-      const auto value = [&](int r) { return sorted[r * kPack + i]; };
+  const auto reduce = [&](const float* sorted, int width, float* reduced) {
+    for (int i = 0; i < width; ++i) {
+      const auto value = [&](int r) { return sorted[r * width + i]; };
       const int first = nearest_to_median(shape.rows, keep, value);
       double sum = 0;
       for (int r = first; r < first + keep; ++r) sum += static_cast<double>(value(r));
       reduced[i] = static_cast<float>(sum / keep);
     }
-  });
+  };
+  over_columns(context, shape, sorting_steps(shape.rows), matrix, output, reduce);
 }
 
 void shifted_mean_columns(Context& context, const MatrixShape& shape,

@@ -1,6 +1,8 @@
 // Order statistics of each column of a fleet's matrix [rows x columns]: one row a client. Values
-// must be finite. Results are the same bits on every device: sorting rounds nothing, and sums are
-// taken in double in ascending order of the values.
+// must be finite. Sorting rounds nothing and sums are taken in double, so results do not depend on
+// threads, and of a median or of the values nearest to it not on the device either; a trimmed
+// mean's values are added in ascending order on CUDA and in the order of a selection network on a
+// CPU.
 #pragma once
 
 #include "kernels/rows.h"

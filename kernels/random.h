@@ -27,6 +27,9 @@ enum class Purpose : std::uint8_t {
   update_noise = 10,
   train_subset = 11,
   server_noise = 12,
+  surrogate_columns = 13,
+  reference_samples = 14,
+  reference_dropout = 15,
 };
 
 /// Names a stream of 2^34 numbers. Different keys give independent streams: the fields fill the

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/check.h"
+#include "kernels/column_parts.h"
 #include "kernels/multiversion.h"
 #include "kernels/parallel.h"
 
@@ -48,6 +49,28 @@ void axpy_double(std::int64_t count, double factor, const float* x, double* y) {
   for (std::int64_t i = 0; i < count; ++i) y[i] += factor * static_cast<double>(x[i]);
 }
 
+/// axpy_double of four rows one after the other, y read and written once.
+REDOUBT_MULTIVERSION
+void axpy_four(std::int64_t count, const double* factors, const float* const* x, double* y) {
+  const float* x0 = x[0];
+  const float* x1 = x[1];
+  const float* x2 = x[2];
+  const float* x3 = x[3];
+  const double f0 = factors[0];
+  const double f1 = factors[1];
+  const double f2 = factors[2];
+  const double f3 = factors[3];
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) {
+    double sum = y[i];
+    sum += f0 * static_cast<double>(x0[i]);
+    sum += f1 * static_cast<double>(x1[i]);
+    sum += f2 * static_cast<double>(x2[i]);
+    sum += f3 * static_cast<double>(x3[i]);
+    y[i] = sum;
+  }
+}
+
 REDOUBT_MULTIVERSION
 void step_along(std::int64_t count, double factor, double weight, const double* sum, float* row) {
   for (std::int64_t i = 0; i < count; ++i) {
@@ -76,6 +99,31 @@ double squared_difference(std::int64_t count, const float* a, const float* b) {
   return sum;
 }
 
+/// The squared distances of four rows to one; alone each would wait for its own sum.
+REDOUBT_MULTIVERSION
+void squared_differences_of_four(std::int64_t count, const float* const* a, const float* b,
+                                 double* sums) {
+  const float* a0 = a[0];
+  const float* a1 = a[1];
+  const float* a2 = a[2];
+  const float* a3 = a[3];
+  double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto centre = static_cast<double>(b[i]);
+    const double d0 = static_cast<double>(a0[i]) - centre;
+    const double d1 = static_cast<double>(a1[i]) - centre;
+    const double d2 = static_cast<double>(a2[i]) - centre;
+    const double d3 = static_cast<double>(a3[i]) - centre;
+    s0 += d0 * d0;
+    s1 += d1 * d1;
+    s2 += d2 * d2;
+    s3 += d3 * d3;
+  }
+  const double all[] = {s0, s1, s2, s3};
+  std::copy(std::begin(all), std::end(all), sums);
+}
+
 REDOUBT_MULTIVERSION
 int count_not_finite(std::int64_t count, const float* values) {
   int found = 0;
@@ -85,57 +133,39 @@ int count_not_finite(std::int64_t count, const float* values) {
   return found;
 }
 
-/// The products of rows a[0], a[1] with b[0] to b[3].
-REDOUBT_MULTIVERSION
-void dot_two_by_four(std::int64_t count, const float* const a[2], const float* const b[4],
-                     double* products) {
-  const float* a0 = a[0];
-  const float* a1 = a[1];
-  const float* b0 = b[0];
-  const float* b1 = b[1];
-  const float* b2 = b[2];
-  const float* b3 = b[3];
-  double s00 = 0, s01 = 0, s02 = 0, s03 = 0, s10 = 0, s11 = 0, s12 = 0, s13 = 0;
-#pragma omp simd reduction(+ : s00, s01, s02, s03, s10, s11, s12, s13)
-  for (std::int64_t i = 0; i < count; ++i) {
-    const auto x = static_cast<double>(a0[i]);
-    const auto y = static_cast<double>(a1[i]);
-    const auto p = static_cast<double>(b0[i]);
-    const auto q = static_cast<double>(b1[i]);
-    const auto r = static_cast<double>(b2[i]);
-    const auto s = static_cast<double>(b3[i]);
-    s00 += x * p;
-    s01 += x * q;
-    s02 += x * r;
-    s03 += x * s;
-    s10 += y * p;
-    s11 += y * q;
-    s12 += y * r;
-    s13 += y * s;
+/// sum[0, count) += Σ_r weights[r] · matrix[r][first, first + count), rows in ascending order,
+/// those of weight 0 left out.
+void add_weighted_block(const MatrixShape& shape, std::span<const double> weights,
+                        Replicas<const float> matrix, std::int64_t first, std::int64_t count,
+                        double* sum) {
+  const float* rows[4];
+  double factors[4];
+  int pending = 0;
+  for (int r = 0; r < shape.rows; ++r) {
+    const double weight = weights[static_cast<std::size_t>(r)];
+    if (weight == 0) continue;
+    rows[pending] = matrix[r] + first;
+    factors[pending++] = weight;
+    if (pending < 4) continue;
+    axpy_four(count, factors, rows, sum);
+    pending = 0;
   }
-  const double all[] = {s00, s01, s02, s03, s10, s11, s12, s13};
-  std::copy(std::begin(all), std::end(all), products);
+  for (int i = 0; i < pending; ++i) axpy_double(count, factors[i], rows[i], sum);
 }
 
-/// gram[i][j] += the products of rows i <= j over some columns, in tiles of 2x4 rows; a tile over
-/// the edge repeats the last row and drops what is too much.
-void add_products(Replicas<const float> matrix, int rows, std::int64_t first, std::int64_t count,
-                  double* gram_matrix) {
-  const auto row = [&](int r) { return matrix[std::min(r, rows - 1)] + first; };
-  for (int i = 0; i < rows; i += 2) {
-    for (int j = i / 4 * 4; j < rows; j += 4) {
-      const float* const a[2] = {row(i), row(i + 1)};
-      const float* const b[4] = {row(j), row(j + 1), row(j + 2), row(j + 3)};
-      double products[8];
-      dot_two_by_four(count, a, b, products);
-      for (int k = 0; k < 8; ++k) {
-        const int r = i + k / 4;
-        const int c = j + k % 4;
-        if (r < rows && c < rows)
-          gram_matrix[static_cast<std::int64_t>(r) * rows + c] += products[k];
-      }
-    }
+/// distances[r] += Σ (matrix[r][first + j] - row[j])² over j < count.
+void add_squared_distances(const MatrixShape& shape, Replicas<const float> matrix,
+                           std::int64_t first, std::int64_t count, const float* row,
+                           double* distances) {
+  int r = 0;
+  for (; r + 4 <= shape.rows; r += 4) {
+    const float* const rows[] = {matrix[r] + first, matrix[r + 1] + first, matrix[r + 2] + first,
+                                 matrix[r + 3] + first};
+    double sums[4];
+    squared_differences_of_four(count, rows, row, sums);
+    for (int k = 0; k < 4; ++k) distances[r + k] += sums[k];
   }
+  for (; r < shape.rows; ++r) distances[r] += squared_difference(count, matrix[r] + first, row);
 }
 
 /// sums[r] = Σ over blocks, in their order, of term(r, first column, columns).
@@ -205,10 +235,7 @@ void add_weighted_rows(Context& context, const MatrixShape& shape, std::span<con
   }
   check(std::ssize(weights) == shape.rows, "one weight a row");
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
-    for (int r = 0; r < shape.rows; ++r) {
-      const double weight = weights[static_cast<std::size_t>(r)];
-      if (weight != 0) axpy_double(count, weight, matrix[r] + first, sum + first);
-    }
+    add_weighted_block(shape, weights, matrix, first, count, sum + first);
   });
 }
 
@@ -220,10 +247,7 @@ void weighted_sum_rows(Context& context, const MatrixShape& shape, std::span<con
   check(std::ssize(weights) == shape.rows, "one weight a row");
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
     double sum[kBlock] = {};
-    for (int r = 0; r < shape.rows; ++r) {
-      const double weight = weights[static_cast<std::size_t>(r)];
-      if (weight != 0) axpy_double(count, weight, matrix[r] + first, sum);
-    }
+    add_weighted_block(shape, weights, matrix, first, count, sum);
     for (std::int64_t i = 0; i < count; ++i) output[first + i] = static_cast<float>(sum[i]);
   });
 }
@@ -258,36 +282,33 @@ void squared_distances(Context& context, const MatrixShape& shape, Replicas<cons
   });
 }
 
-void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
-          std::span<double> gram_matrix) {
+void weighted_sum_and_distances(Context& context, const MatrixShape& shape,
+                                std::span<const double> weights, Replicas<const float> matrix,
+                                float* output, std::span<double> distances) {
   if constexpr (kCudaBuilt) {
-    if (on_cuda(context)) return cuda::gram(context, shape, matrix, gram_matrix);
+    if (on_cuda(context)) {
+      cuda::weighted_sum_rows(context, shape, weights, matrix, output);
+      return cuda::squared_distances(context, shape, matrix, output, distances);
+    }
   }
-  const int rows = shape.rows;
-  check(std::ssize(gram_matrix) == std::int64_t{rows} * rows, "the Gram matrix is rows x rows");
-  const auto cells = gram_matrix.size();
-  // Parts of the columns, each with sums of its own that are added in order: every block of columns
-  // is read from memory once and then serves all pairs of rows.
-  constexpr std::int64_t kMostParts = 64;
-  const std::int64_t blocks = block_count(shape.columns);
-  const std::int64_t part_blocks =
-      std::max<std::int64_t>(1, (blocks + kMostParts - 1) / kMostParts);
-  const auto parts = static_cast<int>((blocks + part_blocks - 1) / part_blocks);
-  std::vector<double> sums(static_cast<std::size_t>(parts) * cells);
-  parallel_for(parts, context.threads(), [&](int part, int /*worker*/) {
-    double* own = sums.data() + static_cast<std::size_t>(part) * cells;
-    const std::int64_t end = std::min(blocks, (part + 1) * part_blocks);
-    for (std::int64_t block = part * part_blocks; block < end; ++block) {
-      const std::int64_t first = block * kBlock;
-      add_products(matrix, rows, first, std::min(kBlock, shape.columns - first), own);
+  check(std::ssize(weights) == shape.rows && std::ssize(distances) == shape.rows,
+        "one weight and one distance a row");
+  // A block of a hundred rows stays in the last cache between the two sums.
+  const ColumnParts parts(shape.columns, kBlock);
+  const auto rows = static_cast<std::size_t>(shape.rows);
+  std::vector<double> sums(static_cast<std::size_t>(parts.count) * rows);
+  parallel_for(parts.count, context.threads(), [&](int part, int /*worker*/) {
+    double* own = sums.data() + static_cast<std::size_t>(part) * rows;
+    for (std::int64_t first = parts.first(part); first < parts.end(part); first += kBlock) {
+      const std::int64_t count = std::min(kBlock, parts.end(part) - first);
+      double sum[kBlock] = {};
+      add_weighted_block(shape, weights, matrix, first, count, sum);
+      for (std::int64_t i = 0; i < count; ++i) output[first + i] = static_cast<float>(sum[i]);
+      add_squared_distances(shape, matrix, first, count, output + first, own);
     }
   });
-  std::fill(gram_matrix.begin(), gram_matrix.end(), 0.0);
-  for (std::size_t i = 0; i < sums.size(); ++i) gram_matrix[i % cells] += sums[i];
-  const auto at = [rows](int i, int j) { return static_cast<std::size_t>(i) * rows + j; };
-  for (int i = 0; i < rows; ++i) {
-    for (int j = 0; j < i; ++j) gram_matrix[at(i, j)] = gram_matrix[at(j, i)];
-  }
+  std::fill(distances.begin(), distances.end(), 0.0);
+  for (std::size_t i = 0; i < sums.size(); ++i) distances[i % rows] += sums[i];
 }
 
 void finite_rows(Context& context, const MatrixShape& shape, Replicas<const float> matrix,

@@ -48,11 +48,21 @@ void add_mean(Context& context, std::int64_t columns, float factor, double weigh
 void squared_distances(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
                        const float* row, std::span<double> distances);
 
+/// output[j] = Σ_r weights[r] · matrix[r][j] and distances[r] = Σ_j (matrix[r][j] - output[j])²,
+/// the matrix read from memory once.
+void weighted_sum_and_distances(Context& context, const MatrixShape& shape,
+                                std::span<const double> weights, Replicas<const float> matrix,
+                                float* output, std::span<double> distances);
+
 /// norms[r] = Σ_j matrix[r][j]².
 void squared_norms(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
                    std::span<double> norms);
 
-/// gram[i · rows + j] = Σ_c matrix[i][c] · matrix[j][c], symmetric.
+/// gram[i · rows + j] = Σ_c matrix[i][c] · matrix[j][c], symmetric. CUDA sums in double. A CPU adds
+/// up 512 columns in float, lane by lane of its vectors, and those sums in double; what overflows a
+/// float is taken again in double. With lanes L the error is at most (512 / L + log₂ L + 1) · 2⁻²⁴
+/// of Σ_c |matrix[i][c] · matrix[j][c]| (Higham 2002, section 3.1): 8e-6 of it for L = 4, 4e-6 for
+/// L = 8, 2.3e-6 for L = 16, and usually a hundredth of that. Equal rows have equal products.
 void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
           std::span<double> gram_matrix);
 

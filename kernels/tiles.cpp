@@ -232,6 +232,7 @@ const Tiles table = {.name = REDOUBT_TEXT(REDOUBT_TILES),
                      .narrow_product = NarrowProducts::entries,
                      .matrix = Matrices::entries,
                      .narrow_matrix = NarrowMatrices::entries,
-                     .dot = Dots::entries};
+                     .dot = Dots::entries,
+                     .sort_columns = sort_columns};
 
 }  // namespace redoubt::kernels::REDOUBT_TILES

@@ -1,7 +1,8 @@
-// Register tiles: the innermost loops of convolution and products of matrices, written once with
-// the compiler's vector types and compiled for each instruction set (tiles.cpp). This header and
-// tiles.cpp include nothing, so that no inline function of ours or of the library is compiled for a
-// machine that others do not have. tiles_choice.h says which table to use.
+// Register tiles: the innermost loops of convolution, products of matrices and sorting, written
+// once with the compiler's vector types and compiled for each instruction set (tiles.cpp,
+// sort_tiles.cpp). This header and those files include nothing, so that no inline function of ours
+// or of the library is compiled for a machine that others do not have. tiles_choice.h says which
+// table to use.
 #pragma once
 
 namespace redoubt::kernels {
@@ -48,6 +49,23 @@ struct DotTile {
   long long sums_stride;
 };
 
+/// What is done to rows of values [rows][width], in every column alike. The rows that a step works
+/// on are `first`, first + argument, first + 2 · argument and so on, but where another meaning is
+/// given.
+struct SortStep {
+  enum Kind : int {
+    exchange,         ///< of two rows the lesser values come first
+    merge4,           ///< of 4 rows two sorted halves become one
+    merge8,           ///< of 8 rows
+    merge16,          ///< of 16 rows
+    sort16,           ///< sorts 16 rows that follow one another
+    last_two_rounds,  ///< of a merge of `argument` rows, 4 · n, that follow one another
+  };
+  Kind kind;
+  int first;
+  int argument;
+};
+
 /// What one instruction set offers.
 struct Tiles {
   const char* name;
@@ -60,16 +78,21 @@ struct Tiles {
   void (*const* matrix)(const MatrixTile& tile);           ///< [rows - 1]
   void (*const* narrow_matrix)(const MatrixTile& tile);    ///< [rows - 1]
   void (*const* dot)(const DotTile& tile);  ///< [(rows - 1) · dot_columns + columns - 1]
+  /// Steps in order on finite values [rows][width]; a zero may change its sign.
+  void (*sort_columns)(const SortStep* steps, int count, float* values);
 };
 
 namespace tiles_baseline {
 extern const Tiles table;
-}
+void sort_columns(const SortStep* steps, int count, float* values);
+}  // namespace tiles_baseline
 namespace tiles_avx2 {
 extern const Tiles table;
-}
+void sort_columns(const SortStep* steps, int count, float* values);
+}  // namespace tiles_avx2
 namespace tiles_avx512 {
 extern const Tiles table;
-}
+void sort_columns(const SortStep* steps, int count, float* values);
+}  // namespace tiles_avx512
 
 }  // namespace redoubt::kernels

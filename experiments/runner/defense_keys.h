@@ -191,6 +191,26 @@ struct Description<FoolsGoldSettings> {
 };
 
 template <>
+struct EnumNames<SpectralSettings::Threshold> {
+  using Threshold = SpectralSettings::Threshold;
+  static constexpr Names<Threshold, 2> names = {
+      {{"mean", Threshold::mean}, {"references", Threshold::references}}};
+};
+template <>
+struct Description<SpectralSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("layer", s.layer, "what surrogates are drawn from: all, or a conv layer");
+    v.field("dimensions", s.dimensions, "numbers of a surrogate", at_least(1));
+    v.field("references", s.references, "updates the server makes a round", between(2, 50));
+    v.field("memory", s.memory, "rounds whose references are learnt from", between(1, 10));
+    v.field("components", s.components, "dimensions of the embedding", at_least(0));
+    v.field("samples", s.samples, "images of a reference; null: the median client's", at_least(1));
+    v.field("threshold", s.threshold, "the error above which a client is left out");
+  }
+};
+
+template <>
 struct EnumNames<FragmentSettings::Kind> {
   using Kind = FragmentSettings::Kind;
   static constexpr Names<Kind, 3> names = {

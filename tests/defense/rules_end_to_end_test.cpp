@@ -99,6 +99,7 @@ std::vector<RuleUnderAttack> cases() {
       {"norm-check", kReplacement, true, 0.2},
       {"accuracy-check", kSignFlip, false, 0.65},
       {"{foolsgold: {features: all}}", kSybils, true, 0.5, 0.4, "{kind: dirichlet, alpha: 0.3}"},
+      {"spectral", kReplacement, true, 0.2},
       {"{ariba: {suspects: 2}}", kReplacement, true, 0.2},
   };
 }

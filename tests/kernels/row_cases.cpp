@@ -12,6 +12,8 @@ namespace redoubt::test {
 namespace {
 
 constexpr double kSumTolerance = 1e-13;
+/// What rows.h allows a CPU without wide vectors.
+constexpr double kGramTolerance = 8e-6;
 
 /// Sums once more, in long double.
 double dot(const Values& a, const Values& b) {
@@ -37,6 +39,8 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
   Blocks<float> moved(device, 1, s.columns, {5}, row);
   Values norms(rows);
   Values distances(rows);
+  Blocks<float> centre(device, 1, s.columns, {5});
+  Values from_centre(rows);
   Values gram(rows * rows);
   std::vector<std::uint8_t> finite(rows);
   kernels::subtract_row(context, s, one.view().data, subtracted.view());
@@ -48,6 +52,8 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
   kernels::add_mean(context, s.columns, 0.25F, 3, total.view().data, moved.view().data);
   kernels::squared_norms(context, s, m.view(), norms);
   kernels::squared_distances(context, s, m.view(), one.view().data, distances);
+  kernels::weighted_sum_and_distances(context, s, weights, m.view(), centre.view().data,
+                                      from_centre);
   kernels::gram(context, s, m.view(), gram);
   kernels::finite_rows(context, s, m.view(), finite);
   context.synchronize();
@@ -61,7 +67,9 @@ Results run_rows(Device device, const kernels::MatrixShape& s, int threads, cons
           {"squared_norms", norms},
           {"squared_distances", distances},
           {"gram", gram},
-          {"finite_rows", Values(finite.begin(), finite.end())}};
+          {"finite_rows", Values(finite.begin(), finite.end())},
+          {"weighted_sum_and_distances: sum", centre.values()},
+          {"weighted_sum_and_distances: distances", from_centre}};
 }
 
 Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, const Values& row,
@@ -75,8 +83,10 @@ Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, cons
                      {"add_mean", {}, 1e-7},
                      {"squared_norms", {}, kSumTolerance},
                      {"squared_distances", {}, kSumTolerance},
-                     {"gram", {}, kSumTolerance},
-                     {"finite_rows", {}}};
+                     {"gram", {}, kGramTolerance},
+                     {"finite_rows", {}},
+                     {"weighted_sum_and_distances: sum", {}, 1e-7},
+                     {"weighted_sum_and_distances: distances", {}, kSumTolerance}};
   for (const double x : row) results[6].values.push_back(x + 0.25 * x / 3);
   Values mean(row.size(), 0.0);
   for (int r = 0; r < s.rows; ++r) {
@@ -100,6 +110,15 @@ Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, cons
     results[10].values.push_back(1);
   }
   results[5].values = mean;
+  results[11].values = mean;
+  for (int r = 0; r < s.rows; ++r) {
+    Values off = block(matrix, s.columns, r);
+    // From the sum as a float holds it.
+    for (std::size_t i = 0; i < off.size(); ++i) {
+      off[i] -= static_cast<double>(static_cast<float>(mean[i]));
+    }
+    results[12].values.push_back(dot(off, off));
+  }
   return results;
 }
 
