@@ -12,7 +12,7 @@ if(NOT REDOUBT_CUDA STREQUAL "OFF")
   check_language(CUDA)
   if(CMAKE_CUDA_COMPILER)
     if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-      set(CMAKE_CUDA_ARCHITECTURES 90)
+      set(CMAKE_CUDA_ARCHITECTURES 90)  # one, to be quick; the preset cuda-release has all
     endif()
     enable_language(CUDA)
     find_package(CUDAToolkit REQUIRED)

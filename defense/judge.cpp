@@ -54,8 +54,8 @@ void add_curve(Record& record, const std::vector<Evaluation>& judged,
 
 void add_test_result(Record& record, const TestResult& result) {
   record.add("accuracy", result.clean.accuracy);
-  record.add("loss", result.clean.loss);
   if (result.attack_success_rate) record.add("attack_success_rate", *result.attack_success_rate);
+  record.add("loss", result.clean.loss);
 }
 
 }  // namespace redoubt

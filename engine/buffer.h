@@ -71,4 +71,11 @@ class Buffer {
   std::int64_t count_ = 0;
 };
 
+/// Copies host values into a buffer that grows when it must.
+template <class T>
+void upload(Context& context, const std::vector<T>& values, Buffer<T>& buffer) {
+  if (buffer.count() < std::ssize(values)) buffer = {context.device(), std::ssize(values)};
+  context.copy_to_device(buffer.data(), values.data(), values.size() * sizeof(T));
+}
+
 }  // namespace redoubt

@@ -12,10 +12,14 @@ using kernels::Sample;
 
 namespace {
 
-/// Batches that a GPU evaluates side by side, as replicas that share one row of parameters.
-constexpr int kBatchesAtOnce = 16;
-
 bool is_cuda(Device device) { return device.kind == Device::Kind::cuda; }
+
+/// Batches that are evaluated side by side, as replicas that share one row of parameters: on a GPU
+/// as many as make about 1,024 images, or small batches would leave it idle.
+int batches_at_once(Device device, int batch) {
+  constexpr int kImagesAtOnce = 1024;
+  return is_cuda(device) ? (kImagesAtOnce + batch - 1) / batch : 1;
+}
 
 }  // namespace
 
@@ -32,15 +36,15 @@ struct Executor::Trainer {
 /// What one thread evaluates and records with: a few batches side by side.
 struct Executor::Reader {
   explicit Reader(const Executor& all)
-      : replicas(is_cuda(all.device_) ? kBatchesAtOnce : 1),
+      : replicas(batches_at_once(all.device_, all.batch_)),
         context(all.device_, 1, all.arithmetic_),
         workspace(all.network_, all.device_, replicas, all.batch_, false),
+        evaluator(all.network_, all.source_, context, workspace),
         staged(static_cast<std::size_t>(replicas * all.batch_)),
         valid(static_cast<std::size_t>(replicas)),
         device_samples(all.device_, replicas * all.batch_),
         device_valid(all.device_, replicas),
-        record(all.device_, replicas * all.network_.layout().mask_size()),
-        totals(all.device_, replicas) {}
+        record(all.device_, replicas * all.network_.layout().mask_size()) {}
 
   /// Samples that one pass takes.
   std::size_t capacity() const { return staged.size(); }
@@ -61,20 +65,15 @@ struct Executor::Reader {
     kernels::gather(context, source, replicas, batch, device_samples.replicas(batch),
                     workspace.activation(0), workspace.labels());
   }
-  template <class T>
-  void clear(Buffer<T>& buffer) {
-    context.fill_zero(buffer.data(), buffer.bytes());
-  }
-
   int replicas;
   Context context;
   Workspace workspace;
+  FleetEvaluator evaluator;
   std::vector<Sample> staged;
   std::vector<int> valid;
   Buffer<Sample> device_samples;
   Buffer<int> device_valid;
   Buffer<double> record;
-  Buffer<LossTotals> totals;
 };
 
 Executor::Executor(const Network& network, const kernels::ImageSource& source, Device device,
@@ -138,30 +137,17 @@ std::vector<LossTotals> Executor::train(Fleet& fleet, std::span<const TrainingTa
 
 std::vector<LossTotals> Executor::evaluate(const ModelVariants& variants,
                                            std::span<const Sample> samples) {
-  const std::size_t capacity = reader(0).capacity();
-  const std::size_t passes = (samples.size() + capacity - 1) / capacity;
+  // A CPU's thread takes a batch at a time, a GPU all of them.
+  const std::size_t share = is_cuda(device_) ? samples.size() : static_cast<std::size_t>(batch_);
+  const std::size_t shares = samples.empty() ? 0 : (samples.size() + share - 1) / share;
   const auto count = static_cast<std::size_t>(variants.count);
-  // One slot a pass and variant, added up in order: the sum does not depend on the threads.
-  std::vector<LossTotals> partial(passes * count);
-  parallel_for(static_cast<int>(passes), threads_, [&](int index, int thread) {
-    Reader& own = reader(thread);
-    own.gather(source_, samples, static_cast<std::size_t>(index) * capacity);
-    const auto replicas = static_cast<std::size_t>(own.replicas);
-    if (own.totals.count() != own.replicas * variants.count)
-      own.totals = {device_, own.replicas * variants.count};
-    own.clear(own.totals);
-    Pass pass = {.context = own.context, .replicas = own.replicas, .batch = batch_};
-    for (int v = 0; v < variants.count; ++v) {
-      pass.parameters = {variants.parameters[v], 0};
-      if (variants.masks) pass.masks = {variants.masks[v], 0};
-      network_.forward(pass, own.workspace, v == 0 ? 0 : variants.first_layer);
-      kernels::softmax_cross_entropy(
-          own.context, {.replicas = own.replicas, .classes = network_.classes(), .batch = batch_},
-          own.workspace.logits(), own.workspace.labels(), {}, own.totals.data() + v * own.replicas);
-    }
-    for (std::size_t i = 0; const LossTotals& one : own.totals.download()) {
-      partial[static_cast<std::size_t>(index) * count + i++ / replicas] += one;
-    }
+  // One slot a share and variant, added up in order: the sum does not depend on the threads.
+  std::vector<LossTotals> partial(shares * count);
+  parallel_for(static_cast<int>(shares), threads_, [&](int index, int thread) {
+    const auto i = static_cast<std::size_t>(index);
+    const std::size_t size = std::min(share, samples.size() - i * share);
+    reader(thread).evaluator.evaluate(variants, samples.subspan(i * share, size),
+                                      std::span(partial).subspan(i * count, count));
   });
   std::vector<LossTotals> totals(count);
   for (std::size_t i = 0; i < partial.size(); ++i) totals[i % count] += partial[i];
@@ -183,7 +169,7 @@ std::vector<std::vector<double>> Executor::record_activations(
                        .masks = {masks, 0},
                        .record = own.record.replicas(mask_size),
                        .valid = own.device_valid.data()};
-    own.clear(own.record);
+    own.context.fill_zero(own.record.data(), own.record.bytes());
     for (std::size_t first = 0; first < samples.size(); first += own.capacity()) {
       own.gather(source_, samples, first);
       network_.forward(pass, own.workspace);

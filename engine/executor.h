@@ -8,19 +8,11 @@
 #include <span>
 #include <vector>
 
+#include "engine/fleet_evaluator.h"
 #include "engine/fleet_trainer.h"
 #include "engine/network.h"
 
 namespace redoubt {
-
-/// Models to be compared on the same images: rows of parameters under rows of masks, either shared
-/// (pitch 0) or one each. Layers below `first_layer` agree in all, so they run once a batch.
-struct ModelVariants {
-  int count = 1;
-  kernels::Replicas<const float> parameters = {};
-  kernels::Replicas<const float> masks = {};  ///< absent: every channel is heard
-  int first_layer = 0;
-};
 
 class Executor {
  public:

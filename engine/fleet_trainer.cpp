@@ -12,13 +12,6 @@ using kernels::Sample;
 
 namespace {
 
-/// Copies host values into a buffer that grows when it must.
-template <class T>
-void upload(Context& context, const std::vector<T>& values, Buffer<T>& buffer) {
-  if (buffer.count() < std::ssize(values)) buffer = {context.device(), std::ssize(values)};
-  context.copy_to_device(buffer.data(), values.data(), values.size() * sizeof(T));
-}
-
 template <class T>
 void fill_zero(Context& context, Buffer<T>& buffer) {
   context.fill_zero(buffer.data(), buffer.bytes());
@@ -59,8 +52,15 @@ FleetTrainer::FleetTrainer(const Network& network, const kernels::ImageSource& s
 
 void FleetTrainer::train(Fleet& fleet, std::span<const TrainingTask> tasks,
                          kernels::Replicas<const float> masks, std::span<LossTotals> totals) {
+  if (tasks.empty()) return;
+  const int steps = begin(fleet, tasks, masks);
+  for (int s = 0; s < steps; ++s) step();
+  finish(totals);
+}
+
+int FleetTrainer::begin(Fleet& fleet, std::span<const TrainingTask> tasks,
+                        kernels::Replicas<const float> masks) {
   const int replicas = static_cast<int>(tasks.size());
-  if (replicas == 0) return;
   const TrainingTask& first = tasks.front();
   check(first.row >= 0 && first.row + replicas <= fleet.rows(), "a task's row is in the fleet");
   check(fleet.state_rows() >= first.optimizer.state_rows(), "the fleet has the optimizer's state");
@@ -89,13 +89,18 @@ void FleetTrainer::train(Fleet& fleet, std::span<const TrainingTask> tasks,
                                           .last_epoch = planned_last_epoch_.data()}};
   if (!replay_ || !(identity == identity_)) {
     identity_ = identity;
-    replay_.emplace(context_, [this] { step(identity_); });
+    replay_.emplace(context_, [this] { issue(identity_); });
   }
-  for (int s = 0; s < steps; ++s) {
-    const kernels::ProfileRange range(context_.device(), "step");
-    replay_->run();
-  }
-  context_.copy_to_host(totals.data(), totals_.data(), tasks.size() * sizeof(LossTotals));
+  return steps;
+}
+
+void FleetTrainer::step() {
+  const kernels::ProfileRange range(context_.device(), "step");
+  replay_->run();
+}
+
+void FleetTrainer::finish(std::span<LossTotals> totals) {
+  context_.copy_to_host(totals.data(), totals_.data(), totals.size_bytes());
 }
 
 /// Lays the tasks' batches out step by step and returns how many steps the longest task takes.
@@ -145,7 +150,7 @@ void FleetTrainer::prepare(int replicas) {
   workspace_.emplace(network_, device, replicas, batch_, true);
 }
 
-void FleetTrainer::step(const StepIdentity& identity) {
+void FleetTrainer::issue(const StepIdentity& identity) {
   const kernels::StepState state = {.step = step_.data(),
                                     .batch = batch_samples_.data(),
                                     .keys = batch_keys_.data(),

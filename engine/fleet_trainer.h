@@ -45,6 +45,14 @@ class FleetTrainer {
   void train(Fleet& fleet, std::span<const TrainingTask> tasks,
              kernels::Replicas<const float> masks, std::span<kernels::LossTotals> totals);
 
+  /// train() in its parts, for who measures them. begin() returns how many steps the longest task
+  /// takes; step() takes the next one, on a GPU without waiting for it; finish() waits and writes
+  /// the totals. There must be a task.
+  int begin(Fleet& fleet, std::span<const TrainingTask> tasks,
+            kernels::Replicas<const float> masks);
+  void step();
+  void finish(std::span<kernels::LossTotals> totals);
+
  private:
   /// What the addresses and constants of a step depend on.
   struct StepIdentity {
@@ -59,7 +67,7 @@ class FleetTrainer {
 
   int make_plan(std::span<const TrainingTask> tasks);
   void prepare(int replicas);
-  void step(const StepIdentity& identity);
+  void issue(const StepIdentity& identity);
 
   const Network& network_;
   const kernels::ImageSource& source_;

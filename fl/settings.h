@@ -28,6 +28,8 @@ struct FederationSettings {
   /// Which model leaves the training rounds: the last, or the one of the best validation accuracy.
   enum class Keep : std::uint8_t { last, best };
   Keep keep = Keep::last;
+  /// The model is tested after every that many rounds, and after the last.
+  int evaluate_every = 1;
   /// Rows trained side by side; absent: from free memory. Results do not depend on it on a CPU.
   std::optional<int> wave;
   /// Samples in file order instead of a fresh order each epoch.

@@ -110,6 +110,9 @@ class Context {
     return static_cast<T*>(scratch(count * sizeof(T)));
   }
 
+  /// Where scratch memory is at present: what was recorded with another address is out of date.
+  const void* scratch_address() const { return scratch_; }
+
   /// `host` may be reused on return.
   void copy_to_device(void* device_memory, const void* host, std::size_t bytes);
   /// Returns when `host` is filled.

@@ -58,7 +58,7 @@ __global__ void count_labels(int batch, Replicas<const std::int32_t> labels, int
   if (threadIdx.x == 0) valid[blockIdx.x] = count;
 }
 
-/// 12 bytes a value from memory, or 8 where the channel stays in a cache.
+/// 16 bytes a value from memory, or 8 where the channel stays in a cache.
 __global__ void normalize_by_batch(ActivationShape shape, BatchNormSettings settings,
                                    const int* valid_images, Replicas<const float> input,
                                    BatchNormRows rows, Replicas<float> saved,

@@ -23,7 +23,10 @@ Replay::~Replay() = default;
 void Replay::run() {
   if constexpr (kCudaBuilt) {
     if (on_cuda(context_) && ran_) {
-      if (!graph_) graph_ = std::make_unique<Graph>(cuda::record(context_, operations_));
+      if (!graph_ || scratch_ != context_.scratch_address()) {
+        graph_ = std::make_unique<Graph>(cuda::record(context_, operations_));
+        scratch_ = context_.scratch_address();
+      }
       cuda::replay(context_, graph_->handle);
       return;
     }

@@ -21,7 +21,8 @@ class Replay {
   Replay& operator=(const Replay&) = delete;
 
   /// Does the operations once more. The first time they are called as they are, so that whatever
-  /// must be allocated is; on CUDA, the second time records them.
+  /// must be allocated is; on CUDA, the second time records them. They are recorded anew when
+  /// others have made the context's scratch memory grow.
   void run();
 
  private:
@@ -30,6 +31,7 @@ class Replay {
   Context& context_;
   std::function<void()> operations_;
   bool ran_ = false;
+  const void* scratch_ = nullptr;  ///< the context's, as recorded
   std::unique_ptr<Graph> graph_;
 };
 

@@ -1,17 +1,45 @@
 #!/bin/sh
 # All that a machine with a GPU can show: every operation on CUDA against plain loops, one experiment on
-# CPU and GPU, compute-sanitizer. Needs a build with the CUDA side, or its programs carried here with the
-# libraries they load: kernels_test, redoubt, redoubt_benchmark somewhere under BUILD.
+# CPU and GPU, compute-sanitizer, and how fast everything is beside PyTorch, with each bar of
+# docs/performance.md and what was reached.
 #
 #   tests/gpu.sh BUILD [REPORT.md]
 #
-# Writes a dated report, by default docs/gpu/<date>-<device>.md, and exits with 1 if anything failed, with
-# 77 if there is no GPU.
+# Writes a dated report, by default docs/gpu/<date>-<device>.md, and exits with 1 if anything failed (a
+# bar that is not met is no failure), with 77 if there is no GPU. The environment may say
+#   REDOUBT_GPU_PARTS   which parts, of: operations sanitizer experiment speed peers; all
+#   REDOUBT_GPU_REPEATS how often everything is measured; 5, of which medians are shown
+#   REDOUBT_GPU_PYTHON  the interpreter that has the PyTorch to compare with; python3
+#   REDOUBT_GPU_SMOKE   1: sizes at which the figures mean nothing, only to see that the script runs
+# All of it takes about a quarter of an hour; the parts may be run one by one.
+#
+# BUILD is a build with the CUDA side, or a folder with its programs. Where only the driver, CUDA's
+# libraries (cuBLAS; cuDNN if the build has it) and Python are installed, carry this repository's files
+# and such a folder, made where the build is by
+#   mkdir -p carried/lib
+#   for name in kernels_test cuda_engines_test redoubt redoubt_benchmark; do
+#     find BUILD -type f -name $name -perm -u+x -exec cp {} carried/ \;
+#   done
+#   ldd carried/* | awk '/=> \// {print $3}' | sort -u |
+#     grep -Ev '/(libc|libm|libdl|librt|libpthread|libcu[a-zA-Z]*|libnv[a-zA-Z]*)\.so' |
+#     xargs cp -L -t carried/lib
+#   strip carried/kernels_test carried/cuda_engines_test carried/redoubt carried/redoubt_benchmark
+# What is in BUILD/lib is found first. That leaves libstdc++, libgomp, yaml-cpp, fmt, spdlog, GoogleTest,
+# Google Benchmark and oneDNN to be carried.
 set -u
 
 build=${1:?usage: tests/gpu.sh BUILD [REPORT.md]}
 top=$(cd "$(dirname "$0")/.." && pwd)
+parts=${REDOUBT_GPU_PARTS:-operations sanitizer experiment speed peers}
+repeats=${REDOUBT_GPU_REPEATS:-5}
+python=${REDOUBT_GPU_PYTHON:-python3}
+smoke=${REDOUBT_GPU_SMOKE:-0}
+if [ -d "$build/lib" ]; then
+  LD_LIBRARY_PATH=$(cd "$build/lib" && pwd)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  export LD_LIBRARY_PATH
+fi
 find_program() { find "$build" -type f -name "$1" -perm -u+x | head -n 1; }
+wanted() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 
 if ! device=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1) ||
    [ -z "$device" ]; then
@@ -40,32 +68,86 @@ check() {
 : > "$report"
 say "# $device"
 say ""
-say "$(date -u '+%Y-%m-%d %H:%M UTC'), commit $(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown)"
-say ""
-say "## Operations"
+say "$(date -u '+%Y-%m-%d %H:%M UTC'), commit $(git -C "$top" rev-parse --short HEAD 2>/dev/null || echo unknown), parts: $parts"
 kernels=$(find_program kernels_test)
-check "against plain loops in double" "$kernels" '--gtest_filter=*cuda*'
-check "engines of convolution at each precision, against the CPU" "$(find_program cuda_engines_test)"
-if command -v compute-sanitizer > /dev/null; then
-  check "memcheck" compute-sanitizer --tool memcheck --error-exitcode 9 "$kernels" '--gtest_filter=*cuda*'
-  check "racecheck" compute-sanitizer --tool racecheck --error-exitcode 9 "$kernels" \
-    '--gtest_filter=*Operation*cuda*-*GivesTheSameBits*'
-else
-  say "- compute-sanitizer is not there: memcheck and racecheck were not run"
-fi
-
-say ""
-say "## One experiment on both devices"
 redoubt=$(find_program redoubt)
-lines=12 check "CPU and CUDA agree" python3 "$top/tests/gpu_agrees.py" "$redoubt" "$top/experiments/quickstart.yaml" \
-  "$work/runs"
-
-say ""
-say "## Speed"
-benchmark=$(find_program redoubt_benchmark)
-if [ -n "$benchmark" ]; then
-  lines=200 check "benchmark on the CPU of this machine" "$benchmark" '--benchmark_filter=^(machine|step|round)'
+if wanted operations; then
+  say ""
+  say "## Operations"
+  check "against plain loops in double" "$kernels" '--gtest_filter=*cuda*'
+  check "engines of convolution at each precision, against the CPU" "$(find_program cuda_engines_test)"
 fi
-say "The benchmark measures the CPU; its CUDA side is still to be written."
+if wanted sanitizer; then
+  say ""
+  say "## compute-sanitizer"
+  if command -v compute-sanitizer > /dev/null; then
+    check "memcheck" compute-sanitizer --tool memcheck --error-exitcode 9 "$kernels" '--gtest_filter=*cuda*'
+    check "racecheck" compute-sanitizer --tool racecheck --error-exitcode 9 "$kernels" \
+      '--gtest_filter=*Operation*cuda*-*GivesTheSameBits*'
+  else
+    say "- it is not there: memcheck and racecheck were not run"
+  fi
+fi
+if wanted experiment; then
+  say ""
+  say "## One experiment on both devices"
+  lines=12 check "CPU and CUDA agree" "$python" "$top/tests/gpu_agrees.py" "$redoubt" "$top/experiments/quickstart.yaml" \
+    "$work/runs"
+fi
+
+# What is measured goes into $work/table-arguments, for the table.
+: > "$work/table-arguments"
+measure_ours() {
+  set -- "$(find_program redoubt_benchmark)" '--benchmark_filter=^cuda/(machine|[a-z_]+/(large|3x3)|step|round|evaluate)' \
+    "--benchmark_repetitions=$repeats" --benchmark_min_time=0.05 --benchmark_format=json
+  if [ "$smoke" = 1 ]; then
+    set -- "$1" --smoke '--benchmark_filter=^cuda/(machine|relu_[a-z]+/large|[a-z_]+/3x3x64|step/wu-mnist/|round/wu-mnist)' "$3" \
+      --benchmark_min_time=0.0001 "$5"
+  fi
+  "$@" > "$work/ours.json"
+}
+# With the CIFAR-10 images if they are there, else with random ones: speed does not depend on what they show.
+measure_run() {
+  images=${REDOUBT_DATA:-/nowhere}/cifar10
+  if [ ! -d "$images" ]; then
+    images=$work/cifar10
+    mkdir -p "$images"
+    "$python" -c '
+import os, sys
+for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+    with open(f"{sys.argv[1]}/{name}.bin", "wb") as file:
+        for image in range(10000):
+            file.write(bytes([image % 10]) + os.urandom(3072))' "$images" || return 1
+  fi
+  "$redoubt" run "$top/experiments/benchmark/pfl-cifar10.yaml" --device cuda --quiet --output "$work/pfl" \
+    --set "data.directory=$images" || return 1
+  seconds=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["seconds"])' \
+    "$work/pfl/pfl-cifar10/summary.json") && echo "$seconds s" && echo "--run-seconds $seconds" >> "$work/table-arguments"
+}
+measure_peers() {
+  set -- "$python" -B "$top/tests/benchmark/peers/pytorch_fleet.py" --repeats "$repeats"
+  [ "$smoke" = 1 ] && set -- "$@" --device cpu --smoke
+  "$@" > "$work/peers.json"
+  outcome=$?
+  [ "$outcome" = 0 ] && echo "--peers $work/peers.json" >> "$work/table-arguments"
+  [ "$outcome" = 0 ] || [ "$outcome" = 77 ]
+}
+if wanted speed || wanted peers; then
+  say ""
+  say "## Speed"
+  say ""
+  wanted speed && check "redoubt_benchmark" measure_ours
+  wanted speed && [ "$smoke" = 0 ] && check "the CIFAR-10 workload of pfl-research's benchmark" measure_run
+  wanted peers && check "PyTorch" measure_peers
+  [ -f "$work/ours.json" ] || echo '{"benchmarks": []}' > "$work/ours.json"
+  say ""
+  # The arguments are words without spaces.
+  # shellcheck disable=SC2046
+  if ! "$python" -B "$top/tests/benchmark/gpu_table.py" "$work/ours.json" $(cat "$work/table-arguments") \
+       > "$work/table" 2>&1; then
+    failed=1
+  fi
+  tee -a "$report" < "$work/table"
+fi
 echo "report: $report"
 exit $failed

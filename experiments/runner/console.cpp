@@ -101,8 +101,11 @@ void Console::record(const Record& record, double images_per_second) {
   } else {
     rounds_done_ = static_cast<int>(round);
     const double rejected = number_of(record, "rejected_updates");
-    fmt::print("round {:>3} / {:<3} {}  loss {:.3f}{}\n", rounds_done_, total_rounds_, rates,
-               number_of(record, "loss"),
+    const std::string news =
+        record.find("accuracy") == nullptr
+            ? fmt::format("not tested  training loss {:.3f}", number_of(record, "training_loss"))
+            : fmt::format("{}  loss {:.3f}", rates, number_of(record, "loss"));
+    fmt::print("round {:>3} / {:<3} {}{}\n", rounds_done_, total_rounds_, news,
                rejected > 0 ? fmt::format("  {} updates rejected: not finite", rejected) : "");
     draw_bar(images_per_second);
   }

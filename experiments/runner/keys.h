@@ -148,6 +148,9 @@ struct Description<FederationSettings> {
     v.field("lr_decay", s.lr_decay, "the local learning rate's factor from round to round",
             between(0, 1));
     v.field("keep", s.keep, "the last model, or the best on the server's validation images");
+    v.field("evaluate_every", s.evaluate_every,
+            "rounds from one test of the model to the next; the last round is tested, too",
+            at_least(1));
     v.field("wave", s.wave, "clients trained side by side; null: from free memory", at_least(1));
     v.field("local", s.local, "what a client does in a round");
   }

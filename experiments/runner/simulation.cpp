@@ -257,12 +257,12 @@ void add_what_the_researcher_knows(Record& record, const RoundReport& report,
 }  // namespace
 
 Record Simulation::round_record(int round, const RoundReport& report, const std::string& stage) {
-  const TestResult result = test();
+  const FederationSettings& federation = experiment_.federation;
   Record record = {.stage = stage, .values = {}};
   record.add("round", std::int64_t{round});
-  record.add("accuracy", result.clean.accuracy);
-  if (result.attack_success_rate) record.add("attack_success_rate", *result.attack_success_rate);
-  record.add("loss", result.clean.loss);
+  if (round % federation.evaluate_every == 0 || round == federation.rounds) {
+    add_test_result(record, test());
+  }
   record.add("training_loss", report.training.mean_loss());
   record.add("clients", std::int64_t{report.participants});
   record.add("images", report.images);

@@ -1,10 +1,12 @@
-// The two ceilings that everything else is held against.
+// The ceilings that everything else is held against.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
 #include <vector>
 
+#include "engine/buffer.h"
 #include "tests/benchmark/benchmarks.h"
+#include "tests/benchmark/gpu.h"
 
 namespace redoubt::benchmarks {
 
@@ -85,11 +87,25 @@ void measure_copy(benchmark::State& state) {
                                              benchmark::Counter::kIsIterationInvariantRate);
 }
 
+void measure_gpu_copy(benchmark::State& state, std::int64_t floats) {
+  const Buffer<float> from(kGpu, floats);
+  Buffer<float> to(kGpu, floats);
+  Context context(kGpu);
+  measure_calls(state, context,
+                [&] { context.copy_on_device(to.data(), from.data(), to.bytes()); });
+  state.counters["B/s"] = benchmark::Counter(2.0 * static_cast<double>(to.bytes()),
+                                             benchmark::Counter::kIsIterationInvariantRate);
+}
+
 }  // namespace
 
-void register_machine() {
+void register_machine(bool smoke) {
   benchmark::RegisterBenchmark("machine/fma", measure_fma)->UseRealTime();
   benchmark::RegisterBenchmark("machine/copy", measure_copy)->UseRealTime();
+  if (!gpu_is_there()) return;
+  benchmark::RegisterBenchmark("cuda/machine/copy", [smoke](benchmark::State& state) {
+    measure_gpu_copy(state, smoke ? 1000 : 65'536'000);
+  })->UseManualTime();
 }
 
 }  // namespace redoubt::benchmarks

@@ -6,15 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "datasets/synthetic.h"
 #include "engine/executor.h"
-#include "engine/initialize.h"
 #include "engine/train_step.h"
 #include "fl/federation.h"
-#include "fl/image_store.h"
 #include "kernels/parallel.h"
 #include "tests/benchmark/benchmarks.h"
 #include "tests/benchmark/preset_layers.h"
+#include "tests/benchmark/subject.h"
 
 namespace redoubt::benchmarks {
 
@@ -22,43 +20,10 @@ namespace {
 
 using kernels::Sample;
 
-constexpr int kClasses = 10;
 constexpr Device kCpu = {};
 constexpr int kImages = 6000;
 constexpr int kClients = 10;
 constexpr OptimizerSettings kOptimizer = {.learning_rate = 0.01F, .momentum = 0.9F};
-
-/// A preset with images to train it on and fresh weights.
-struct Subject {
-  explicit Subject(const std::string& name)
-      : entry(preset(name)),
-        network(entry.input, kClasses, entry.layers),
-        images(make_synthetic(entry.input.channels == 1 ? "synthetic-gray" : "synthetic-color",
-                              entry.input, kImages, 1, 1)),
-        store(images, normalization({}, images), {}, kCpu),
-        row(static_cast<std::size_t>(network.layout().row_size())) {
-    initialize(network.layout(), entry.initialization, 1, row);
-  }
-
-  Sample sample(int image) const {
-    const std::uint8_t label = images.train.labels[static_cast<std::size_t>(image)];
-    return {.image = image, .label = static_cast<std::int16_t>(label)};
-  }
-  /// All images in an order without pattern.
-  std::vector<Sample> samples() const {
-    std::vector<Sample> all;
-    for (int i = 0; i < kImages; ++i) all.push_back(sample(i));
-    RandomStream stream({.seed = 1, .purpose = Purpose::sample_order});
-    stream.shuffle(std::span(all));
-    return all;
-  }
-
-  const Preset& entry;
-  Network network;
-  Dataset images;
-  ImageStore store;
-  std::vector<float> row;
-};
 
 void count(benchmark::State& state, double flops, double images) {
   const auto rate = [](double amount) {
@@ -70,7 +35,7 @@ void count(benchmark::State& state, double flops, double images) {
 
 /// One client's training steps on one thread, batch after batch.
 void measure_step(benchmark::State& state, const std::string& name, int batch) {
-  const Subject subject(name);
+  const Subject subject(preset(name), kCpu, kImages);
   Context context(kCpu);
   Workspace workspace(subject.network, kCpu, 1, batch, true);
   Fleet fleet(subject.network.layout(), 1, kOptimizer.state_rows(), kCpu);
@@ -95,7 +60,7 @@ void measure_step(benchmark::State& state, const std::string& name, int batch) {
 
 /// A round of federated averaging: every client trains one epoch on its 600 images.
 void measure_round(benchmark::State& state, const std::string& name, int batch, int threads) {
-  const Subject subject(name);
+  const Subject subject(preset(name), kCpu, kImages);
   Executor executor(subject.network, subject.store.source(), kCpu, threads, batch);
   std::vector<std::vector<int>> partition(kClients);
   for (int i = 0; i < kImages; ++i) partition[static_cast<std::size_t>(i % kClients)].push_back(i);
@@ -112,7 +77,7 @@ void measure_round(benchmark::State& state, const std::string& name, int batch, 
 }
 
 void measure_evaluation(benchmark::State& state, const std::string& name, int batch, int threads) {
-  const Subject subject(name);
+  const Subject subject(preset(name), kCpu, kImages);
   Executor executor(subject.network, subject.store.source(), kCpu, threads, batch);
   const GlobalModel model(subject.network, subject.row, kCpu);
   const std::vector<Sample> samples = subject.samples();

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/fleet_evaluator.h"
 #include "engine/train_step.h"
 #include "kernels/activation.h"
 #include "tests/cuda_emulator/gpu_array.h"
@@ -146,6 +147,49 @@ TEST_P(EmulatedFleet, TrainsAsOnTheCpu) {
     EXPECT_NEAR(gpu.totals[r].loss, cpu.totals[r].loss, 1e-4 * cpu.totals[r].loss);
     EXPECT_EQ(gpu.totals[r].count, cpu.totals[r].count);
     EXPECT_EQ(cpu.totals[r].count, kSteps * (r == 1 ? kBatch - 1 : kBatch));
+  }
+}
+
+/// What each list comes to under two masks on one row, asked in turns by one evaluator, so that
+/// graphs of several lists live side by side.
+std::vector<LossTotals> evaluate(Device device, const NetworkCase& of,
+                                 const std::vector<int>& list_sizes) {
+  const Network network(of.input, of.classes, of.layers);
+  const RandomImages images(of.input, 40);
+  const ImagesOn store(device, images.source());
+  const std::int64_t mask_row = network.layout().mask_size();
+  std::vector<float> mask(static_cast<std::size_t>(2 * mask_row + 1), 1);
+  for (std::int64_t i = mask_row; i < 2 * mask_row; i += 3) mask[static_cast<std::size_t>(i)] = 0;
+  const Buffer<float> masks(device, mask);
+  const Buffer<float> row(device, random_floats(1, network.layout().row_size(), -0.4, 0.4));
+  Context context(device);
+  Workspace workspace(network, device, kReplicas, kBatch, false);
+  FleetEvaluator evaluator(network, store.source(), context, workspace);
+  std::vector<LossTotals> all;
+  for (const int size : list_sizes) {
+    std::vector<LossTotals> totals(2);
+    evaluator.evaluate(
+        {.count = 2, .parameters = {row.data(), 0}, .masks = {masks.data(), mask_row}},
+        images.samples(size, size, of.classes), totals);
+    all.insert(all.end(), totals.begin(), totals.end());
+  }
+  return all;
+}
+
+/// Lists that fill no batch, one pass, and several passes; the same again, by known graphs.
+const std::vector<int> kLists = {5, 27, 130, 5, 27, 130};
+
+TEST_P(EmulatedFleet, EvaluatesAsOnTheCpu) {
+  const std::vector<LossTotals> gpu = evaluate(kGpu, GetParam(), kLists);
+  const std::vector<LossTotals> cpu = evaluate({}, GetParam(), kLists);
+  ASSERT_EQ(gpu.size(), cpu.size());
+  for (std::size_t i = 0; i < cpu.size(); ++i) {
+    EXPECT_NEAR(gpu[i].loss, cpu[i].loss, 1e-4 * cpu[i].loss) << i;
+    EXPECT_EQ(gpu[i].correct, cpu[i].correct) << i;
+    EXPECT_EQ(gpu[i].count, cpu[i].count) << i;
+    EXPECT_EQ(cpu[i].count, kLists[i / 2]);
+    if (i < kLists.size()) continue;
+    EXPECT_EQ(gpu[i], gpu[i - kLists.size()]) << i;
   }
 }
 

@@ -1,6 +1,7 @@
 // Streams, events and graphs of the emulated GPU.
 #include <gmock/gmock.h>
 
+#include "kernels/replay.h"
 #include "tests/cuda_emulator/gpu_array.h"
 
 namespace redoubt::test {
@@ -167,6 +168,33 @@ TEST(Graph, ScratchMayNotGrowWhileAStepIsCaptured) {
   cudaGraph_t graph = nullptr;
   ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
   EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+}
+
+TEST(Replay, IsRecordedAnewWhenScratchMemoryHasMoved) {
+  Context context(kGpu);
+  Buffer<int> sum(kGpu, 1);
+  int recordings = 0;
+  const void* recorded = nullptr;
+  kernels::Replay replay(context, [&] {
+    int* spare = context.scratch_of<int>(1);
+    recorded = spare;
+    ++recordings;
+    context.copy_on_device(spare, sum.data(), sizeof(int));
+    launch(context, "increase", LaunchShape{}, increase, spare);
+    context.copy_on_device(sum.data(), spare, sizeof(int));
+  });
+  for (int i = 0; i < 3; ++i) replay.run();
+  const int before = sum.download()[0];
+  EXPECT_EQ(before, 3);
+  EXPECT_EQ(recordings, 2) << "once as it is, once into the graph";
+  const void* address = context.scratch_address();
+  for (std::size_t bytes = 4096; context.scratch_address() == address; bytes *= 2) {
+    context.scratch(bytes);
+  }
+  for (int i = 0; i < 3; ++i) replay.run();
+  EXPECT_EQ(sum.download()[0], 2 * before);
+  EXPECT_EQ(recordings, 3);
+  EXPECT_EQ(recorded, context.scratch_address());
 }
 
 TEST(Errors, QuoteTheCallThatFailed) {

@@ -117,8 +117,9 @@ class KilledRunTest(InterruptedRunTest):
                 self.finish_and_compare(expected, *every)
                 self.remove_run()
 
-    def test_keeps_the_best_round(self):
-        best = ["--set", "federation.keep=best", "--set", "federation.local.optimizer.lr=0.3"]
+    def test_keeps_the_best_round_and_tests_every_other(self):
+        best = ["--set", "federation.keep=best", "--set", "federation.local.optimizer.lr=0.3",
+                "--set", "federation.evaluate_every=2"]
         expected = self.run_to_end(self.file, *best, output=self.folder / "undisturbed")
         for count in (4, 6, 8):
             with self.subTest(lines=count):

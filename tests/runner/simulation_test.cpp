@@ -18,9 +18,12 @@ namespace {
 
 class Silent : public SimulationObserver {
  public:
-  void record(const Record& /*record*/, double /*images_per_second*/) override {}
+  void record(const Record& record, double /*images_per_second*/) override {
+    records.push_back(record);
+  }
   void checkpoint(TensorFile state) override { last = std::move(state); }
   TensorFile last;
+  std::vector<Record> records;
 };
 
 class SmallSimulation : public testing::Test {
@@ -93,6 +96,38 @@ TEST_F(SmallSimulation, LeavesACheckpointThatAnotherGoesOnFrom) {
   second.restore(observer.last, "state");
   EXPECT_EQ(second.rounds_done(), 3);
   EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
+}
+
+TEST_F(SmallSimulation, TestsTheModelWhenAskedWithoutAnEffectOnIt) {
+  const auto run = [&](int every, Silent& observer) {
+    Simulation simulation(experiment({"federation.rounds=5", "federation.keep=best",
+                                      "federation.evaluate_every=" + std::to_string(every)}),
+                          observer, never_);
+    EXPECT_TRUE(simulation.run());
+    return simulation.model_file().tensors;
+  };
+  Silent always;
+  Silent rarely;
+  EXPECT_EQ(run(1, always), run(3, rarely));
+  ASSERT_EQ(always.records.size(), rarely.records.size());
+  for (std::size_t i = 0; i < always.records.size(); ++i) {
+    const Record& all = always.records[i];
+    const Record& some = rarely.records[i];
+    SCOPED_TRACE(all.stage);
+    const RecordValue* round = all.find("round");
+    const bool tested = !all.stage.ends_with("round") || all.stage == "best_round" ||
+                        *round == RecordValue(std::int64_t{3}) ||
+                        *round == RecordValue(std::int64_t{5}) ||
+                        *round == RecordValue(std::int64_t{6});
+    for (const char* key : {"accuracy", "attack_success_rate", "loss"}) {
+      ASSERT_NE(all.find(key), nullptr) << key;
+      EXPECT_EQ(some.find(key) != nullptr, tested) << key;
+      if (!tested) continue;
+      EXPECT_EQ(*some.find(key), *all.find(key)) << key;
+    }
+    if (all.stage != "round") continue;
+    EXPECT_EQ(*some.find("training_loss"), *all.find("training_loss"));
+  }
 }
 
 TEST_F(SmallSimulation, RefusesACheckpointThatDoesNotFit) {

@@ -42,6 +42,7 @@ federation:
   server_lr: 0.5
   lr_decay: 0.9
   keep: best
+  evaluate_every: 3
   wave: 4
   local:
     epochs: 2
@@ -114,6 +115,7 @@ void expect_full_federation(const FederationSettings& federation) {
   EXPECT_EQ(federation.server_lr, 0.5F);
   EXPECT_EQ(federation.lr_decay, 0.9);
   EXPECT_EQ(federation.keep, FederationSettings::Keep::best);
+  EXPECT_EQ(federation.evaluate_every, 3);
   EXPECT_EQ(federation.wave, 4);
   EXPECT_FALSE(federation.shuffle);
   const LocalTraining& local = federation.local;
