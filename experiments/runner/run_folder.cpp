@@ -182,8 +182,8 @@ void RunFolder::begin_anew() const {
   fs::remove(checkpoint_path());
   fs::remove(trained_path());
   fs::remove_all(path_ / "pipelines");
-  for (const char* name :
-       {"model.safetensors", "metrics.jsonl", "run.log", RunConvMemory::kRecordName}) {
+  for (const char* name : {"model.safetensors", "metrics.jsonl", "run.log", "examples.safetensors",
+                           RunConvMemory::kRecordName}) {
     fs::remove(path_ / name);
   }
 }
@@ -198,6 +198,11 @@ void RunFolder::save_checkpoint(TensorFile state) {
   flush_file(path_ / "metrics.jsonl");
   state.metadata[kMetricsBytes] = std::to_string(fs::file_size(path_ / "metrics.jsonl"));
   write_safetensors(checkpoint_path(), state);
+}
+
+void RunFolder::save_examples(const TensorFile& images) {
+  const fs::path path = path_ / "examples.safetensors";
+  if (!images.bytes.empty() && !fs::exists(path)) write_safetensors(path, images);
 }
 
 void RunFolder::save_trained(const TensorFile& state) { write_safetensors(trained_path(), state); }
