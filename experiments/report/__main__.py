@@ -5,9 +5,7 @@ import pathlib
 import sys
 
 from load import read_study
-from page import write_page
 from paper import ReportError
-from style import set_defaults
 
 
 def main():
@@ -18,6 +16,10 @@ def main():
     output = arguments.output or arguments.folders[0] / "report"
     try:
         studies = [read_study(folder) for folder in arguments.folders]
+        # Matplotlib takes a second to load: a wrong folder is told of before that.
+        from page import write_page
+        from style import set_defaults
+
         set_defaults()
         print(f"written to {write_page(studies, output)}")
     except ReportError as error:

@@ -7,7 +7,6 @@ from matplotlib.patches import Rectangle
 import style
 from average import labelled
 from curves import in_parts
-from figure import slug
 from tensors import read_tensors
 
 
@@ -41,6 +40,7 @@ def attack_text(run):
 
 
 def gallery_points(study):
+    """(label, what the attack is, its images); the label only where the attack is not enough."""
     payloads, found = {}, {}
     for places, runs in study.groups().items():
         images = examples(runs[0])
@@ -53,7 +53,9 @@ def gallery_points(study):
         if key not in seen:
             seen.add(key)
             points.append((label, *found[key]))
-    return points
+    texts = [text for _, text, _ in points]
+    return [(label if texts.count(text) > 1 else "", text, images)
+            for label, text, images in points]
 
 
 def show(panel, image):
@@ -76,9 +78,11 @@ def outline(panel, clean, stamped, name):
     rows, columns = np.nonzero((clean != stamped).any(axis=0))
     if len(rows) == 0:
         return
-    top, left = rows.min() - 1.5, columns.min() - 1.5
-    box = Rectangle((left, top), columns.max() + 1.5 - left, rows.max() + 1.5 - top,
-                    fill=False, edgecolor=style.VERMILLION, linewidth=1.2, clip_on=False)
+    top, left = max(-0.5, rows.min() - 1.5), max(-0.5, columns.min() - 1.5)
+    bottom = min(clean.shape[1] - 0.5, rows.max() + 1.5)
+    right = min(clean.shape[2] - 0.5, columns.max() + 1.5)
+    box = Rectangle((left, top), right - left, bottom - top, fill=False,
+                    edgecolor=style.VERMILLION, linewidth=1.2, clip_on=False)
     box.set_gid(name)
     panel.add_patch(box)
 
@@ -100,11 +104,10 @@ def draw_gallery(layout, points):
     columns = 4 if layout == style.NARROW else 8
     size = (style.NARROW_WIDTH if layout == style.NARROW else style.WIDEST) / columns
     rows = [[(text, p) for p in pictures(images, columns)] for _, text, images in points]
-    lines = sum(-(-len(row) // columns) for row in rows)
-    figure = plt.figure(figsize=(size * columns, lines * (size + 0.16) + 0.26 * len(rows)))
-    blocks = figure.subfigures(len(rows), 1, squeeze=False,
-                               height_ratios=[-(-len(row) // columns) for row in rows])
-    for block, (label, text, _), row in zip(blocks.flat, points, rows):
+    heights = [-(-len(row) // columns) * (size + 0.16) + 0.26 for row in rows]  # with headings
+    figure = plt.figure(figsize=(size * columns, sum(heights)))
+    blocks = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)
+    for number, (block, (label, text, _), row) in enumerate(zip(blocks.flat, points, rows)):
         block.set_facecolor("none")
         block.suptitle(f"{label}: {text}" if label else text, x=0.004, ha="left",
                        fontsize=style.FONT_SIZE, fontweight="bold")
@@ -112,7 +115,7 @@ def draw_gallery(layout, points):
         for panel in grid.flat:
             frame(panel)
         for i, (panel, (_, (heading, clean, picture))) in enumerate(zip(grid.flat, row)):
-            name = slug(f"{label} {i}")
+            name = f"{number}-{i}"
             show(panel, picture)
             outline(panel, clean, picture, f"trigger-{name}")
             panel.set_title(heading, fontsize=style.FONT_SIZE - 1, fontweight="normal",

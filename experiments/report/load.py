@@ -176,7 +176,8 @@ def read_sweep(folder):
     if (folder / "sweep.yaml").is_file():
         text, sweep = read_yaml(folder / "sweep.yaml")
         paper = read_paper(sweep, folder / "sweep.yaml")
-    for axis in (paper.tables_by, paper.x):
+    named = [axis for published in paper.published for axis, _ in published.at]
+    for axis in (paper.tables_by, paper.x, *named):
         if axis is not None and axis not in axes:
             raise ReportError(
                 f"{folder / 'sweep.yaml'}: paper names {axis}, which is no axis of results.csv"

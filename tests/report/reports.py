@@ -31,7 +31,7 @@ PAPER = {
         {"at": {}, "stage": "training", "values": {"accuracy": 0.8}},
         {"at": {"rule": "ariba"}, "stage": "distill", "values": {"accuracy": 0.5}},
     ],
-    "notes": ["The paper leaves <this> open."],
+    "notes": ["The paper leaves <this> open.", "long" * 30],
 }
 
 
