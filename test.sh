@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
-scripts/setup.sh build test optional optional-test
+scripts/setup.sh build test report optional optional-test
 
 cmake -G Ninja -B build/test -DREDOUBT_WERROR=ON --log-level=WARNING
 cmake --build build/test

@@ -12,6 +12,9 @@ install(DIRECTORY kernels engine datasets fl defense
 install(DIRECTORY experiments/runner
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/redoubt/experiments FILES_MATCHING PATTERN "*.h")
 
+install(DIRECTORY experiments/report/ DESTINATION ${CMAKE_INSTALL_DATADIR}/redoubt/report
+        FILES_MATCHING PATTERN "*.py" PATTERN "*.css" PATTERN "__pycache__" EXCLUDE)
+
 install(EXPORT redoubt_targets NAMESPACE redoubt:: FILE redoubtTargets.cmake
         DESTINATION ${REDOUBT_PACKAGE_FOLDER})
 configure_package_config_file(cmake/redoubtConfig.cmake.in ${PROJECT_BINARY_DIR}/redoubtConfig.cmake

@@ -162,22 +162,26 @@ void write_safetensors(const std::filesystem::path& path, const TensorFile& file
   Json header = Json::object();
   if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
   std::uint64_t offset = 0;
-  for (const NamedTensor& tensor : file.tensors) {
-    const std::uint64_t end = offset + tensor.values.size() * sizeof(float);
+  const auto describe = [&](const auto& tensor, const char* type) {
+    const std::uint64_t end = offset + std::span(tensor.values).size_bytes();
     header[tensor.name] = {
-        {"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+        {"dtype", type}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
-  }
+  };
+  for (const NamedTensor& tensor : file.tensors) describe(tensor, "F32");
+  for (const ByteTensor& tensor : file.bytes) describe(tensor, "U8");
   std::string text = header.dump();
   text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
   const std::uint64_t length = text.size();
   std::string content(reinterpret_cast<const char*>(&length), kLengthBytes);
   content += text;
   content.reserve(content.size() + offset);
-  for (const NamedTensor& tensor : file.tensors) {
+  const auto append = [&](const auto& tensor) {
     content.append(reinterpret_cast<const char*>(tensor.values.data()),
-                   tensor.values.size() * sizeof(float));
-  }
+                   std::span(tensor.values).size_bytes());
+  };
+  for (const NamedTensor& tensor : file.tensors) append(tensor);
+  for (const ByteTensor& tensor : file.bytes) append(tensor);
   write_file_atomically(path, content);
 }
 

@@ -21,9 +21,18 @@ struct NamedTensor {
   bool operator==(const NamedTensor&) const = default;
 };
 
+/// One tensor of bytes. It is written for other programs; no reader here takes one.
+struct ByteTensor {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::vector<std::uint8_t> values;
+  bool operator==(const ByteTensor&) const = default;
+};
+
 struct TensorFile {
   std::map<std::string, std::string> metadata;
   std::vector<NamedTensor> tensors;
+  std::vector<ByteTensor> bytes = {};  ///< written after the tensors
 
   /// The tensor of that name, or nullptr.
   const NamedTensor* find(const std::string& name) const;

@@ -14,6 +14,7 @@
 #include "engine/network.h"
 #include "experiments/runner/console.h"
 #include "experiments/runner/conv_memory.h"
+#include "experiments/runner/example_images.h"
 #include "experiments/runner/simulation.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
@@ -184,6 +185,7 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
     simulation.restore(*folder.checkpoint(), folder.checkpoint_path().string());
   }
   folder.open(experiment);
+  folder.save_examples(example_images(simulation.data()));
   const auto log = make_log(folder.log_path());
   engines.attach(folder.conv_record_path(), log);
   Console console(options.quiet, simulation.total_rounds(), simulation.rounds_done());

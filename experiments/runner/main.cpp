@@ -9,6 +9,7 @@
 
 #include "experiments/runner/commands.h"
 #include "experiments/runner/defend.h"
+#include "experiments/runner/report.h"
 #include "experiments/runner/sweep.h"
 #include "experiments/runner/sweep_points.h"
 #include "kernels/check.h"
@@ -88,6 +89,10 @@ void add_experiment_options(CLI::App& command, Arguments& arguments) {
 int dispatch(const CLI::App& app, const Arguments& arguments) {
   using namespace redoubt::runner;
   if (app.got_subcommand("list")) return list_command();
+  if (app.got_subcommand("report")) {
+    return report_command(
+        {.folders = {arguments.files.begin(), arguments.files.end()}, .output = arguments.output});
+  }
   if (app.got_subcommand("sweep")) {
     let_signals_stop();
     return sweep_command({.file = arguments.file,
@@ -177,6 +182,12 @@ int main(int argc, char** argv) try {
   defend.add_option("--threads", arguments.threads, "CPU threads")->check(CLI::PositiveNumber);
   defend.add_flag("--overwrite", arguments.overwrite, "replace what was there");
   defend.add_flag("--quiet", arguments.quiet, "print the tables only");
+
+  CLI::App& report =
+      *app.add_subcommand("report", "tables and figures of runs and sweeps as one HTML page");
+  report.add_option("DIR", arguments.files, "folders of runs and of sweeps")->required();
+  report.add_option("--output", arguments.output, "the page goes there; else into DIR/report")
+      ->type_name("DIR");
 
   CLI::App& check = *app.add_subcommand("check", "check a file and print it fully resolved");
   add_experiment_options(check, arguments);

@@ -187,7 +187,7 @@ void RunFolder::begin_anew() const {
   for (const char* name : {"metrics.jsonl", "run.log", RunConvMemory::kRecordName}) {
     fs::remove(path_ / name);
   }
-  // The model, and what rules left of single rounds.
+  // The model, the example images, and what rules left of single rounds.
   std::vector<fs::path> tensors;
   for (const fs::directory_entry& entry : fs::directory_iterator(path_)) {
     if (entry.path().extension() == ".safetensors") tensors.push_back(entry.path());
@@ -205,6 +205,11 @@ void RunFolder::save_checkpoint(TensorFile state) {
   flush_file(path_ / "metrics.jsonl");
   state.metadata[kMetricsBytes] = std::to_string(fs::file_size(path_ / "metrics.jsonl"));
   write_safetensors(checkpoint_path(), state);
+}
+
+void RunFolder::save_examples(const TensorFile& images) {
+  const fs::path path = path_ / "examples.safetensors";
+  if (!images.bytes.empty() && !fs::exists(path)) write_safetensors(path, images);
 }
 
 void RunFolder::save_trained(const TensorFile& state) { write_safetensors(trained_path(), state); }

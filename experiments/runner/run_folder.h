@@ -1,5 +1,6 @@
 // A run's folder: experiment.yaml, metrics.jsonl, summary.json, model.safetensors, checkpoint/,
-// run.log and, where convolutions were measured, conv_engines.json (conv_memory.h).
+// run.log, examples.safetensors if there is a backdoor (example_images.h) and, where convolutions
+// were measured, conv_engines.json (conv_memory.h).
 #pragma once
 
 #include <cstdint>
@@ -64,6 +65,8 @@ class RunFolder {
   void append(const Record& record);
   /// Replaces the checkpoint. It also notes how long metrics.jsonl is.
   void save_checkpoint(TensorFile state);
+  /// A few images with the trigger and without, unless they are there; none are no file.
+  void save_examples(const TensorFile& images);
   /// The state that the stages started from; redoubt defend starts there, too.
   void save_trained(const TensorFile& state);
   /// The model that a named pipeline ended with.

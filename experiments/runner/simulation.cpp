@@ -240,6 +240,7 @@ void add_what_the_researcher_knows(Record& record, const RoundReport& report,
   const auto* scores = std::get_if<std::vector<double>>(record.find("client_scores"));
   const auto* fragments = std::get_if<std::int64_t>(record.find("fragments"));
   if (ids == nullptr || scores == nullptr || fragments == nullptr) return;
+  record.add("attackers", std::vector<std::int64_t>(attackers.begin(), attackers.end()));
   double attackers_marked = 0;
   double all_marked = 0;
   int attackers_here = 0;

@@ -13,6 +13,7 @@ PROGRAM = os.environ.get("REDOUBT", "redoubt")
 SIDE = 28
 RUN_FILES = [
     "checkpoint",
+    "examples.safetensors",
     "experiment.yaml",
     "metrics.jsonl",
     "model.safetensors",

@@ -91,6 +91,17 @@ TEST_F(Safetensors, AreLaidOutAsTheFormatSays) {
   EXPECT_FALSE(std::filesystem::exists(path.string() + ".part"));
 }
 
+TEST_F(Safetensors, HoldBytesAfterTheTensorsForOtherPrograms) {
+  const auto path = folder_.path() / "model.safetensors";
+  write_safetensors(path, {.metadata = {},
+                           .tensors = {{.name = "a", .shape = {1}, .values = {1.0F}}},
+                           .bytes = {{.name = "b", .shape = {1, 3}, .values = {7, 0, 255}}}});
+  const std::string written = read_file(path);
+  EXPECT_THAT(written, HasSubstr(R"("b":{"dtype":"U8","shape":[1,3],"data_offsets":[4,7]})"));
+  EXPECT_EQ(written.substr(written.size() - 3), std::string("\x07\x00\xff", 3));
+  EXPECT_THAT(input_error([&] { read_safetensors(path); }), HasSubstr("only F32 can be read"));
+}
+
 TEST_F(Safetensors, MayListTensorsInAnyOrder) {
   const std::string header = R"({"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},)"
                              R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";

@@ -1,0 +1,118 @@
+"""Means and deviations over repetitions, and what tells the points of a study apart."""
+
+import math
+from dataclasses import dataclass
+
+RATES = (
+    "accuracy",
+    "attack_success_rate",
+    "confidence",
+    "confidence_as_printed",
+    "validation_accuracy",
+)
+NAMES = {
+    "accuracy": "accuracy",
+    "attack_success_rate": "attack success",
+    "confidence": "confidence",
+    "confidence_as_printed": "confidence as printed",
+    "validation_accuracy": "validation accuracy",
+    "pruned_channels": "pruned channels",
+    "zeroed_weights": "zeroed weights",
+    "delta": "Δ",
+    "removed_attackers": "attackers left out",
+    "removed_benign": "others left out",
+    "training": "training",
+    "prune": "pruning",
+    "fine_tune": "fine-tuning",
+    "adjust_weights": "adjusting weights",
+}
+
+
+@dataclass(frozen=True)
+class Average:
+    """`deviation` is that of a sample, None with one repetition."""
+
+    mean: float
+    deviation: float
+    count: int
+
+
+def average_of(values):
+    """The Average of numbers, None without any."""
+    values = [float(value) for value in values if value is not None and not math.isnan(value)]
+    if not values:
+        return None
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return Average(mean, None, 1)
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    return Average(mean, math.sqrt(squares / (len(values) - 1)), len(values))
+
+
+def average(rows, metric, repeated):
+    """The average of a metric over the repetitions; within one, rows are averaged first. Without an
+    axis of repetitions all rows together are one."""
+    if metric not in rows.columns:
+        return None
+    known = rows.dropna(subset=[metric])
+    if known.empty:
+        return None
+    if repeated is None:
+        return Average(known[metric].mean(), None, 1)
+    return average_of(known.groupby(repeated, sort=False)[metric].mean())
+
+
+def rows_at(table, places):
+    """The rows of a table at these places, a map of axes."""
+    for axis, place in places.items():
+        table = table[table[axis] == place]
+    return table
+
+
+def name_of(key):
+    """A metric's or a stage's name for a reader."""
+    if key in NAMES:
+        return NAMES[key]
+    pipeline, _, stage = key.rpartition("/")
+    return f"{pipeline}: {name_of(stage)}" if pipeline else key.replace("_", " ")
+
+
+def is_number(text):
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def place_label(axis, place):
+    """A place by itself if it is a word; a number needs its axis."""
+    if is_number(place) or place in ("true", "false", "null"):
+        return f"{axis.split('.')[-1].replace('_', ' ')} {place}"
+    return place
+
+
+def label_of(places):
+    """A point's name for a reader, from a map of axes."""
+    return " · ".join(place_label(axis, place) for axis, place in places.items())
+
+
+def telling(axes, payloads):
+    """Of the axes those that `payloads`, a map from places on all axes, depend on, and the payloads
+    by places on these alone."""
+    axes = list(axes)
+    for axis in list(axes):
+        i = axes.index(axis)
+        merged, same = {}, True
+        for places, payload in payloads.items():
+            rest = places[:i] + places[i + 1 :]
+            same = same and merged.setdefault(rest, payload) == payload
+        if same:
+            axes.remove(axis)
+            payloads = merged
+    return axes, payloads
+
+
+def labelled(axes, payloads):
+    """(label, payload) of the points that differ, in their order."""
+    axes, payloads = telling(axes, payloads)
+    return [(label_of(dict(zip(axes, places))), payload) for places, payload in payloads.items()]

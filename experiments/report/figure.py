@@ -1,0 +1,44 @@
+"""A figure of the page, drawn once for each layout."""
+
+import re
+from dataclasses import dataclass
+from html import escape
+from typing import Callable
+
+import matplotlib.pyplot as plt
+
+import style
+
+
+def slug(text):
+    """A name for files and ids."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-").lower() or "all"
+
+
+@dataclass
+class Figure:
+    """`draw(layout)` returns a matplotlib figure."""
+
+    kind: str
+    caption: str
+    draw: Callable
+
+    def html(self, prefix, folder):
+        """Writes NAME.svg and NAME.png and returns the <figure> that holds both layouts."""
+        name = f"{prefix}-{self.kind}"
+        drawings = ""
+        for layout in (style.WIDE, style.NARROW):
+            figure = self.draw(layout)
+            box = style.settle(figure)
+            svg = style.svg_text(figure, box)
+            drawings += style.inline(svg, name, layout)
+            if layout == style.WIDE:
+                (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+                style.save_png(figure, box, folder / f"{name}.png")
+            plt.close(figure)
+        files = (f'<span class="files"><a href="{name}.svg">SVG</a> '
+                 f'<a href="{name}.png">PNG</a></span>')
+        return (
+            f'<figure class="drawing" id="{name}" aria-label="{escape(self.caption)}">{drawings}'
+            f"<figcaption>{escape(self.caption)} {files}</figcaption></figure>"
+        )
