@@ -35,7 +35,8 @@ struct LayerArgument {
   bool required = false;
   double low = 0;  ///< allowed range, both ends included
   double high = 0;
-  bool whole = true;  ///< must be a whole number
+  bool whole = true;      ///< must be a whole number
+  std::string help = {};  ///< one line for the reference of experiment files
 };
 
 /// A row of the table of layers. To add a layer: write its class in layers/, add a row to

@@ -9,11 +9,11 @@
 #include <chrono>
 #include <memory>
 
-#include "defense/rule.h"
-#include "defense/stage.h"
 #include "engine/network.h"
+#include "experiments/runner/attack_keys.h"
 #include "experiments/runner/console.h"
 #include "experiments/runner/conv_memory.h"
+#include "experiments/runner/defense_keys.h"
 #include "experiments/runner/example_images.h"
 #include "experiments/runner/simulation.h"
 #include "kernels/check.h"
@@ -256,22 +256,15 @@ int list_command() {
   row("iid", "shuffled and dealt out");
   row("k-label", "each client holds images of `labels` labels");
   row("dirichlet", "each class in shares drawn from Dirichlet(alpha)");
-  section("triggers (attack.trigger)");
-  row("pixels", "1, 3, 5, 7 or 9 pixels of a 3x3 block");
-  row("pattern", "a bright block, by default 3x3 in the lower right corner");
-  row("distributed", "blocks, each stamped by another attacker; evaluation stamps all");
-  row("semantic", "a natural feature: images of a colour or by index, no pixel changes");
-  row("targeted", "some images of the victim class, recognised at test time");
-  section("untargeted attacks (attack.untargeted)");
-  row("label-flip", "wrong labels");
-  row("sign-flip", "the update times a negative number");
-  row("noise", "Gaussian noise instead of an update");
-  row("little-is-enough", "together: the mean less as many deviations as still hide");
-  row("inner-product", "together: the mean times a negative number");
-  section("aggregation rules (defense.rule)");
-  for (const RuleEntry& entry : rule_table()) row(entry.name, entry.description);
-  section("stages (defense.after_training)");
-  for (const StageEntry& entry : stage_table()) row(entry.name, entry.description);
+  const auto alternatives = [&](const char* title, const std::vector<Alternative>& table) {
+    section(title);
+    for (const Alternative& entry : table) row(entry.name, entry.description);
+  };
+  alternatives("triggers (attack.trigger)", AlternativeNames<TriggerSettings>::table());
+  alternatives("untargeted attacks (attack.untargeted)",
+               AlternativeNames<UntargetedSettings>::table());
+  alternatives("aggregation rules (defense.rule)", AlternativeNames<RuleSettings>::table());
+  alternatives("stages (defense.after_training)", AlternativeNames<StageSettings>::table());
   return 0;
 }
 

@@ -29,13 +29,19 @@ template <>
 struct Description<StopRule> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    if constexpr (V::reads) s.accuracy_drop.reset();
-    if (V::reads || s.accuracy_drop) {
-      v.field("accuracy_drop", s.accuracy_drop, "most accuracy that may be lost, of 1",
+    // The default of a rule that is not there is none of one that is.
+    if constexpr (!V::writes) s.accuracy_drop.reset();
+    if (!V::writes || s.accuracy_drop) {
+      v.field("accuracy_drop", s.accuracy_drop,
+              "most accuracy that may be lost, as a fraction of 1, against the model before the "
+              "stage; if stop itself is left out, 0.01",
               between(0, 1));
     }
-    if (V::reads || s.loss_rise) {
-      v.field("loss_rise", s.loss_rise, "most mean loss that may be gained", at_least(0));
+    if (!V::writes || s.loss_rise) {
+      v.field("loss_rise", s.loss_rise,
+              "most mean loss that may be gained, on the server's validation images; at least one "
+              "of both keys is needed",
+              at_least(0));
     }
     if constexpr (V::reads) {
       if (!s.accuracy_drop && !s.loss_rise) {
@@ -49,17 +55,26 @@ template <>
 struct Description<PruneSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("vote", s.vote, "what clients report and how it is counted");
+    v.field("vote", s.vote,
+            "what clients report: ranking, each channel's rank of dormancy, or majority, which "
+            "channels they would prune");
     if (s.vote == PruneSettings::Vote::majority) {
-      v.field("rate", s.rate, "share of the channels that a client votes for", between(0, 1));
-      v.field("ties", s.ties, "what orders channels with equal votes");
+      v.field("rate", s.rate, "share of the layer's channels that a client votes for",
+              between(0, 1));
+      v.field("ties", s.ties,
+              "what orders channels with equal votes: the mean rank, which clients report too, or "
+              "the index");
     }
-    v.field("layer", s.layer, "a conv layer, or last");
-    v.field("channels", s.channels, "prune exactly so many; null: as far as the stop rule lets",
+    v.field("layer", s.layer, "a conv layer's name, e.g. conv2, or last");
+    v.field("channels", s.channels,
+            "prune exactly so many channels and judge nothing; null: as far as the stop rule lets",
             at_least(0));
     if (!s.channels) {
-      v.field("judge", s.judge, "who measures accuracy");
-      v.field("stop", s.stop, "how far pruning may go");
+      v.field("judge", s.judge,
+              "who measures accuracy: validation, the server's images; clients, the mean of what "
+              "they report; automatic, the server if it has images");
+      v.field("stop", s.stop,
+              "how far pruning may go: up to the last level before the first that loses more");
     }
   }
 };
@@ -68,8 +83,9 @@ template <>
 struct Description<FineTuneSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("rounds", s.rounds, "rounds of fine-tuning", between(1, 1e6));
-    v.field("lr", s.learning_rate, "null: what training ended with", above(0));
+    v.field("rounds", s.rounds, "rounds of training under the masks, attackers included",
+            between(1, 1e6));
+    v.field("lr", s.learning_rate, "local learning rate; null: what training ended with", above(0));
   }
 };
 
@@ -77,15 +93,19 @@ template <>
 struct Description<AdjustWeightsSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("layer", s.layer, "a conv layer, or last");
-    v.field("delta", s.delta, "weights beyond so many deviations become 0; null: swept",
+    v.field("layer", s.layer, "a conv layer's name, e.g. conv2, or last");
+    v.field("delta", s.delta,
+            "weights farther than so many deviations from the mean become 0; null: swept downward",
             at_least(0));
     if (!s.delta) {
-      v.field("from", s.from, "first delta of the sweep", at_least(0));
-      v.field("to", s.to, "last delta of the sweep", at_least(0));
-      v.field("step", s.step, "between deltas", above(0));
-      v.field("judge", s.judge, "who measures accuracy");
-      v.field("stop", s.stop, "how far the sweep may go");
+      v.field("from", s.from, "first, largest delta of the sweep", at_least(0));
+      v.field("to", s.to, "last, smallest delta of the sweep, at most from", at_least(0));
+      v.field("step", s.step, "distance between deltas of the sweep", above(0));
+      v.field("judge", s.judge,
+              "who measures accuracy: validation, the server's images; clients, the mean of what "
+              "they report; automatic, the server if it has images");
+      v.field("stop", s.stop,
+              "how far the sweep may go: up to the last delta before the first that loses more");
       if constexpr (V::reads) {
         if (s.to > s.from) v.value().fail("`to` is above `from`; the sweep goes downward");
       }
@@ -103,7 +123,8 @@ template <>
 struct Description<KrumSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("malicious", s.malicious, "f: malicious clients put up with", at_least(0));
+    v.field("malicious", s.malicious,
+            "f: how many malicious clients of a round the rule puts up with", at_least(0));
   }
 };
 
@@ -111,8 +132,10 @@ template <>
 struct Description<MultiKrumSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("malicious", s.malicious, "f: malicious clients put up with", at_least(0));
-    v.field("selected", s.selected, "updates that are averaged; null: all but f", at_least(1));
+    v.field("malicious", s.malicious,
+            "f: how many malicious clients of a round the rule puts up with", at_least(0));
+    v.field("selected", s.selected,
+            "how many of the updates of least score are averaged; null: all but f", at_least(1));
   }
 };
 
@@ -120,7 +143,8 @@ template <>
 struct Description<BulyanSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("malicious", s.malicious, "f: malicious clients put up with", at_least(0));
+    v.field("malicious", s.malicious,
+            "f: how many malicious clients of a round the rule puts up with", at_least(0));
   }
 };
 
@@ -128,7 +152,8 @@ template <>
 struct Description<TrimmedMeanSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("malicious", s.malicious, "f: values left out at either end", at_least(0));
+    v.field("malicious", s.malicious,
+            "f: how many values are left out at either end of each column", at_least(0));
   }
 };
 
@@ -142,8 +167,10 @@ template <>
 struct Description<GeometricMedianSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("iterations", s.iterations, "of the Weiszfeld algorithm", between(1, 10000));
-    v.field("smoothing", s.smoothing, "the least distance that is told apart from 0", above(0));
+    v.field("iterations", s.iterations, "iterations of the smoothed Weiszfeld algorithm",
+            between(1, 10000));
+    v.field("smoothing", s.smoothing,
+            "nu: distances below it count as it, so that none is divided by 0", above(0));
   }
 };
 
@@ -151,8 +178,10 @@ template <>
 struct Description<NormBoundSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("norm", s.norm, "longer updates are scaled to this length", above(0));
-    v.field("noise", s.noise, "deviation of Gaussian noise on the result", at_least(0));
+    v.field("norm", s.norm, "M: updates longer than this L2 norm are scaled down to it", above(0));
+    v.field("noise", s.noise,
+            "standard deviation of the Gaussian noise added to every parameter of the result",
+            at_least(0));
   }
 };
 
@@ -160,9 +189,11 @@ template <>
 struct Description<NormCheckSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("norm", s.norm, "longer updates are left out; null: by the median", above(0));
+    v.field("norm", s.norm,
+            "updates longer than this L2 norm are left out; null: by the round's median", above(0));
     if (!s.norm) {
-      v.field("times_median", s.times_median, "times the median length", above(0));
+      v.field("times_median", s.times_median,
+              "updates longer than so many times the round's median length are left out", above(0));
     }
   }
 };
@@ -171,7 +202,10 @@ template <>
 struct Description<AccuracyCheckSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("drop", s.drop, "accuracy that an update may lose against the median", between(0, 1));
+    v.field(
+        "drop", s.drop,
+        "accuracy on the validation images that a client's model may lie below the median client's",
+        between(0, 1));
   }
 };
 
@@ -185,8 +219,10 @@ template <>
 struct Description<FoolsGoldSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("features", s.features, "parameters that histories are made of");
-    v.field("confidence", s.confidence, "kappa, the logit's factor", above(0));
+    v.field("features", s.features,
+            "parameters that a client's history is made of: the output layer's weights, or all");
+    v.field("confidence", s.confidence,
+            "kappa: factor of the logit that tells honest from malicious", above(0));
   }
 };
 
@@ -200,13 +236,23 @@ template <>
 struct Description<SpectralSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("layer", s.layer, "what surrogates are drawn from: all, or a conv layer");
-    v.field("dimensions", s.dimensions, "numbers of a surrogate", at_least(1));
-    v.field("references", s.references, "updates the server makes a round", between(2, 50));
-    v.field("memory", s.memory, "rounds whose references are learnt from", between(1, 10));
-    v.field("components", s.components, "dimensions of the embedding", at_least(0));
-    v.field("samples", s.samples, "images of a reference; null: the median client's", at_least(1));
-    v.field("threshold", s.threshold, "the error above which a client is left out");
+    v.field("layer", s.layer,
+            "what the numbers of a surrogate are drawn from: all, or a conv layer's name");
+    v.field("dimensions", s.dimensions, "how many numbers of an update make its surrogate",
+            at_least(1));
+    v.field("references", s.references,
+            "how many updates of its own the server makes each round, on its validation images",
+            between(2, 50));
+    v.field("memory", s.memory, "how many of the last rounds' references are learnt from",
+            between(1, 10));
+    v.field("components", s.components, "principal components that surrogates are encoded by",
+            at_least(0));
+    v.field("samples", s.samples,
+            "images that a reference trains on; null: as many as the median client holds",
+            at_least(1));
+    v.field("threshold", s.threshold,
+            "the error above which a client is left out: the mean of the round's, or the greatest "
+            "that a reference has against the others");
   }
 };
 
@@ -218,12 +264,14 @@ struct EnumNames<FragmentSettings::Kind> {
 };
 template <>
 struct Description<FragmentSettings> {
-  static void shorthand(const YamlValue& value, FragmentSettings& to) { read(value, to.kind, {}); }
+  static auto& shorthand(FragmentSettings& to) { return to.kind; }
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("kind", s.kind, "what a layer's weights are cut into");
+    v.field("kind", s.kind,
+            "what a layer's weights are cut into: single kernels, whole filters of an output "
+            "channel, or blocks of so many numbers");
     if (s.kind == FragmentSettings::Kind::block) {
-      v.field("block", s.block, "numbers of a block", at_least(1));
+      v.field("block", s.block, "numbers of a block, in the order of memory", at_least(1));
     }
   }
 };
@@ -237,15 +285,21 @@ struct EnumNames<DetectorSettings::Kind> {
 };
 template <>
 struct Description<DetectorSettings> {
-  static void shorthand(const YamlValue& value, DetectorSettings& to) { read(value, to.kind, {}); }
+  static auto& shorthand(DetectorSettings& to) { return to.kind; }
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("kind", s.kind, "how strange a fragment is");
+    v.field("kind", s.kind,
+            "how far out a fragment lies: Mahalanobis distance, the same by a robust covariance, "
+            "or distance to the k-th neighbour");
     if (s.kind == DetectorSettings::Kind::robust_covariance) {
-      v.field("support", s.support, "share of the fragments that count", between(0.5, 1));
+      v.field("support", s.support,
+              "share of the fragments, those nearest to the centre, that mean and covariance are "
+              "taken from",
+              between(0.5, 1));
     }
     if (s.kind == DetectorSettings::Kind::nearest_neighbours) {
-      v.field("neighbours", s.neighbours, "the distance to which neighbour counts", at_least(1));
+      v.field("neighbours", s.neighbours, "k: the distance to the k-th nearest fragment counts",
+              at_least(1));
     }
   }
 };
@@ -254,8 +308,10 @@ template <>
 struct Description<FragmentExport> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("round", s.round, "the round whose fragments are written", at_least(1));
-    v.field("clients", s.clients, "ids; null: all", at_least(0));
+    v.field("round", s.round, "the round whose fragments are written into the run's folder",
+            at_least(1));
+    v.field("clients", s.clients, "ids of the clients whose fragments are written; null: all",
+            at_least(0));
   }
 };
 
@@ -263,24 +319,25 @@ template <>
 struct Description<AribaSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("suspects", s.suspects, "clients left out of a round", at_least(1));
-    v.field("layers", s.layers, "conv layers, middle or last");
+    v.field("suspects", s.suspects, "how many clients are left out of a round", at_least(1));
+    v.field("layers", s.layers, "conv layers that are searched: names, middle or last");
     v.field("fragments", s.fragments, "what updates are cut into");
-    v.field("detector", s.detector, "how outliers are found");
-    v.field("export", s.fragments_of, "writes the fragments of a round; null: none");
+    v.field("detector", s.detector, "how outliers among the fragments are found");
+    v.field("export", s.fragments_of,
+            "writes a round's fragments as safetensors, for plots; null: none");
   }
 };
 
 template <>
 struct AlternativeNames<RuleSettings> {
   static constexpr const char* what = "an aggregation rule";
-  static std::vector<std::string> names();
+  static std::vector<Alternative> table();
 };
 
 template <>
 struct AlternativeNames<StageSettings> {
   static constexpr const char* what = "a stage";
-  static std::vector<std::string> names();
+  static std::vector<Alternative> table();
 };
 
 /// `after_training`: a list of stages, or a map from names to such lists.
@@ -299,9 +356,11 @@ template <>
 struct Description<DefenseSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("rule", s.rule, "how updates become one");
+    v.field("rule", s.rule, "how the clients' updates become one");
     AfterTraining stages = {s.after_training, s.pipelines};
-    v.field("after_training", stages, "stages in order, or a map of named lists of stages");
+    v.field("after_training", stages,
+            "stages in their order; or a map of names over such lists, each of which starts from "
+            "the trained model");
     if constexpr (V::reads) {
       s.after_training = stages.only;
       s.pipelines = stages.named;

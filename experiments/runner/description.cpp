@@ -21,6 +21,15 @@ std::string read_text(const YamlValue& value) {
   return value.node.Scalar();
 }
 
+std::string read_word(const YamlValue& value, const std::vector<std::string>& names,
+                      const char* what) {
+  const std::string text = read_text(value);
+  if (std::find(names.begin(), names.end(), text) == names.end()) {
+    value.fail("found \"" + text + "\", which is not " + what + suggestion(text, names));
+  }
+  return text;
+}
+
 double read_number(const YamlValue& value, const Limits& limits, bool whole) {
   if (!value.node.IsScalar()) value.fail_type(limits.text(whole));
   const std::string& text = value.node.Scalar();

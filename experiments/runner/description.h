@@ -1,5 +1,6 @@
-// One description of every key drives reading, checking and writing: Description<T>::visit names a
-// struct's keys once, and the Reader and the Writer below walk over them.
+// One description of every key drives reading, checking, writing and documenting: Description<T>::
+// visit names a struct's keys once, and the Reader and the Writer below and the SchemaVisitor of
+// schema.h walk over them.
 #pragma once
 
 #include <algorithm>
@@ -51,18 +52,29 @@ template <class T, std::size_t N>
 using Names = std::array<std::pair<const char*, T>, N>;
 
 /// The keys of a struct: specialise `template <class V, class S> static void visit(V& v, S& s)`.
-/// `shorthand`, if there, reads a value that is no map.
+/// What a visit names may depend on enumerations, flags, optional values and lists that it named
+/// before. `shorthand`, if there, is for values that are no map: it reads one, or, given the
+/// settings alone, returns the member that the value means.
 template <class T>
 struct Description;
 
-/// The names of a variant's alternatives, in their order: specialise `static
-/// std::vector<std::string> names()` and `static constexpr const char* what`, e.g. "a stage".
-/// With `static constexpr const char* key` the name stands under that key beside the settings.
+/// One of the things that a file can name, and a line on it.
+struct Alternative {
+  std::string name;
+  std::string description;
+};
+
+/// A variant's alternatives, in their order: specialise `static std::vector<Alternative> table()`
+/// and `static constexpr const char* what`, e.g. "a stage". With `static constexpr const char* key`
+/// the name stands under that key beside the settings.
 template <class T>
 struct AlternativeNames;
 
 double read_number(const YamlValue& value, const Limits& limits, bool whole);
 std::string read_text(const YamlValue& value);
+/// Fails, suggesting the nearest, for a text that is none of the names. `what`: "a data set".
+std::string read_word(const YamlValue& value, const std::vector<std::string>& names,
+                      const char* what);
 std::string names_text(std::span<const std::string> names);
 
 template <class T>
@@ -79,6 +91,12 @@ class Reader {
     known_.emplace_back(key);
     const YamlValue child = value_.child(key);
     if (child.node.IsDefined()) read(child, to, limits);
+  }
+  /// A value that has no default.
+  template <class T>
+  void required(const char* key, T& to, const char* help, const Limits& limits = {}) {
+    if (!has(key)) value_.fail(std::string("found no ") + key + ", which has to be given");
+    field(key, to, help, limits);
   }
   /// An optional value for which a word stands, e.g. `all`.
   template <class T>
@@ -101,12 +119,20 @@ class Reader {
     const YamlValue child = value_.child(key);
     if (!child.is_null()) read(child, to.emplace(fresh), {});
   }
+  /// The name of something in a table.
+  void word(const char* key, std::string& to, const std::vector<std::string>& names,
+            const char* what, const char* /*help*/) {
+    known_.emplace_back(key);
+    const YamlValue child = value_.child(key);
+    if (child.node.IsDefined()) to = read_word(child, names, what);
+  }
   const YamlValue& value() const { return value_; }
   bool has(const char* key) const { return value_.child(key).node.IsDefined(); }
   /// Fails for the first key that no field named, suggesting the nearest.
   void finish() const;
 
   static constexpr bool reads = true;
+  static constexpr bool writes = false;
 
  private:
   YamlValue value_;
@@ -133,6 +159,10 @@ class Writer {
     write(value);
   }
   template <class T>
+  void required(const char* key, const T& value, const char* help, const Limits& limits = {}) {
+    field(key, value, help, limits);
+  }
+  template <class T>
   void field_or(const char* key, const std::optional<T>& value, const char* word,
                 const char* /*help*/, const Limits& = {}) {
     emitter_ << YAML::Key << key << YAML::Value;
@@ -149,7 +179,12 @@ class Writer {
     emitter_ << YAML::Key << key << YAML::Value;
     write(*value);
   }
+  void word(const char* key, const std::string& value, const std::vector<std::string>& /*names*/,
+            const char* /*what*/, const char* help) {
+    field(key, value, help);
+  }
   static constexpr bool reads = false;
+  static constexpr bool writes = true;
 
   template <class T>
   void write(const T& value);
@@ -176,7 +211,7 @@ struct IsMap<std::map<std::string, T>> : std::true_type {};
 
 template <class T>
 concept Alternatives = requires {
-  AlternativeNames<T>::names();
+  AlternativeNames<T>::table();
 };
 
 template <class T>
@@ -184,11 +219,31 @@ concept KeyedAlternatives = Alternatives<T> && requires {
   AlternativeNames<T>::key;
 };
 
+template <Alternatives T>
+std::vector<std::string> alternative_names() {
+  std::vector<std::string> names;
+  for (const Alternative& alternative : AlternativeNames<T>::table()) {
+    names.push_back(alternative.name);
+  }
+  return names;
+}
+
+/// What numbers of a type may be: whole ones are those that a double holds, up to 2^53.
+template <class T>
+Limits limits_of(Limits limits) {
+  if constexpr (std::is_integral_v<T>) {
+    const double top = std::min(static_cast<double>(std::numeric_limits<T>::max()), 0x1p53);
+    limits.low = std::max(limits.low, std::is_unsigned_v<T> ? 0.0 : -top);
+    limits.high = std::min(limits.high, top);
+  }
+  return limits;
+}
+
 /// Calls body(value) for the alternative of that name, which is made anew if it is another than the
 /// present one.
 template <class T, class Body>
 void with_alternative(const YamlValue& value, const std::string& name, T& to, const Body& body) {
-  const std::vector<std::string> names = AlternativeNames<T>::names();
+  const std::vector<std::string> names = alternative_names<T>();
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) {
     value.fail("found \"" + name + "\", which is not " + AlternativeNames<T>::what +
@@ -222,7 +277,7 @@ void read_alternative(const YamlValue& value, T& to) {
 template <class T>
 void read_alternative_by_key(const YamlValue& value, T& to) {
   Reader reader(value);
-  std::string name = AlternativeNames<T>::names()[to.index()];
+  std::string name = alternative_names<T>()[to.index()];
   reader.field(AlternativeNames<T>::key, name, "");
   with_alternative(value.child(AlternativeNames<T>::key), name, to,
                    [&]<class C>(C& chosen) { Description<C>::visit(reader, chosen); });
@@ -242,7 +297,12 @@ void read(const YamlValue& value, T& to, const Limits& limits) {
   } else if constexpr (Alternatives<T>) {
     read_alternative(value, to);
   } else if constexpr (Described<T>) {
-    if constexpr (requires { Description<T>::shorthand(value, to); }) {
+    if constexpr (requires { Description<T>::shorthand(to); }) {
+      if (!value.node.IsMap()) {
+        read(value, Description<T>::shorthand(to), {});
+        return;
+      }
+    } else if constexpr (requires { Description<T>::shorthand(value, to); }) {
       if (!value.node.IsMap()) {
         Description<T>::shorthand(value, to);
         return;
@@ -283,14 +343,7 @@ void read(const YamlValue& value, T& to, const Limits& limits) {
   } else {
     static_assert(std::is_arithmetic_v<T>, "a described type, an enumeration or a plain value");
     constexpr bool whole = std::is_integral_v<T>;
-    Limits allowed = limits;
-    if constexpr (whole) {
-      // Doubles hold whole numbers up to 2^53.
-      const double top = std::min(static_cast<double>(std::numeric_limits<T>::max()), 0x1p53);
-      allowed.low = std::max(allowed.low, std::is_unsigned_v<T> ? 0.0 : -top);
-      allowed.high = std::min(allowed.high, top);
-    }
-    to = static_cast<T>(read_number(value, allowed, whole));
+    to = static_cast<T>(read_number(value, limits_of<T>(limits), whole));
     if constexpr (std::is_same_v<T, float>) {
       // A double may become infinite or 0 in a float.
       if (!std::isfinite(to) || !limits.allow(static_cast<double>(to))) {
@@ -309,7 +362,7 @@ void Writer::write(const T& value) {
       emitter_ << YAML::Null;
     }
   } else if constexpr (Alternatives<T>) {
-    const std::string name = AlternativeNames<T>::names()[value.index()];
+    const std::string name = alternative_names<T>()[value.index()];
     std::visit(
         [&]<class Chosen>(const Chosen& chosen) {
           if constexpr (KeyedAlternatives<T>) {

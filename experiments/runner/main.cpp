@@ -9,7 +9,9 @@
 
 #include "experiments/runner/commands.h"
 #include "experiments/runner/defend.h"
+#include "experiments/runner/reference.h"
 #include "experiments/runner/report.h"
+#include "experiments/runner/schema.h"
 #include "experiments/runner/sweep.h"
 #include "experiments/runner/sweep_points.h"
 #include "kernels/check.h"
@@ -52,6 +54,8 @@ struct Arguments {
   int threads = 0;
   int jobs = 0;
   int profile_round = 0;
+  bool schema = false;
+  bool reference = false;
   bool resume = false;
   bool overwrite = false;
   bool quiet = false;
@@ -68,8 +72,9 @@ struct Arguments {
   }
 };
 
-void add_file_options(CLI::App& command, Arguments& arguments) {
-  command.add_option("FILE", arguments.file, "experiment file (YAML)")->required();
+CLI::Option* add_file_options(CLI::App& command, Arguments& arguments) {
+  CLI::Option* file =
+      command.add_option("FILE", arguments.file, "experiment file (YAML)")->required();
   command.add_option("--set", arguments.overrides, "override a key, e.g. federation.rounds=5")
       ->type_name("KEY=VALUE")
       ->take_all()
@@ -78,12 +83,28 @@ void add_file_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--conv-engine", arguments.conv_engine,
                      "automatic, columns, implicit or cudnn (CUDA)");
   command.add_option("--threads", arguments.threads, "CPU threads")->check(CLI::PositiveNumber);
+  return file;
 }
 
-void add_experiment_options(CLI::App& command, Arguments& arguments) {
-  add_file_options(command, arguments);
+CLI::Option* add_experiment_options(CLI::App& command, Arguments& arguments) {
+  CLI::Option* file = add_file_options(command, arguments);
   command.add_option("--point", arguments.point, "one point of the file's sweep, e.g. seed=1")
       ->type_name("NAME");
+  return file;
+}
+
+/// What files may hold, instead of a check of one.
+void add_documentation_options(CLI::App& check, CLI::Option* file, Arguments& arguments) {
+  file->required(false);
+  CLI::Option* schema = check.add_flag("--schema", arguments.schema,
+                                       "print a JSON Schema of experiment files, for editors");
+  CLI::Option* reference = check.add_flag("--reference", arguments.reference,
+                                          "print the reference of all keys, as Markdown");
+  schema->excludes(file)->excludes(reference);
+  reference->excludes(file);
+  check.callback([file, schema, reference] {
+    if (file->empty() && schema->empty() && reference->empty()) throw CLI::RequiredError("FILE");
+  });
 }
 
 int dispatch(const CLI::App& app, const Arguments& arguments) {
@@ -92,6 +113,14 @@ int dispatch(const CLI::App& app, const Arguments& arguments) {
   if (app.got_subcommand("report")) {
     return report_command(
         {.folders = {arguments.files.begin(), arguments.files.end()}, .output = arguments.output});
+  }
+  if (arguments.schema) {
+    fmt::print("{}\n", experiment_schema().dump(2));
+    return 0;
+  }
+  if (arguments.reference) {
+    fmt::print("{}", experiment_reference());
+    return 0;
   }
   if (app.got_subcommand("sweep")) {
     let_signals_stop();
@@ -165,7 +194,8 @@ int main(int argc, char** argv) try {
   add_file_options(sweep, arguments);
   sweep.add_option("--output", arguments.output, "points go into DIR/<name>/<point>")
       ->type_name("DIR");
-  sweep.add_option("--only", arguments.only, "run the points at this place of an axis, e.g. seed=1")
+  sweep
+      .add_option("--only", arguments.only, "run the points at this place of an axis, e.g. seed=1")
       ->type_name("AXIS=PLACE")
       ->take_all()
       ->expected(1);
@@ -190,7 +220,7 @@ int main(int argc, char** argv) try {
       ->type_name("DIR");
 
   CLI::App& check = *app.add_subcommand("check", "check a file and print it fully resolved");
-  add_experiment_options(check, arguments);
+  add_documentation_options(check, add_experiment_options(check, arguments), arguments);
 
   app.add_subcommand("list", "devices, data sets, models, layers, rules and stages");
 

@@ -72,7 +72,6 @@ std::optional<PaperBlock> read_paper(const YamlValue& root, const std::vector<Sw
   }
   for (std::size_t i = 0; i < paper.published.size(); ++i) {
     const YamlValue item = value.child("published").item(i);
-    if (paper.published[i].stage.empty()) item.fail("found no stage; training, or a stage's name");
     if (paper.published[i].values.empty()) item.fail("found no values");
     check_places(item.child("at"), paper.published[i].at, axes);
   }

@@ -35,9 +35,11 @@ template <>
 struct Description<PublishedValues> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("at", s.at, "places on the sweep's axes; an axis that is left out is averaged over");
-    v.field("stage", s.stage, "training, or a stage's name");
-    v.field("values", s.values, "metrics and what the paper prints, shares as fractions of 1");
+    v.field("at", s.at,
+            "axes over places of them that the figures are for; an axis that is left out is "
+            "averaged over");
+    v.required("stage", s.stage, "the stage that the figures are of: training, or a stage's name");
+    v.required("values", s.values, "metrics over what the paper prints, shares as fractions of 1");
   }
 };
 
@@ -45,15 +47,15 @@ template <>
 struct Description<PaperBlock> {
   template <class V, class S>
   static void visit(V& v, S& s) {
-    v.field("title", s.title, "heads the part of the report");
-    v.field("source", s.source, "where in the paper");
+    v.field("title", s.title, "heading of this part of the report");
+    v.field("source", s.source, "where in the paper the figures stand, e.g. Mi et al., table 1");
     v.field("average", s.average, "the sweep's axis whose places are repetitions");
     v.field("tables_by", s.tables_by, "a sweep's axis: one table for each of its places");
     v.field("x", s.x, "a sweep's axis whose places are numbers, drawn along x");
-    v.field("metrics", s.metrics, "columns of the tables, as results.csv names them");
-    v.field("stages", s.stages, "stages that are shown; empty: all");
-    v.field("published", s.published, "what the paper prints");
-    v.field("notes", s.notes, "what the paper leaves open, and what was chosen");
+    v.field("metrics", s.metrics, "metrics that are shown, by their names in results.csv");
+    v.field("stages", s.stages, "stages that are shown, by their names; empty: all");
+    v.field("published", s.published, "figures that the paper prints");
+    v.field("notes", s.notes, "what the paper leaves open, and what was chosen, a line each");
   }
 };
 

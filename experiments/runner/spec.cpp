@@ -34,6 +34,10 @@ void Description<NormalizationSettings>::write(YAML::Emitter& emitter,
   emitter << YAML::EndMap;
 }
 
+void Description<ModelSettings>::shorthand(const YamlValue& value, ModelSettings& to) {
+  to.preset = read_word(value, preset_names(), "a model preset");
+}
+
 namespace {
 
 template <class Entry>
@@ -41,6 +45,13 @@ std::vector<std::string> names_of(std::span<const Entry> table) {
   std::vector<std::string> names;
   for (const Entry& entry : table) names.push_back(entry.name);
   return names;
+}
+
+template <class Entry>
+std::vector<Alternative> alternatives_of(std::span<const Entry> table) {
+  std::vector<Alternative> alternatives;
+  for (const Entry& entry : table) alternatives.push_back({entry.name, entry.description});
+  return alternatives;
 }
 
 /// Turns what the layer table says is wrong into a message with a place.
@@ -139,18 +150,23 @@ void Description<AttackerChoice>::write(YAML::Emitter& emitter, const AttackerCh
   std::visit([&](const auto& value) { Writer(emitter).write(value); }, choice);
 }
 
-std::vector<std::string> AlternativeNames<RuleSettings>::names() { return names_of(rule_table()); }
+std::vector<std::string> dataset_names() { return names_of(dataset_table()); }
+std::vector<std::string> preset_names() { return names_of(preset_table()); }
 
-std::vector<std::string> AlternativeNames<StageSettings>::names() {
-  return names_of(stage_table());
+std::vector<Alternative> AlternativeNames<RuleSettings>::table() {
+  return alternatives_of(rule_table());
+}
+
+std::vector<Alternative> AlternativeNames<StageSettings>::table() {
+  return alternatives_of(stage_table());
 }
 
 std::string untargeted_name(const UntargetedSettings& attack) {
-  return AlternativeNames<UntargetedSettings>::names()[attack.index()];
+  return alternative_names<UntargetedSettings>()[attack.index()];
 }
 
 std::string trigger_name(const TriggerSettings& trigger) {
-  return AlternativeNames<TriggerSettings>::names()[trigger.index()];
+  return alternative_names<TriggerSettings>()[trigger.index()];
 }
 
 template <>

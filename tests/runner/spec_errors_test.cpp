@@ -202,6 +202,17 @@ TEST(BadExperiment, NamesFileAndLine) {
               StartsWith("bad.yaml:4: seed: found nothing"));
 }
 
+TEST(BadExperiment, NamesThePlaceOfAnUnknownName) {
+  EXPECT_THAT(
+      error("model: wu-fashion\ndata:\n  dataset: mnits\n"),
+      StartsWith("bad.yaml:3: data.dataset: found \"mnits\", which is not a data set; did you "
+                 "mean \"mnist\"?"));
+  EXPECT_THAT(error("model: wu-mnits\n"),
+              StartsWith("bad.yaml:1: model: found \"wu-mnits\", which is not a model preset"));
+  EXPECT_THAT(error("model: {preset: wu-mnits}\n"),
+              StartsWith("bad.yaml:1: model.preset: found \"wu-mnits\""));
+}
+
 TEST(BadExperiment, NamesItemsOfLists) {
   EXPECT_THAT(error("model:\n  layers:\n    - relu\n    - {conv: {channels: 4}}\n"),
               AllOf(StartsWith("bad.yaml:4: model.layers[1]"), HasSubstr("needs kernel")));
@@ -259,7 +270,7 @@ TEST(BadExperiment, RefusesSettingsThatContradictOneAnother) {
       {{"name=a/b"}, "name is \"a/b\""},
       {{"name=.."}, "name is \"..\""},
       {{"name=" + std::string(201, 'x')}, "fit as a folder's name"},
-      {{"model={layers: [], preset: ''}"}, "a preset or layers"},
+      {{"model={layers: []}"}, "a preset or layers"},
       {{"model={layers: [relu], preset: wu-mnist}"}, "a preset or layers"},
       {{"model={layers: [{dense: 9}]}"}, "9"},
       {{"model={layers: [{conv: {channels: 2, kernel: 29}}, {dense: 10}]}"}, "29"},
