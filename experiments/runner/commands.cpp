@@ -1,8 +1,6 @@
 #include "experiments/runner/commands.h"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
@@ -12,9 +10,10 @@
 #include "engine/network.h"
 #include "experiments/runner/attack_keys.h"
 #include "experiments/runner/console.h"
-#include "experiments/runner/conv_memory.h"
+#include "experiments/runner/conv_engines.h"
 #include "experiments/runner/defense_keys.h"
 #include "experiments/runner/example_images.h"
+#include "experiments/runner/run_log.h"
 #include "experiments/runner/simulation.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
@@ -104,47 +103,6 @@ Json summary_of(const Experiment& experiment, const RunFolder& folder, double se
           {"peak_memory_megabytes", peak_memory_megabytes()}};
 }
 
-/// All goes to the file, if there is one; warnings go to the screen, too.
-std::shared_ptr<spdlog::logger> make_log(const std::filesystem::path& file) {
-  const auto screen = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  screen->set_level(spdlog::level::warn);
-  screen->set_pattern("%l: %v");
-  auto log = std::make_shared<spdlog::logger>("run", screen);
-  log->set_level(spdlog::level::debug);
-  if (!file.empty()) {
-    log->sinks().push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string()));
-  }
-  return log;
-}
-
-/// Convolutions on CUDA are computed by engines measured now or before.
-class ConvEngines {
- public:
-  /// The experiment's Contexts will use this, so it must outlive them. Reads `record`. Throws
-  /// InputError.
-  ConvEngines(Experiment& experiment, const std::filesystem::path& record)
-      : memory_(conv_machine(parse_device(experiment.device)), conv_cache_path()),
-        choices_(&memory_),
-        searched_(parse_device(experiment.device).kind == Device::Kind::cuda &&
-                  experiment.arithmetic.conv_engine == ConvEngine::automatic) {
-    if (!searched_) return;
-    experiment.arithmetic.conv_choices = &choices_;
-    memory_.reuse(record);
-  }
-  ConvEngines(const ConvEngines&) = delete;
-  ConvEngines& operator=(const ConvEngines&) = delete;
-
-  void attach(const std::filesystem::path& record, const std::shared_ptr<spdlog::logger>& log) {
-    if (searched_) memory_.record_in(record);
-    memory_.log_to(log);
-  }
-
- private:
-  RunConvMemory memory_;
-  kernels::ConvChoices choices_;
-  bool searched_;
-};
-
 /// The record of the run to resume or to go on from, or one beside the experiment's file.
 std::filesystem::path conv_record(const RunOptions& options, const RunFolder& folder) {
   const std::filesystem::path name = folder.conv_record_path().filename();
@@ -156,15 +114,6 @@ std::filesystem::path conv_record(const RunOptions& options, const RunFolder& fo
 }
 
 }  // namespace
-
-void resolve_surroundings(Experiment& experiment) {
-  experiment.device = to_string(parse_device(experiment.device));
-  const auto absolute = [](std::optional<std::filesystem::path>& path) {
-    if (path) path = std::filesystem::absolute(*path);
-  };
-  absolute(experiment.model.initial);
-  absolute(experiment.data.dataset.directory);
-}
 
 int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   const auto start = std::chrono::steady_clock::now();

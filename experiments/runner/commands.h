@@ -15,14 +15,10 @@ struct RunOptions {
   std::vector<std::string> overrides;
   Existing existing = Existing::refuse;
   /// A run that differs in its stages only, whose training stands for this one's; empty: none.
-  std::filesystem::path training_of;
+  std::filesystem::path training_of = {};
   bool quiet = false;
   int profile_round = 0;  ///< 0: none
 };
-
-/// Settles what depends on where the program runs, so that the file in the run's folder means the
-/// same elsewhere.
-void resolve_surroundings(Experiment& experiment);
 
 /// 0, or 130 if `stop` ended the run early.
 int run_command(const RunOptions& options, const std::atomic<bool>& stop);

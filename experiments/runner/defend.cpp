@@ -7,8 +7,10 @@
 
 #include "engine/atomic_file.h"
 #include "experiments/runner/console.h"
+#include "experiments/runner/conv_engines.h"
 #include "experiments/runner/defense_keys.h"
 #include "experiments/runner/run_folder.h"
+#include "experiments/runner/run_log.h"
 #include "experiments/runner/simulation.h"
 #include "experiments/runner/spec_checks.h"
 #include "kernels/check.h"
@@ -126,6 +128,10 @@ int defend_command(const DefendOptions& options, const std::atomic<bool>& stop) 
   } catch (const InputError& error) {
     throw InputError(stored.string() + " under these pipelines: " + error.what());
   }
+  // The run's own engines, so that its stages would have had the same bits.
+  const fs::path engine_record = options.run / RunConvMemory::kRecordName;
+  ConvEngines engines(experiment, engine_record);
+  engines.attach(engine_record, make_log({}));
   DefendObserver observer(folder, pipelines, options.quiet);
   Simulation simulation(experiment, observer, stop);
   TensorFile state = read_safetensors(trained);

@@ -55,7 +55,7 @@ void add_updates(int replicas, std::int64_t size, const std::string& path, Opera
                      const Values gradients(device, replicas, size);
                      return [=](Context& context) {
                        kernels::mix_cosine_distance(context, replicas, size, 0.1F, anchor.data(),
-                                                    direction.data(), values.view(),
+                                                    direction.data(), nullptr, values.view(),
                                                     gradients.view());
                      };
                    }});
