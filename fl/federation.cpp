@@ -10,8 +10,6 @@
 
 namespace redoubt {
 
-using kernels::Sample;
-
 namespace {
 
 /// Names of tensors in checkpoints; the rule's own follow the first.
@@ -110,27 +108,6 @@ ClientRound Federation::client_round(const Client& client, int round, int partic
           .server_lr = settings_.server_lr};
 }
 
-std::vector<Sample> Federation::training_samples(const Client& client, const ClientRound& round,
-                                                 int epochs) const {
-  std::vector<Sample> epoch_samples = client.samples;
-  client.act(round.round, [&](const Behaviour& b) { b.edit_samples(round, epoch_samples); });
-  std::vector<Sample> samples;
-  samples.reserve(epoch_samples.size() * static_cast<std::size_t>(epochs));
-  for (int epoch = 0; epoch < epochs; ++epoch) {
-    std::vector<Sample> order = epoch_samples;
-    if (settings_.shuffle) {
-      RandomStream stream({.seed = seed_,
-                           .purpose = Purpose::sample_order,
-                           .client = static_cast<std::uint32_t>(client.id),
-                           .round = static_cast<std::uint32_t>(round.round),
-                           .step = static_cast<std::uint32_t>(epoch)});
-      stream.shuffle(std::span(order));
-    }
-    samples.insert(samples.end(), order.begin(), order.end());
-  }
-  return samples;
-}
-
 int Federation::wave_rows(int participants) const {
   if (settings_.wave) return std::min(*settings_.wave, participants);
   if (needs_whole_round()) return participants;
@@ -195,150 +172,6 @@ void Federation::run_wave(GlobalModel& model, std::span<const int> wave, const R
                           : "; a smaller model, batch or number of clients a round needs less"));
   }
   add_aggregate(model, wave, plan, sum, report);
-}
-
-void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
-                            RoundReport& report) {
-  Context& context = executor_.context();
-  const int rows = static_cast<int>(wave.size());
-  const kernels::MatrixShape shape = {.rows = rows, .columns = model.row.count()};
-
-  // Every client trains from the global model on its own data.
-  std::vector<std::vector<Sample>> samples(wave.size());
-  std::vector<TrainingTask> tasks(wave.size());
-  int state_rows = 0;
-  for (int r = 0; r < rows; ++r) {
-    const auto i = static_cast<std::size_t>(r);
-    const Client& client = clients_[static_cast<std::size_t>(wave[i])];
-    tasks[i] = training_task(model, client, plan, r, samples[i]);
-    state_rows = std::max(state_rows, tasks[i].optimizer.state_rows());
-    report.images += std::ssize(samples[i]);
-  }
-  if (!fleet_ || fleet_->rows() < rows || fleet_->state_rows() < state_rows) {
-    const int all_rows = fleet_ ? std::max(rows, fleet_->rows()) : rows;
-    const int all_state_rows = fleet_ ? std::max(state_rows, fleet_->state_rows()) : state_rows;
-    fleet_.reset();  // before the new one: two may not fit
-    fleet_.emplace(executor_.network().layout(), all_rows, all_state_rows, executor_.device());
-  }
-  for (int r = 0; r < rows; ++r) {
-    context.copy_on_device(fleet_->values()[r], model.row.data(), model.row.bytes());
-  }
-  const Buffer<float> own_masks = masks_of(model, wave, plan);
-  const kernels::Replicas<const float> masks =
-      own_masks.count() > 0 ? own_masks.replicas(model.mask.count())
-                            : kernels::Replicas<const float>(model.mask.data(), 0);
-  for (const auto& totals : executor_.train(*fleet_, tasks, masks)) report.training += totals;
-
-  // update = client model - global model; a malicious client edits its own.
-  kernels::subtract_row(context, shape, model.row.data(), fleet_->values());
-  for (int r = 0; r < rows; ++r) {
-    const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];
-    UpdateRow update = {context, fleet_->values()[r], shape.columns,
-                        executor_.network().trained_ranges()};
-    const ClientRound place = client_round(client, plan.round, plan.participants);
-    client.act(plan.round, [&](const Behaviour& b) { b.edit_update(place, update); });
-  }
-  conspire(wave, plan, shape);
-}
-
-/// Attackers who act together edit their updates.
-void Federation::conspire(std::span<const int> wave, const RoundPlan& plan,
-                          const kernels::MatrixShape& shape) {
-  std::vector<int> attackers;
-  const Coalition* coalition = nullptr;
-  for (int r = 0; r < shape.rows; ++r) {
-    const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];
-    if (!client.coalition || !client.is_malicious_in(plan.round) ||
-        !client.coalition_window.contains(plan.round)) {
-      continue;
-    }
-    attackers.push_back(r);
-    coalition = client.coalition.get();
-  }
-  if (coalition == nullptr) return;
-  coalition->edit_updates(executor_.context(),
-                          {.shape = shape, .matrix = fleet_->values(), .attackers = attackers});
-}
-
-/// [wave][mask row] if a client of the wave trains with other channels than the global model has,
-/// else empty.
-Buffer<float> Federation::masks_of(const GlobalModel& model, std::span<const int> wave,
-                                   const RoundPlan& plan) {
-  const std::vector<float> global = model.mask.download();
-  std::vector<float> masks;
-  bool all_alike = true;
-  for (const int id : wave) {
-    const Client& client = clients_[static_cast<std::size_t>(id)];
-    std::vector<float> mask = global;
-    const ActivityQuestion question = {
-        .layout = executor_.network().layout(),
-        .own_samples = client.samples,
-        .activity = [&](std::span<const Sample> samples) { return activity_on(model, samples); }};
-    const ClientRound place = client_round(client, plan.round, plan.participants);
-    client.act(plan.round, [&](const Behaviour& b) { b.edit_mask(place, question, mask); });
-    all_alike = all_alike && mask == global;
-    masks.insert(masks.end(), mask.begin(), mask.end());
-  }
-  if (all_alike) return {};
-  return {executor_.device(), std::span<const float>(masks)};
-}
-
-/// The evasion of a client's objective.
-Evasion Federation::evasion_of(const GlobalModel& model, const Client& client,
-                               const RoundPlan& plan) const {
-  Objective objective;
-  const ClientRound place = client_round(client, plan.round, plan.participants);
-  client.act(plan.round, [&](const Behaviour& b) { b.edit_objective(place, objective); });
-  Evasion evasion;
-  // There is no last step before the first round.
-  const bool cosine = objective.metric == Evasion::Metric::cosine_distance;
-  if (objective.metric != Evasion::Metric::none && !(cosine && last_step_.count() == 0)) {
-    evasion.metric = objective.metric;
-    evasion.rho = objective.rho;
-    evasion.anchor = model.row.data();
-    if (cosine) {
-      evasion.direction = last_step_.data();
-      evasion.counted = trained_.data();
-    }
-  }
-  if (objective.clip_delta > 0) {
-    const ParameterLayout& layout = executor_.network().layout();
-    const ChannelSpan& channels = layout.conv_channels(objective.clip_layer);
-    const ParameterSpan& weight = *layout.find(channels.name + ".weight");
-    evasion.clip_delta = objective.clip_delta;
-    evasion.clip_offset = weight.offset;
-    evasion.clip_mask_offset = channels.offset;
-    evasion.clip_channels = channels.channels;
-    evasion.clip_per_channel = weight.size / channels.channels;
-  }
-  return evasion;
-}
-
-TrainingTask Federation::training_task(const GlobalModel& model, const Client& client,
-                                       const RoundPlan& plan, int row,
-                                       std::vector<Sample>& samples) const {
-  const ClientRound place = client_round(client, plan.round, plan.participants);
-  LocalTraining training = settings_.local;
-  training.optimizer.learning_rate = plan.learning_rate;
-  client.act(plan.round, [&](const Behaviour& b) { b.edit_training(place, training); });
-  samples = training_samples(client, place, training.epochs);
-  return {.row = row,
-          .samples = samples,
-          .epochs = training.epochs,
-          .batch = training.batch,
-          .optimizer = training.optimizer,
-          .penalty = last_conv_penalty(executor_.network().layout(), training.last_conv_l2),
-          .evasion = evasion_of(model, client, plan),
-          .key = {.seed = seed_,
-                  .purpose = Purpose::dropout,
-                  .client = static_cast<std::uint32_t>(client.id),
-                  .round = static_cast<std::uint32_t>(plan.round)}};
-}
-
-L2Penalty last_conv_penalty(const ParameterLayout& layout, float lambda) {
-  if (lambda == 0) return {};
-  const ParameterSpan* weight = layout.find(layout.conv_channels("last").name + ".weight");
-  return {.offset = weight->offset, .size = weight->size, .lambda = lambda};
 }
 
 namespace {
