@@ -16,9 +16,9 @@ struct SweepOptions {
   bool quiet = false;
 };
 
-/// Runs every point into <output.directory>/<name>/<point>/ and writes results.csv beside them, with
-/// a copy of the file as sweep.yaml. Points that are finished are not run again, begun ones go on.
-/// Points that differ in their stages only share their training. A point that fails is told and
+/// Runs every point into <output.directory>/<name>/<point>/ and writes results.csv beside them,
+/// with a copy of the file as sweep.yaml. Points that are finished are not run again, begun ones go
+/// on. Points that differ in their stages only share their training. A point that fails is told and
 /// leaves the others running. A point starts when there is memory for one as large as the largest
 /// so far.
 ///
