@@ -94,7 +94,6 @@ class Sweep {
       collect();
     }
     clear();
-    write_results();
     say(fmt::format("{} of {} points are done, {} failed; {}", finished_ - failed_, points_.size(),
                     failed_, (folder_ / "results.csv").string()));
     if (stopping_) return 130;
