@@ -24,6 +24,7 @@ struct ClientRound {
   int client = 0;
   int round = 1;         ///< counted from 1; fine-tuning counts on
   int participants = 1;  ///< clients in this round
+  int attackers = 0;     ///< malicious ones among them, who know of one another
   float server_lr = 1;   ///< η
 };
 

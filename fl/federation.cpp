@@ -88,9 +88,14 @@ void Federation::restore(const std::vector<NamedTensor>& state) {
   rule_->restore(of_rule);
 }
 
-std::vector<int> Federation::sample_clients(int round) const {
+std::vector<int> Federation::everyone() const {
   std::vector<int> ids(clients_.size());
   std::iota(ids.begin(), ids.end(), 0);
+  return ids;
+}
+
+std::vector<int> Federation::sample_clients(int round) const {
+  std::vector<int> ids = everyone();
   if (!settings_.clients_per_round) return ids;
   RandomStream stream({.seed = seed_,
                        .purpose = Purpose::client_sampling,
@@ -101,10 +106,23 @@ std::vector<int> Federation::sample_clients(int round) const {
   return ids;
 }
 
-ClientRound Federation::client_round(const Client& client, int round, int participants) const {
+Federation::RoundPlan Federation::plan_round(int round, std::span<const int> selected,
+                                             float learning_rate) const {
+  const auto attackers = std::count_if(selected.begin(), selected.end(), [&](int id) {
+    const Client& client = clients_[static_cast<std::size_t>(id)];
+    return !client.behaviours.empty() && client.is_malicious_in(round);
+  });
+  return {.round = round,
+          .participants = static_cast<int>(selected.size()),
+          .attackers = static_cast<int>(attackers),
+          .learning_rate = learning_rate};
+}
+
+ClientRound Federation::client_round(const Client& client, const RoundPlan& plan) const {
   return {.client = client.id,
-          .round = round,
-          .participants = participants,
+          .round = plan.round,
+          .participants = plan.participants,
+          .attackers = plan.attackers,
           .server_lr = settings_.server_lr};
 }
 
@@ -130,8 +148,7 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
   const kernels::ProfileRange range(executor_.device(), ("round " + std::to_string(round)).c_str());
   const std::vector<int> selected = sample_clients(round);
   const int participants = static_cast<int>(selected.size());
-  const RoundPlan plan = {
-      .round = round, .participants = participants, .learning_rate = learning_rate};
+  const RoundPlan plan = plan_round(round, selected, learning_rate);
   RoundReport report = {.participants = participants, .training = {}};
   WaveSum sum = {.weighted = Buffer<double>(executor_.device(), model.row.count())};
 

@@ -67,10 +67,13 @@ class Federation {
   struct RoundPlan {
     int round;
     int participants;
+    int attackers;
     float learning_rate;
   };
 
-  ClientRound client_round(const Client& client, int round, int participants) const;
+  std::vector<int> everyone() const;
+  RoundPlan plan_round(int round, std::span<const int> selected, float learning_rate = 0) const;
+  ClientRound client_round(const Client& client, const RoundPlan& plan) const;
   std::vector<kernels::Sample> training_samples(const Client& client, const ClientRound& round,
                                                 int epochs) const;
   /// Client's task in fleet row `row`; fills `samples`, which the task then looks at.

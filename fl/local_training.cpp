@@ -69,7 +69,7 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
     const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];
     UpdateRow update = {context, fleet_->values()[r], shape.columns,
                         executor_.network().trained_ranges()};
-    const ClientRound place = client_round(client, plan.round, plan.participants);
+    const ClientRound place = client_round(client, plan);
     client.act(plan.round, [&](const Behaviour& b) { b.edit_update(place, update); });
   }
   conspire(wave, plan, shape);
@@ -108,7 +108,7 @@ Buffer<float> Federation::masks_of(const GlobalModel& model, std::span<const int
         .layout = executor_.network().layout(),
         .own_samples = client.samples,
         .activity = [&](std::span<const Sample> samples) { return activity_on(model, samples); }};
-    const ClientRound place = client_round(client, plan.round, plan.participants);
+    const ClientRound place = client_round(client, plan);
     client.act(plan.round, [&](const Behaviour& b) { b.edit_mask(place, question, mask); });
     all_alike = all_alike && mask == global;
     masks.insert(masks.end(), mask.begin(), mask.end());
@@ -121,7 +121,7 @@ Buffer<float> Federation::masks_of(const GlobalModel& model, std::span<const int
 Evasion Federation::evasion_of(const GlobalModel& model, const Client& client,
                                const RoundPlan& plan) const {
   Objective objective;
-  const ClientRound place = client_round(client, plan.round, plan.participants);
+  const ClientRound place = client_round(client, plan);
   client.act(plan.round, [&](const Behaviour& b) { b.edit_objective(place, objective); });
   Evasion evasion;
   // There is no last step before the first round.
@@ -151,7 +151,7 @@ Evasion Federation::evasion_of(const GlobalModel& model, const Client& client,
 TrainingTask Federation::training_task(const GlobalModel& model, const Client& client,
                                        const RoundPlan& plan, int row,
                                        std::vector<Sample>& samples) const {
-  const ClientRound place = client_round(client, plan.round, plan.participants);
+  const ClientRound place = client_round(client, plan);
   LocalTraining training = settings_.local;
   training.optimizer.learning_rate = plan.learning_rate;
   client.act(plan.round, [&](const Behaviour& b) { b.edit_training(place, training); });

@@ -135,7 +135,8 @@ struct Description<ModelReplacementSettings> {
   static void visit(V& v, S& s) {
     double together = s.scale.value_or(1);
     v.field("shared", together,
-            "the factor that all attackers take together, each an equal part of it", above(0));
+            "the factor that the attackers of a round take together, each an equal part of it",
+            above(0));
     s = {.scale = together, .shared = true};
   }
 };

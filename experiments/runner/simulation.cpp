@@ -283,6 +283,7 @@ void Simulation::keep_best(int round) {
 }
 
 std::vector<int> Simulation::attackers_of(int round) const {
+  if (!experiment_.attack || !window_of(*experiment_.attack).contains(round)) return {};
   if (!data_.attackers_change) return data_.attackers;
   return choose_attackers(*experiment_.attack, experiment_.federation.clients, experiment_.seed,
                           round);

@@ -41,16 +41,17 @@ std::vector<int> choose_attackers(const AttackSettings& settings, int clients, s
   return ids;
 }
 
+RoundWindow window_of(const AttackSettings& settings) {
+  return {.from = settings.from_round, .to = settings.to_round.value_or(RoundWindow().to)};
+}
+
 namespace {
 
 /// Makes the behaviours of one attacker, in the order in which they act.
 class Corruption {
  public:
-  Corruption(const AttackSettings& settings, const AttackPlan& plan, int attackers)
-      : settings_(settings),
-        plan_(plan),
-        attackers_(attackers),
-        window_{.from = settings.from_round, .to = settings.to_round.value_or(RoundWindow().to)} {
+  Corruption(const AttackSettings& settings, const AttackPlan& plan)
+      : settings_(settings), plan_(plan), window_(window_of(settings)) {
     if (settings.untargeted) std::visit([&](const auto& s) { conspire(s); }, *settings.untargeted);
   }
 
@@ -63,7 +64,7 @@ class Corruption {
     if (settings_.evade) add<Evade>(*settings_.evade);
     if (settings_.pruning_aware) add<TrainUnderMask>(*settings_.pruning_aware);
     if (settings_.self_clip) add<ClipOwnWeights>(*settings_.self_clip);
-    add<ModelReplacement>(settings_.replacement, attackers_);
+    add<ModelReplacement>(settings_.replacement);
     if (settings_.project) add<ProjectUpdate>(*settings_.project);
     client.behaviours = behaviours_;
     client.coalition = coalition_;
@@ -117,7 +118,6 @@ class Corruption {
 
   const AttackSettings& settings_;
   const AttackPlan& plan_;
-  int attackers_;
   RoundWindow window_;
   std::vector<std::shared_ptr<const Behaviour>> behaviours_;
   std::shared_ptr<const Coalition> coalition_;
@@ -129,7 +129,7 @@ void corrupt(std::vector<Client>& population, const AttackSettings& settings,
              const AttackPlan& plan) {
   const int clients = static_cast<int>(population.size());
   const std::vector<int> chosen = choose_attackers(settings, clients, plan.seed);
-  Corruption corruption(settings, plan, static_cast<int>(chosen.size()));
+  Corruption corruption(settings, plan);
   if (!settings.redraw) {
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       corruption.corrupt(population[static_cast<std::size_t>(chosen[i])], i);

@@ -16,6 +16,9 @@ namespace redoubt {
 std::vector<int> choose_attackers(const AttackSettings& settings, int clients, std::uint64_t seed,
                                   int round = 1);
 
+/// The rounds in which attackers act.
+RoundWindow window_of(const AttackSettings& settings);
+
 /// What attackers need to know.
 struct AttackPlan {
   std::uint64_t seed = 0;

@@ -33,7 +33,7 @@ void AddSamples::edit_samples(const ClientRound& /*round*/, std::vector<Sample>&
 
 void ModelReplacement::edit_update(const ClientRound& round, UpdateRow& update) const {
   const double full = round.participants / static_cast<double>(round.server_lr);
-  const int shares = settings_.shared ? attackers_ : 1;
+  const int shares = settings_.shared ? round.attackers : 1;
   const auto alpha = static_cast<float>(settings_.scale.value_or(full) / shares);
   kernels::scale_rows(update.context, {.rows = 1, .columns = update.size}, {&alpha, 1},
                       {update.values, 0});

@@ -68,14 +68,12 @@ class AddSamples : public Behaviour {
 /// samples.
 class ModelReplacement : public Behaviour {
  public:
-  /// `attackers`: how many share α, if the settings say so.
-  ModelReplacement(RoundWindow window, const ModelReplacementSettings& settings, int attackers = 1)
-      : Behaviour(window), settings_(settings), attackers_(attackers) {}
+  ModelReplacement(RoundWindow window, const ModelReplacementSettings& settings)
+      : Behaviour(window), settings_(settings) {}
   void edit_update(const ClientRound& round, UpdateRow& update) const override;
 
  private:
   ModelReplacementSettings settings_;
-  int attackers_;
 };
 
 /// Every test image of the victim class (or of every class but the target) stamped and labelled as

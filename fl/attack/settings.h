@@ -66,7 +66,7 @@ struct ModelReplacementSettings {
   /// α; absent: full, participants / server_lr, which replaces the global model in one round where
   /// all participants hold equally many samples.
   std::optional<double> scale = 1.0;
-  /// The attackers share α: each of k takes α / k.
+  /// The attackers of a round share α: each of k takes α / k.
   bool shared = false;
   bool operator==(const ModelReplacementSettings&) const = default;
 };

@@ -127,6 +127,32 @@ TEST_P(Defended, ChangesWhatTheAttackDoesAndCostsLittleWithoutOne) {
   }
 }
 
+/// Keeps who was left out in each round.
+class Removals : public runner::SimulationObserver {
+ public:
+  void record(const Record& record, double /*images_per_second*/) override {
+    const auto count = [&](const char* name) { return std::get<std::int64_t>(*record.find(name)); };
+    removed.emplace_back(count("removed_attackers"), count("removed_benign"));
+  }
+  void checkpoint(TensorFile /*state*/) override {}
+  std::vector<std::pair<std::int64_t, std::int64_t>> removed;
+};
+
+TEST(RemovedAttackers, AreThoseWhoActInTheRound) {
+  Removals observer;
+  const std::atomic<bool> stop = false;
+  runner::Simulation simulation(
+      runner::parse_experiment(kBase, "test",
+                               {kReplacement, "defense.rule={ariba: {suspects: 2}}"}),
+      observer, stop);
+  simulation.run();
+  ASSERT_EQ(observer.removed.size(), 6U);
+  for (std::size_t round = 0; round < 5; ++round) {
+    EXPECT_EQ(observer.removed[round], std::pair(std::int64_t{0}, std::int64_t{2}));
+  }
+  EXPECT_EQ(observer.removed[5], std::pair(std::int64_t{2}, std::int64_t{0}));
+}
+
 INSTANTIATE_TEST_SUITE_P(Rules, Defended, testing::ValuesIn(cases()), [](const auto& each) {
   std::string name;
   for (const char c : each.param.rule.substr(0, each.param.rule.find(':'))) {

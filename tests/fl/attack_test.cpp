@@ -126,6 +126,30 @@ TEST(ModelReplacement, CountsTheParticipantsOfTheRoundNotThePopulation) {
   for (std::size_t i = 0; i < start.size(); ++i) ASSERT_FLOAT_EQ(result[i], start[i] + 2);
 }
 
+TEST(ModelReplacement, IsSharedByTheAttackersOfTheRoundNotOfThePopulation) {
+  SmallWorld world;
+  FederationSettings settings = small_settings();
+  settings.clients_per_round = 2;
+  std::vector<Client> clients = world.clients({16, 16, 16, 16});
+  for (Client& client : clients) {
+    client.behaviours = {std::make_shared<EditsUpdate>([](UpdateRow& update) {
+                           std::fill_n(update.values, update.size, 1.0F);
+                         }),
+                         std::make_shared<ModelReplacement>(
+                             RoundWindow(), ModelReplacementSettings{.scale = 6, .shared = true})};
+  }
+  // Both participants send 1 · 6 / 2; one who is drawn beside an honest silent client sends 6.
+  const std::vector<float> start = world.model().row.download();
+  std::vector<float> result = after_round(world, clients, settings);
+  for (std::size_t i = 0; i < start.size(); ++i) ASSERT_FLOAT_EQ(result[i], start[i] + 3);
+  const std::vector<int> drawn = world.federation(clients, settings).sample_clients(1);
+  clients[static_cast<std::size_t>(drawn[0])].malicious_in = [](int /*round*/) { return false; };
+  result = after_round(world, clients, settings);
+  double moved = 0;
+  for (std::size_t i = 0; i < start.size(); ++i) moved += static_cast<double>(result[i] - start[i]);
+  EXPECT_NEAR(moved / static_cast<double>(start.size()), 3, 0.1);
+}
+
 TEST(Corrupt, GivesTheAttackersAndNobodyElseBehavioursInTheirWindow) {
   SmallWorld world;
   std::vector<Client> clients = world.clients({10, 10, 10});
