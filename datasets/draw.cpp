@@ -15,13 +15,11 @@ std::vector<std::vector<int>> shuffled_by_class(std::span<const std::uint8_t> la
   return by_class;
 }
 
-std::vector<int> draw_balanced(std::span<const std::uint8_t> labels, int classes, int count,
-                               const RandomKey& key) {
-  check(count >= 0 && count <= std::ssize(labels), "no more images are drawn than there are");
-  std::vector<int> all(labels.size());
-  std::iota(all.begin(), all.end(), 0);
+std::vector<int> draw_balanced(std::span<const std::uint8_t> labels, int classes,
+                               std::span<const int> pool, int count, const RandomKey& key) {
+  check(count >= 0 && count <= std::ssize(pool), "no more images are drawn than there are");
   RandomStream random(key);
-  const auto by_class = shuffled_by_class(labels, classes, all, random);
+  const auto by_class = shuffled_by_class(labels, classes, pool, random);
   std::vector<int> drawn;
   for (std::size_t turn = 0; std::ssize(drawn) < count; ++turn) {
     for (const std::vector<int>& images : by_class) {

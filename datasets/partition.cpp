@@ -222,14 +222,16 @@ void exchange_images(const Deal& deal, Lists& clients) {
 
 }  // namespace
 
-std::vector<int> draw_validation(std::span<const std::uint8_t> labels, int classes, int count,
-                                 std::uint64_t seed) {
-  if (count < 0 || count >= std::ssize(labels)) {
-    throw InputError(
-        fmt::format("data.validation_samples is {}; there are {} training images in all", count,
-                    labels.size()));
+std::vector<int> draw_validation(std::span<const std::uint8_t> labels, int classes,
+                                 std::span<const int> pool, int count, std::uint64_t seed) {
+  if (count < 0 || count >= std::ssize(pool)) {
+    throw InputError(fmt::format(
+        "data.validation_samples is {}; there are {} training images in all{}", count,
+        labels.size(),
+        pool.size() == labels.size() ? ""
+                                     : fmt::format(", {} without the attackers'", pool.size())));
   }
-  return draw_balanced(labels, classes, count,
+  return draw_balanced(labels, classes, pool, count,
                        {.seed = seed, .purpose = Purpose::validation_split});
 }
 

@@ -25,11 +25,11 @@ struct HoldsLabel {
   int label = 0;
 };
 
-/// The training images kept by the server: `count` of them, with equal counts a class as far as
-/// possible, drawn from (seed, validation_split). Returns ascending indices into `labels`.
-/// Throws InputError if there are fewer images.
-std::vector<int> draw_validation(std::span<const std::uint8_t> labels, int classes, int count,
-                                 std::uint64_t seed);
+/// The training images kept by the server: `count` of `pool` (indices into `labels`), with equal
+/// counts a class as far as possible, drawn from (seed, validation_split). Returns ascending
+/// indices. Throws InputError if there are not more images.
+std::vector<int> draw_validation(std::span<const std::uint8_t> labels, int classes,
+                                 std::span<const int> pool, int count, std::uint64_t seed);
 
 /// Deals the images `pool` (indices into `labels`) out to `clients` clients: result[k] are client
 /// k's, in ascending order. No image is dealt twice. With k-label, every label goes to equally many

@@ -288,6 +288,7 @@ class NearestNeighbours : public OutlierDetector {
 
   std::vector<double> score(const Fragments& fragments, int threads) const override {
     constexpr std::int64_t kMostReferences = 32768;
+    constexpr double kFurthest = std::numeric_limits<float>::max();
     const std::int64_t stride = (fragments.count() + kMostReferences - 1) / kMostReferences;
     const std::int64_t references = (fragments.count() + stride - 1) / stride;
     std::vector<float> points(static_cast<std::size_t>(references * fragments.size));
@@ -307,12 +308,17 @@ class NearestNeighbours : public OutlierDetector {
           add_squared_difference(fragments.component(c)[at], points.data() + c * references,
                                  distances.data(), references);
         }
-        // A fragment is no neighbour of itself.
-        if (at % stride == 0) distances[static_cast<std::size_t>(at / stride)] = INFINITY;
-        const auto kth = distances.begin() + std::min<std::int64_t>(neighbours_, references) - 1;
-        std::nth_element(distances.begin(), kth, distances.end());
-        const double squared = static_cast<double>(*kth);
-        scores[static_cast<std::size_t>(at)] = std::isfinite(squared) ? std::sqrt(squared) : 0;
+        // A fragment is no neighbour of itself; it goes to the end, where nobody looks.
+        const bool is_reference = at % stride == 0;
+        if (is_reference)
+          std::swap(distances[static_cast<std::size_t>(at / stride)], distances.back());
+        const std::int64_t others = references - (is_reference ? 1 : 0);
+        if (others == 0) continue;
+        const auto kth = distances.begin() + std::min<std::int64_t>(neighbours_, others) - 1;
+        std::nth_element(distances.begin(), kth, distances.begin() + others);
+        // What is too far for a float to say is the furthest of all.
+        const double squared = std::min(static_cast<double>(*kth), kFurthest);
+        scores[static_cast<std::size_t>(at)] = std::sqrt(squared);
       }
     });
     return scores;

@@ -93,12 +93,6 @@ std::vector<int> majority_vote(const std::vector<DormancyReport>& reports,
 
 std::optional<Record> Prune::run(Server& server, const StageProgress& /*progress*/) const {
   const ChannelSpan& layer = server.layout().conv_channels(settings_.layer);
-  if (settings_.channels && *settings_.channels >= layer.channels) {
-    throw InputError("prune.channels is " + std::to_string(*settings_.channels) + "; layer " +
-                     layer.name + " has " + std::to_string(layer.channels) +
-                     " channels and must keep one");
-  }
-
   // Clients report, the server orders the channels that are still heard.
   const auto reports =
       server.federation().ask_dormancy(server.model(), layer, settings_.rate, server.next_round());
@@ -108,11 +102,17 @@ std::optional<Record> Prune::run(Server& server, const StageProgress& /*progress
     return mask[static_cast<std::size_t>(layer.offset + channel)] == 0;
   });
 
+  if (settings_.channels && *settings_.channels >= std::ssize(order)) {
+    throw InputError("prune.channels is " + std::to_string(*settings_.channels) + "; of layer " +
+                     layer.name + " " + std::to_string(order.size()) +
+                     " channels are not pruned yet, and it must keep one");
+  }
+
   // Every level is judged side by side; the last channel is never taken.
   const PruningLevels levels(server, layer, order, std::max(1, static_cast<int>(order.size())));
   const ModelVariants variants = levels.variants(server.model());
   std::vector<Evaluation> judged;
-  int pruned_count = std::min(settings_.channels.value_or(0), variants.count - 1);
+  int pruned_count = settings_.channels.value_or(0);
   if (!settings_.channels) {
     judged = judge(server, variants, settings_.judge, settings_.stop);
     pruned_count = last_tolerable(judged, settings_.stop);

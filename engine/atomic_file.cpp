@@ -63,7 +63,11 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view c
   }
   std::error_code error;
   std::filesystem::rename(beside, path, error);
-  if (error) throw InputError(path.string() + ": cannot rename: " + error.message());
+  if (error) {
+    std::error_code ignored;
+    std::filesystem::remove(beside, ignored);
+    throw InputError(path.string() + ": cannot rename: " + error.message());
+  }
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   Descriptor(folder, O_RDONLY | O_DIRECTORY).flush();
 }

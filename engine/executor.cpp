@@ -12,13 +12,16 @@ using kernels::Sample;
 
 namespace {
 
-bool is_cuda(Device device) { return device.kind == Device::Kind::cuda; }
-
 /// Batches that are evaluated side by side, as replicas that share one row of parameters: on a GPU
-/// as many as make about 1,024 images, or small batches would leave it idle.
-int batches_at_once(Device device, int batch) {
+/// as many as make about 1,024 images, or small batches would leave it idle, and fit into an eighth
+/// of its memory, beside what training takes.
+int batches_at_once(const Network& network, Device device, int batch) {
   constexpr int kImagesAtOnce = 1024;
-  return is_cuda(device) ? (kImagesAtOnce + batch - 1) / batch : 1;
+  if (!is_cuda(device)) return 1;
+  const std::size_t fitting =
+      memory_size(device).all / 8 / Workspace::replica_bytes(network, batch, false);
+  const auto wanted = static_cast<std::size_t>((kImagesAtOnce + batch - 1) / batch);
+  return static_cast<int>(std::clamp<std::size_t>(fitting, 1, wanted));
 }
 
 }  // namespace
@@ -36,7 +39,7 @@ struct Executor::Trainer {
 /// What one thread evaluates and records with: a few batches side by side.
 struct Executor::Reader {
   explicit Reader(const Executor& all)
-      : replicas(batches_at_once(all.device_, all.batch_)),
+      : replicas(batches_at_once(all.network_, all.device_, all.batch_)),
         context(all.device_, 1, all.arithmetic_),
         workspace(all.network_, all.device_, replicas, all.batch_, false),
         evaluator(all.network_, all.source_, context, workspace),

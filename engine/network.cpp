@@ -31,11 +31,14 @@ Network::Network(const Shape& input, int classes, std::span<const LayerSpec> spe
 void Network::append(std::span<const LayerSpec> specs, LayerBuilder& builder, int& from) {
   for (std::size_t i = 0; i < specs.size(); ++i) {
     // ReLU and the max pooling after it are one layer, so that both take one pass over memory.
-    if (specs[i].kind == "relu" && i + 1 < specs.size() && specs[i + 1].kind == "max_pool") {
-      builder.relu_before = true;
-      continue;
-    }
+    const bool pooled =
+        specs[i].kind == "relu" && i + 1 < specs.size() && specs[i + 1].kind == "max_pool";
     try {
+      if (pooled) {
+        complete(specs[i]);
+        builder.relu_before = true;
+        continue;
+      }
       if (specs[i].kind == kResidual) {
         append_residual(specs[i], builder, from);
       } else {

@@ -10,6 +10,7 @@
 namespace redoubt {
 
 int ParameterLayout::add(ParameterSpan span) {
+  if (find(span.name) != nullptr) throw InputError("two tensors are called " + span.name);
   span.offset = row_size_;
   span.size =
       std::accumulate(span.shape.begin(), span.shape.end(), std::int64_t{1}, std::multiplies<>());
@@ -52,6 +53,15 @@ std::vector<ColumnRange> ParameterLayout::trained_ranges() const {
       ranges.push_back({.offset = span.offset, .size = size});
     }
     open = trained;
+  }
+  return ranges;
+}
+
+std::vector<ColumnRange> ParameterLayout::trained_tensors() const {
+  std::vector<ColumnRange> ranges;
+  for (const ParameterSpan& span : spans_) {
+    if (span.role == ParameterSpan::Role::statistic) continue;
+    ranges.push_back({.offset = span.offset, .size = span.size});
   }
   return ranges;
 }

@@ -52,7 +52,7 @@ struct ChannelSpan {
 
 class ParameterLayout {
  public:
-  /// Appends a tensor and returns its index.
+  /// Appends a tensor and returns its index. Throws InputError if there is one of its name.
   int add(ParameterSpan span);
   /// Appends a group of channels and returns its offset in the mask row.
   std::int64_t add_channels(ChannelSpan span);
@@ -65,8 +65,11 @@ class ParameterLayout {
   std::int64_t row_size() const { return row_size_; }
   /// Numbers that training changes by gradients: all but statistics.
   std::int64_t parameter_count() const;
-  /// The columns that an optimizer steps, in ascending order: all but statistics.
+  /// The columns that an optimizer steps, in ascending order: all but statistics. Padding within a
+  /// range is counted in, so that there are few.
   std::vector<ColumnRange> trained_ranges() const;
+  /// The same without padding: a range a tensor.
+  std::vector<ColumnRange> trained_tensors() const;
   /// A conv layer whose output is added to another, so that no ReLU can silence it; "last" then
   /// means one before it.
   void add_joined(const std::string& conv) { joined_.push_back(conv); }

@@ -65,23 +65,29 @@ std::vector<std::int64_t> whole_numbers(const std::string& tensor, const Json& e
   return found->get<std::vector<std::int64_t>>();
 }
 
-/// Reads one header entry; `bytes` are all tensors' bytes. Notes where the tensor lies.
-NamedTensor read_tensor(const std::string& name, const Json& entry, std::string_view bytes,
-                        std::vector<Extent>& extents) {
+/// Where an entry says that its tensor lies.
+Extent extent_of(const std::string& name, const Json& entry, std::string_view bytes) {
   if (!entry.is_object()) throw InputError("tensor " + name + " has no map of properties");
+  const std::vector<std::int64_t> offsets = whole_numbers(name, entry, "data_offsets");
+  if (offsets.size() != 2 || offsets[0] > offsets[1] ||
+      static_cast<std::uint64_t>(offsets[1]) > bytes.size()) {
+    throw InputError("tensor " + name + " lies outside the file, which is perhaps truncated");
+  }
+  return {static_cast<std::uint64_t>(offsets[0]), static_cast<std::uint64_t>(offsets[1]), name};
+}
+
+/// PyTorch's batch norms count their batches, in whole numbers that nobody needs here.
+bool is_batch_count(const std::string& name) { return name.ends_with(".num_batches_tracked"); }
+
+/// Reads one header entry; `bytes` are all tensors' bytes.
+NamedTensor read_tensor(const std::string& name, const Json& entry, std::string_view bytes,
+                        const Extent& extent) {
   const auto type = entry.find("dtype");
   if (type == entry.end() || *type != "F32") {
     throw InputError("tensor " + name + " is of type " +
                      (type == entry.end() ? "null" : type->dump()) + "; only F32 can be read");
   }
   NamedTensor tensor = {.name = name, .shape = whole_numbers(name, entry, "shape"), .values = {}};
-  const std::vector<std::int64_t> offsets = whole_numbers(name, entry, "data_offsets");
-  if (offsets.size() != 2 || offsets[0] > offsets[1] ||
-      static_cast<std::uint64_t>(offsets[1]) > bytes.size()) {
-    throw InputError("tensor " + name + " lies outside the file, which is perhaps truncated");
-  }
-  const Extent extent = {static_cast<std::uint64_t>(offsets[0]),
-                         static_cast<std::uint64_t>(offsets[1]), name};
   std::uint64_t count = 1;
   for (const std::int64_t size : tensor.shape) {
     if (size > 0 && count > bytes.size() / static_cast<std::uint64_t>(size)) {
@@ -94,7 +100,6 @@ NamedTensor read_tensor(const std::string& name, const Json& entry, std::string_
     throw InputError("tensor " + name + " has shape " + shape_text(tensor.shape) + " but " +
                      std::to_string(extent.end - extent.begin) + " bytes");
   }
-  extents.push_back(extent);
   tensor.values.resize(count);
   if (count > 0) {
     std::memcpy(tensor.values.data(), bytes.data() + extent.begin, count * sizeof(float));
@@ -143,7 +148,9 @@ TensorFile parse(std::string_view content) {
     if (name == "__metadata__") {
       file.metadata = entry.get<std::map<std::string, std::string>>();
     } else {
-      file.tensors.push_back(read_tensor(name, entry, bytes, extents));
+      extents.push_back(extent_of(name, entry, bytes));
+      if (is_batch_count(name)) continue;
+      file.tensors.push_back(read_tensor(name, entry, bytes, extents.back()));
     }
   }
   check_extents(std::move(extents), bytes.size());
@@ -211,7 +218,6 @@ std::vector<NamedTensor> tensors_of(const ParameterLayout& layout, std::span<con
 void fill_row(const ParameterLayout& layout, const TensorFile& file, const std::string& origin,
               std::span<float> row) {
   for (const NamedTensor& tensor : file.tensors) {
-    if (tensor.name.ends_with(".num_batches_tracked")) continue;
     if (layout.find(tensor.name) == nullptr) {
       throw InputError(origin + ": tensor " + tensor.name + " is not in the model");
     }

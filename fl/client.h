@@ -33,7 +33,8 @@ struct UpdateRow {
   Context& context;
   float* values;
   std::int64_t size;
-  std::span<const ColumnRange> trained = {};  ///< all columns but running statistics; absent: all
+  /// Where trained tensors lie, without padding and running statistics; absent: everywhere.
+  std::span<const ColumnRange> trained = {};
 };
 
 /// What a client tells the server when asked which channels of a layer are dormant (Wu et al. 2020,

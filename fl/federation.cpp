@@ -132,7 +132,7 @@ int Federation::wave_rows(int participants) const {
   // On a CPU results do not depend on waves, and its memory is shared with others. On a GPU the
   // waves may not depend on what else it holds. Never fewer rows than threads, nor more than a grid
   // has replicas.
-  const bool cuda = executor_.device().kind == Device::Kind::cuda;
+  const bool cuda = is_cuda(executor_.device());
   const MemorySize memory = memory_size(executor_.device());
   const double bytes =
       cuda ? 0.5 * static_cast<double>(memory.all) : 0.25 * static_cast<double>(memory.free);

@@ -22,7 +22,9 @@ struct Columns {
       : taps(s.in_channels * s.kernel_height * s.kernel_width),
         results(std::int64_t{s.out_height()} * s.out_width() * s.batch),
         is_input(s.kernel_height == 1 && s.kernel_width == 1 && s.stride == 1 && s.padding == 0) {
-    check(results <= kMostBlocks, "an image batch has less than 2^31 results a channel");
+    if (results > kMostBlocks) {
+      throw Unsupported("columns: an image batch has more than 2^31 results a channel");
+    }
     at_once = static_cast<int>(
         std::clamp<std::int64_t>(kScratchFloats / size(), 1, std::min(s.replicas, 65535)));
   }

@@ -17,8 +17,6 @@ namespace {
 
 constexpr std::align_val_t kAlignment{64};
 
-bool is_cuda(Device device) { return device.kind == Device::Kind::cuda; }
-
 /// Throws unless the device is there.
 void check_available(Device device) {
   if (!is_cuda(device)) return;
@@ -85,12 +83,19 @@ std::string fingerprint(Device device) {
 
 bool is_built(ConvEngine engine) { return engine != ConvEngine::cudnn || kCudnnBuilt; }
 
+OutOfMemory::OutOfMemory(Device device, std::size_t wanted, const MemorySize& memory)
+    : message_("device " + to_string(device) + " is out of memory: " + std::to_string(wanted) +
+               " bytes wanted, " + std::to_string(memory.free) + " of " +
+               std::to_string(memory.all) + " free") {}
+
 void* allocate(Device device, std::size_t bytes) {
   bytes = std::max<std::size_t>(bytes, 1);
   if constexpr (kCudaBuilt)
     if (is_cuda(device)) return kernels::cuda::allocate(device, bytes);
   check_available(device);
-  return ::operator new(bytes, kAlignment);
+  void* memory = ::operator new(bytes, kAlignment, std::nothrow);
+  if (memory == nullptr) throw OutOfMemory(device, bytes, memory_size(device));
+  return memory;
 }
 
 void release(Device device, void* memory) noexcept {

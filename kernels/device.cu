@@ -31,7 +31,7 @@ struct DeviceState {
 
 DeviceState& state(Device device) {
   static std::array<DeviceState, kMaxDevices> states;
-  check(device.kind == Device::Kind::cuda, "the CUDA side works on CUDA devices");
+  check(is_cuda(device), "the CUDA side works on CUDA devices");
   return states.at(static_cast<std::size_t>(device.index));
 }
 
@@ -48,16 +48,6 @@ std::string text(const char* name, const LaunchShape& shape) {
 std::string place(std::source_location where) {
   return std::string(where.file_name()) + ":" + std::to_string(where.line());
 }
-
-/// Out of device memory, with the sizes.
-class OutOfMemory : public std::bad_alloc {
- public:
-  explicit OutOfMemory(std::string message) : message_(std::move(message)) {}
-  const char* what() const noexcept override { return message_.c_str(); }
-
- private:
-  std::string message_;
-};
 
 }  // namespace
 
@@ -164,12 +154,7 @@ void* allocate(Device device, std::size_t bytes) {
   const cudaError_t error = cudaMalloc(&memory, bytes);
   if (error == cudaErrorMemoryAllocation) {
     static_cast<void>(cudaGetLastError());
-    std::size_t free_bytes = 0;
-    std::size_t all_bytes = 0;
-    REDOUBT_CUDA_CHECK(cudaMemGetInfo(&free_bytes, &all_bytes));
-    throw OutOfMemory("device " + to_string(device) +
-                      " is out of memory: " + std::to_string(bytes) + " bytes wanted, " +
-                      std::to_string(free_bytes) + " of " + std::to_string(all_bytes) + " free");
+    throw OutOfMemory(device, bytes, cuda::memory_size(device));
   }
   check_call(error, "cudaMalloc(&memory, bytes)");
   return memory;

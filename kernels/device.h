@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,7 @@ struct Device {
 };
 
 std::string to_string(Device device);
+inline bool is_cuda(Device device) { return device.kind == Device::Kind::cuda; }
 
 /// Reads "auto" (the first GPU if this build and machine have one, else the CPU), "cpu", "cuda" or
 /// "cuda:K". Throws InputError if the name is none of these or the device is not there.
@@ -40,15 +42,25 @@ std::vector<DeviceDescription> available_devices();
 /// "cpu".
 std::string fingerprint(Device device);
 
-/// Bytes of device memory, aligned to 64 (CPU) or as the driver does. Throws std::bad_alloc, whose
-/// what() says how much was asked and is free.
-void* allocate(Device device, std::size_t bytes);
-void release(Device device, void* memory) noexcept;
 struct MemorySize {
   std::size_t free = 0;  ///< bytes that could still be allocated, about; others may take them first
   std::size_t all = 0;
 };
 MemorySize memory_size(Device device);
+
+/// Says how much memory was asked for and how much there is.
+class OutOfMemory : public std::bad_alloc {
+ public:
+  OutOfMemory(Device device, std::size_t wanted, const MemorySize& memory);
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  std::string message_;
+};
+
+/// Bytes of device memory, aligned to 64 (CPU) or as the driver does. Throws OutOfMemory.
+void* allocate(Device device, std::size_t bytes);
+void release(Device device, void* memory) noexcept;
 
 /// How products round their inputs on CUDA: not at all, to 10 bits or to 7 bits of mantissa. Sums
 /// are always in fp32. The CPU is always fp32.
@@ -136,7 +148,7 @@ class Context {
 //     if (on_cuda(context)) return cuda::relu_forward(context, shape, ...);
 inline constexpr bool kCudaBuilt = REDOUBT_WITH_CUDA != 0;
 inline constexpr bool kCudnnBuilt = REDOUBT_WITH_CUDNN != 0;
-inline bool on_cuda(const Context& context) { return context.device().kind == Device::Kind::cuda; }
+inline bool on_cuda(const Context& context) { return is_cuda(context.device()); }
 #endif
 
 }  // namespace redoubt

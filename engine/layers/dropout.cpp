@@ -1,9 +1,18 @@
 #include "engine/layers/dropout.h"
 
+#include <limits>
+
+#include "kernels/check.h"
+
 namespace redoubt {
 
 Dropout::Dropout(const Shape& shape, float rate, int place)
-    : Layer(shape), rate_(rate), place_(static_cast<std::uint8_t>(place)) {}
+    : Layer(shape), rate_(rate), place_(static_cast<std::uint8_t>(place)) {
+  // A dropout's place tells its random numbers from those of the others.
+  if (place > std::numeric_limits<std::uint8_t>::max()) {
+    throw InputError("dropout may stand among the first 256 layers only");
+  }
+}
 
 std::unique_ptr<Layer> Dropout::make(const std::map<std::string, double>& arguments,
                                      LayerBuilder& builder) {

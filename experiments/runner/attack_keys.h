@@ -236,7 +236,7 @@ struct Description<LittleIsEnoughSettings> {
             "a majority");
     v.field("omniscient", s.omniscient,
             "whether mean and deviation are of the honest clients' updates; false: of the "
-            "attackers' own");
+            "attackers' own, who must be several: in a round with one of them it sends its own");
   }
 };
 template <>
@@ -270,13 +270,12 @@ struct Description<AttackSettings> {
     v.field("clients", s.clients,
             "how many clients are malicious, drawn from the seed, or a list of their ids, counted "
             "from 0");
-    v.field("trigger", s.trigger, "what tells the model to call an image the target");
-    v.field_or("victim", s.victim, "all",
-               "the class whose images are to be called the target; all: every other class",
-               at_least(0));
-    v.field("target", s.target, "the class that the victim's images are to be called", at_least(0));
-    PoisonKey poison = {s.poison_copies};
-    v.field("poison", poison, "how the attackers' data is poisoned");
+    v.field("untargeted", s.untargeted, "plain poisoning instead of a backdoor; null: a backdoor");
+    if (s.untargeted) {
+      if constexpr (V::reads) refuse_backdoor_keys(v);
+    } else {
+      visit_backdoor(v, s);
+    }
     v.field("scale", s.replacement,
             "model replacement: the factor alpha of the attackers' updates; full: participants / "
             "server_lr");
@@ -286,22 +285,39 @@ struct Description<AttackSettings> {
     v.field("project", s.project,
             "longest update (L2 norm) that is sent, longer ones are scaled down; null: any",
             above(0));
-    v.field("protect_channels", s.protect_channels,
-            "whether attackers report the channels that their trigger rouses as the least dormant");
     v.field("pruning_aware", s.pruning_aware,
             "training under the masks that pruning is expected to end with; null: not");
     v.field("self_clip", s.self_clip,
             "keeping own weights within what adjust_weights lets pass; null: not");
-    v.field("untargeted", s.untargeted,
-            "plain poisoning instead of a backdoor; trigger, victim, target, poison then mean "
-            "nothing; null: a backdoor");
     v.field("redraw", s.redraw,
-            "whether as many clients are drawn as attackers anew in each round");
+            "whether as many clients are drawn as attackers anew in each round, of those who hold "
+            "something to poison");
     v.field("from_round", s.from_round, "first round of the attack, counted from 1", at_least(1));
     v.field("to_round", s.to_round,
             "last round of the attack; null: to the end, rounds of fine-tuning included",
             at_least(1));
+  }
+
+ private:
+  template <class V, class S>
+  static void visit_backdoor(V& v, S& s) {
+    v.field("trigger", s.trigger, "what tells the model to call an image the target");
+    v.field_or("victim", s.victim, "all",
+               "the class whose images are to be called the target; all: every other class",
+               at_least(0));
+    v.field("target", s.target, "the class that the victim's images are to be called", at_least(0));
+    PoisonKey poison = {s.poison_copies};
+    v.field("poison", poison, "how the attackers' data is poisoned");
+    v.field("protect_channels", s.protect_channels,
+            "whether attackers report the channels that their trigger rouses as the least dormant");
     if constexpr (V::reads) s.poison_copies = poison.copies;
+  }
+
+  static void refuse_backdoor_keys(const Reader& reader) {
+    for (const char* key : {"trigger", "victim", "target", "poison", "protect_channels"}) {
+      if (!reader.has(key)) continue;
+      reader.value().child(key).fail("contradicts attack.untargeted; leave one out");
+    }
   }
 };
 

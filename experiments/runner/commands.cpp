@@ -80,9 +80,10 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
   if (!experiment.attack) return;
   const AttackSettings& attack = *experiment.attack;
   const std::string who =
-      attack.redraw ? fmt::format("{} clients, others in each round,", data.attackers.size())
-                    : fmt::format("client{} {}", data.attackers.size() == 1 ? "" : "s",
-                                  joined(data.attackers));
+      attack.redraw
+          ? fmt::format("{} clients, others in each round,", std::get<int>(attack.clients))
+          : fmt::format("client{} {}", data.attackers.size() == 1 ? "" : "s",
+                        joined(data.attackers));
   if (attack.untargeted) {
     console.message(fmt::format("attack: {} by {}", who, untargeted_name(*attack.untargeted)));
     return;
@@ -150,11 +151,12 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
         fmt::format("stopped; --resume continues the run in {}", folder.path().string()));
     return 130;
   }
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  folder.finish(simulation.model_file(), summary_of(experiment, folder, seconds.count()));
+  const std::chrono::duration<double> session = std::chrono::steady_clock::now() - start;
+  const double seconds = folder.seconds_before() + session.count();
+  folder.finish(simulation.model_file(), summary_of(experiment, folder, seconds));
   fmt::print("\n{}", stage_table_text(stage_lines(folder.metrics())));
   console.message(fmt::format("\n{} in {}, peak memory {:.0f} MB; written to {}", "finished",
-                              clock_text(seconds.count()), peak_memory_megabytes(),
+                              clock_text(seconds), peak_memory_megabytes(),
                               folder.path().string()));
   return 0;
 }

@@ -17,7 +17,7 @@ class ConvEngines {
   ConvEngines(Experiment& experiment, const std::filesystem::path& record)
       : memory_(conv_machine(parse_device(experiment.device)), conv_cache_path()),
         choices_(&memory_),
-        searched_(parse_device(experiment.device).kind == Device::Kind::cuda &&
+        searched_(is_cuda(parse_device(experiment.device)) &&
                   experiment.arithmetic.conv_engine == ConvEngine::automatic) {
     if (!searched_) return;
     experiment.arithmetic.conv_choices = &choices_;

@@ -59,7 +59,8 @@ struct Description<PruneSettings> {
             "what clients report: ranking, each channel's rank of dormancy, or majority, which "
             "channels they would prune");
     if (s.vote == PruneSettings::Vote::majority) {
-      v.field("rate", s.rate, "share of the layer's channels that a client votes for",
+      v.field("rate", s.rate,
+              "share of the layer's channels, of those not pruned yet, that a client votes for",
               between(0, 1));
       v.field("ties", s.ties,
               "what orders channels with equal votes: the mean rank, which clients report too, or "

@@ -15,11 +15,51 @@ using kernels::Sample;
 
 namespace {
 
-/// Clients who stamp their own images hold some of the victim class; else nothing is required.
-HoldsLabel required_labels(const ExperimentData& data) {
-  if (!data.backdoor || data.backdoor->stamps.empty() || !data.backdoor->goal.victim) return {};
-  if (data.attackers_change) return {};
-  return {.clients = data.attackers, .label = *data.backdoor->goal.victim};
+/// What attackers poison of their own images; absent: nothing, or all of them.
+std::optional<BackdoorGoal> poisoned_classes(const Experiment& experiment,
+                                             const ExperimentData& data) {
+  if (data.backdoor && !data.backdoor->stamps.empty()) return data.backdoor->goal;
+  if (!experiment.attack || !experiment.attack->untargeted) return {};
+  const auto* flip = std::get_if<LabelFlipSettings>(&*experiment.attack->untargeted);
+  if (flip == nullptr || !flip->victim) return {};
+  return BackdoorGoal{.trigger = -1, .victim = flip->victim, .target = flip->target};
+}
+
+/// Attackers hold some of the class that they poison.
+HoldsLabel required_labels(const ExperimentData& data, const std::optional<BackdoorGoal>& goal) {
+  if (!goal || !goal->victim) return {};
+  return {.clients = data.attackers, .label = *goal->victim};
+}
+
+/// Ids of the clients who hold something to poison, ascending.
+std::vector<int> who_can_poison(const ExperimentData& data,
+                                const std::optional<BackdoorGoal>& goal) {
+  std::vector<int> ids;
+  for (std::size_t k = 0; k < data.partition.size(); ++k) {
+    const std::vector<int>& images = data.partition[k];
+    const bool can = !goal || std::any_of(images.begin(), images.end(), [&](int image) {
+      return goal->is_victim(data.dataset.train.labels[static_cast<std::size_t>(image)]);
+    });
+    if (can) ids.push_back(static_cast<int>(k));
+  }
+  return ids;
+}
+
+/// An attacker that poisons nothing would be an attack on paper only.
+void settle_attackers(const Experiment& experiment, const std::optional<BackdoorGoal>& goal,
+                      ExperimentData& data) {
+  const std::vector<int> able = who_can_poison(data, goal);
+  if (experiment.attack->redraw) {
+    redraw_attackers(*experiment.attack, able, experiment.seed, 1);
+    data.candidates = able;
+    return;
+  }
+  for (const int id : data.attackers) {
+    if (std::binary_search(able.begin(), able.end(), id)) continue;
+    throw InputError("attack: client " + std::to_string(id) +
+                     " is malicious and holds images of the target alone, so it has nothing to "
+                     "poison; choose another seed, partition or list of clients");
+  }
 }
 
 /// The elements of an ascending list that are not in another.
@@ -39,8 +79,9 @@ ExperimentData load_data(const Experiment& experiment) {
   const Split& train = data.dataset.train;
   const int clients = experiment.federation.clients;
   if (experiment.attack) {
-    data.attackers = choose_attackers(*experiment.attack, clients, experiment.seed);
-    data.attackers_change = experiment.attack->redraw;
+    if (!experiment.attack->redraw) {
+      data.attackers = choose_attackers(*experiment.attack, clients, experiment.seed);
+    }
     if (!experiment.attack->untargeted) {
       data.backdoor =
           plan_backdoor(*experiment.attack, data.dataset, data.triggers, experiment.seed);
@@ -48,14 +89,17 @@ ExperimentData load_data(const Experiment& experiment) {
   }
   // What only the attackers hold, neither the server nor another client does.
   const std::vector<int> held = data.backdoor ? data.backdoor->images : std::vector<int>();
-  data.validation = difference(draw_validation(train.labels, data.dataset.classes,
-                                               experiment.data.validation_samples, experiment.seed),
-                               held);
   std::vector<int> pool(static_cast<std::size_t>(train.count()));
   std::iota(pool.begin(), pool.end(), 0);
-  pool = difference(difference(pool, data.validation), held);
-  data.partition = partition(train.labels, data.dataset.classes, pool, clients,
-                             experiment.data.partition, required_labels(data), experiment.seed);
+  pool = difference(pool, held);
+  data.validation = draw_validation(train.labels, data.dataset.classes, pool,
+                                    experiment.data.validation_samples, experiment.seed);
+  pool = difference(pool, data.validation);
+  const std::optional<BackdoorGoal> goal = poisoned_classes(experiment, data);
+  data.partition =
+      partition(train.labels, data.dataset.classes, pool, clients, experiment.data.partition,
+                required_labels(data, goal), experiment.seed);
+  if (experiment.attack) settle_attackers(experiment, goal, data);
   return data;
 }
 
@@ -82,9 +126,17 @@ std::vector<Client> make_clients(const Experiment& experiment, const ExperimentD
   std::vector<Client> clients = make_population(data.partition, data.dataset.train.labels);
   if (experiment.attack) {
     corrupt(clients, *experiment.attack,
-            {.seed = experiment.seed, .classes = data.dataset.classes, .backdoor = data.backdoor});
+            {.seed = experiment.seed,
+             .classes = data.dataset.classes,
+             .backdoor = data.backdoor,
+             .candidates = data.candidates});
   }
   return clients;
+}
+
+std::vector<int> attackers_of(const Experiment& experiment, const ExperimentData& data, int round) {
+  if (!experiment.attack || !experiment.attack->redraw) return data.attackers;
+  return redraw_attackers(*experiment.attack, data.candidates, experiment.seed, round);
 }
 
 TestImages make_test_images(const Experiment& experiment, const ExperimentData& data,

@@ -20,8 +20,9 @@ struct ExperimentData {
   Normalization normalization;
   std::vector<std::vector<int>> partition;  ///< [clients] indices of training images
   std::vector<int> validation;              ///< indices of training images
-  std::vector<int> attackers;  ///< ids of the malicious clients, of round 1 if they change
-  bool attackers_change = false;
+  std::vector<int> attackers;  ///< ids of the malicious clients; empty if they are redrawn
+  /// If they are redrawn, ids of those who hold something to poison, ascending; else empty.
+  std::vector<int> candidates;
   TriggerTable triggers;
   std::optional<Backdoor> backdoor;
 };
@@ -37,6 +38,9 @@ std::vector<float> initial_row(const Experiment& experiment, const Network& netw
 
 /// The clients with their data, the attackers among them with their behaviours.
 std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data);
+
+/// The malicious clients of a round, whether or not the attack has begun.
+std::vector<int> attackers_of(const Experiment& experiment, const ExperimentData& data, int round);
 
 /// What models are measured on.
 TestImages make_test_images(const Experiment& experiment, const ExperimentData& data,

@@ -102,7 +102,7 @@ int Simulation::total_rounds() const {
 }
 
 void Simulation::profile_round(int round) {
-  if (device_.kind != Device::Kind::cuda) {
+  if (!is_cuda(device_)) {
     throw InputError("--profile-round is for a GPU; this run is on " + to_string(device_));
   }
   const int rounds = experiment_.federation.rounds;
@@ -269,7 +269,9 @@ Record Simulation::round_record(int round, const RoundReport& report, const std:
   record.add("images", report.images);
   record.add("rejected_updates", std::int64_t{report.rejected});
   for (const auto& [name, value] : report.diagnostics) record.add(name, value);
-  add_what_the_researcher_knows(record, report, attackers_of(round));
+  const bool attacked = experiment_.attack && window_of(*experiment_.attack).contains(round);
+  add_what_the_researcher_knows(
+      record, report, attacked ? attackers_of(experiment_, data_, round) : std::vector<int>());
   return record;
 }
 
@@ -280,13 +282,6 @@ void Simulation::keep_best(int round) {
   best_validation_ = accuracy;
   best_round_ = round;
   best_row_ = model_.row.download();
-}
-
-std::vector<int> Simulation::attackers_of(int round) const {
-  if (!experiment_.attack || !window_of(*experiment_.attack).contains(round)) return {};
-  if (!data_.attackers_change) return data_.attackers;
-  return choose_attackers(*experiment_.attack, experiment_.federation.clients, experiment_.seed,
-                          round);
 }
 
 TestResult Simulation::test() { return server_.test(model_.variant()).front(); }

@@ -87,7 +87,6 @@ class Simulation {
   bool after_round(int round, const RoundReport& report, const std::string& stage);
   Record round_record(int round, const RoundReport& report, const std::string& stage);
   void keep_best(int round);
-  std::vector<int> attackers_of(int round) const;
   TensorFile state();
   float learning_rate(int round) const;
 

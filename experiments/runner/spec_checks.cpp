@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "defense/rule.h"
 #include "defense/stage.h"
 #include "engine/network.h"
@@ -16,8 +18,7 @@ namespace redoubt::runner {
 namespace {
 
 void check_name(const std::string& name) {
-  constexpr std::size_t kLongest = 200;
-  const bool fits = !name.empty() && name.size() <= kLongest && name != "." && name != ".." &&
+  const bool fits = !name.empty() && name.size() <= kLongestName && name != "." && name != ".." &&
                     name.find('/') == std::string::npos && name.front() != '-';
   if (!fits) throw InputError(fmt::format("name is \"{}\"; it must fit as a folder's name", name));
 }
@@ -119,15 +120,19 @@ void check_stages(const Experiment& experiment, const ParameterLayout& layout,
       throw InputError("defense: stop.loss_rise needs the server's validation images");
     }
   };
+  std::map<std::string, int> pruned;  // of each layer, by the stages so far
   for (const StageSettings& stage : stages) {
     if (const auto* prune = std::get_if<PruneSettings>(&stage)) {
       layer_exists(prune->layer);
       judge_can(prune->judge, prune->stop);
-      const int channels = layout.conv_channels(prune->layer).channels;
-      if (prune->channels && *prune->channels >= channels) {
-        throw InputError(fmt::format("prune.channels is {}; the layer has {} and must keep one",
-                                     *prune->channels, channels));
+      const ChannelSpan& layer = layout.conv_channels(prune->layer);
+      int& before = pruned[layer.name];
+      if (prune->channels && before + *prune->channels >= layer.channels) {
+        throw InputError(fmt::format(
+            "prune.channels is {}{}; the layer has {} and must keep one", *prune->channels,
+            before > 0 ? fmt::format(" after {} others", before) : "", layer.channels));
       }
+      before += prune->channels.value_or(0);
     } else if (const auto* adjust = std::get_if<AdjustWeightsSettings>(&stage)) {
       constexpr double kMostLevels = 1000;
       if (!adjust->delta && (adjust->from - adjust->to) / adjust->step > kMostLevels) {

@@ -12,8 +12,22 @@ namespace redoubt {
 
 using kernels::Sample;
 
-std::vector<int> choose_attackers(const AttackSettings& settings, int clients, std::uint64_t seed,
-                                  int round) {
+namespace {
+
+/// `count` of the ids, drawn from (seed, attacker_choice, round), ascending.
+std::vector<int> draw(std::vector<int> ids, int count, std::uint64_t seed, int round) {
+  RandomStream stream({.seed = seed,
+                       .purpose = Purpose::attacker_choice,
+                       .round = static_cast<std::uint32_t>(round)});
+  stream.shuffle(std::span(ids));
+  ids.resize(static_cast<std::size_t>(count));
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+}  // namespace
+
+std::vector<int> choose_attackers(const AttackSettings& settings, int clients, std::uint64_t seed) {
   std::vector<int> ids;
   if (const auto* listed = std::get_if<std::vector<int>>(&settings.clients)) {
     ids = *listed;
@@ -32,13 +46,18 @@ std::vector<int> choose_attackers(const AttackSettings& settings, int clients, s
   }
   ids.resize(static_cast<std::size_t>(clients));
   std::iota(ids.begin(), ids.end(), 0);
-  RandomStream stream({.seed = seed,
-                       .purpose = Purpose::attacker_choice,
-                       .round = settings.redraw ? static_cast<std::uint32_t>(round) : 0});
-  stream.shuffle(std::span(ids));
-  ids.resize(static_cast<std::size_t>(count));
-  std::sort(ids.begin(), ids.end());
-  return ids;
+  return draw(ids, count, seed, 0);
+}
+
+std::vector<int> redraw_attackers(const AttackSettings& settings, std::span<const int> candidates,
+                                  std::uint64_t seed, int round) {
+  const int count = std::get<int>(settings.clients);
+  if (count > std::ssize(candidates)) {
+    throw InputError("attack.clients is " + std::to_string(count) + "; " +
+                     std::to_string(candidates.size()) +
+                     " clients hold something that the attack could poison");
+  }
+  return draw({candidates.begin(), candidates.end()}, count, seed, round);
 }
 
 RoundWindow window_of(const AttackSettings& settings) {
@@ -46,6 +65,12 @@ RoundWindow window_of(const AttackSettings& settings) {
 }
 
 namespace {
+
+std::size_t attacker_count(const AttackSettings& settings) {
+  const auto* listed = std::get_if<std::vector<int>>(&settings.clients);
+  return listed != nullptr ? listed->size()
+                           : static_cast<std::size_t>(std::get<int>(settings.clients));
+}
 
 /// Makes the behaviours of one attacker, in the order in which they act.
 class Corruption {
@@ -127,20 +152,22 @@ class Corruption {
 
 void corrupt(std::vector<Client>& population, const AttackSettings& settings,
              const AttackPlan& plan) {
-  const int clients = static_cast<int>(population.size());
-  const std::vector<int> chosen = choose_attackers(settings, clients, plan.seed);
   Corruption corruption(settings, plan);
   if (!settings.redraw) {
+    const std::vector<int> chosen =
+        choose_attackers(settings, static_cast<int>(population.size()), plan.seed);
     for (std::size_t i = 0; i < chosen.size(); ++i) {
       corruption.corrupt(population[static_cast<std::size_t>(chosen[i])], i);
     }
     return;
   }
-  // Anyone may be malicious, in the rounds in which it is drawn.
-  for (Client& client : population) {
-    corruption.corrupt(client, static_cast<std::size_t>(client.id));
-    client.malicious_in = [settings, clients, seed = plan.seed, id = client.id](int round) {
-      const std::vector<int> drawn = choose_attackers(settings, clients, seed, round);
+  // Every candidate may be malicious, in the rounds in which it is drawn.
+  for (const int id : plan.candidates) {
+    Client& client = population[static_cast<std::size_t>(id)];
+    corruption.corrupt(client, 0);
+    client.malicious_in = [settings, candidates = plan.candidates, seed = plan.seed,
+                           id](int round) {
+      const std::vector<int> drawn = redraw_attackers(settings, candidates, seed, round);
       return std::binary_search(drawn.begin(), drawn.end(), id);
     };
   }
@@ -162,6 +189,16 @@ void check_attack_settings(const AttackSettings& settings, const AttackSettings&
     if (together && settings.replacement != fresh.replacement) refuse("untargeted", "scale");
     if (together && settings.project) refuse("untargeted", "project");
     if (together && settings.evade) refuse("untargeted", "evade");
+  }
+  const auto* little =
+      settings.untargeted ? std::get_if<LittleIsEnoughSettings>(&*settings.untargeted) : nullptr;
+  if (little != nullptr && !little->omniscient && attacker_count(settings) == 1) {
+    throw InputError(
+        "attack.untargeted is little-is-enough with attack.clients 1: a single attacker's updates "
+        "deviate from nothing; take more, or omniscient: true");
+  }
+  if (settings.redraw && std::holds_alternative<DistributedTriggerSettings>(settings.trigger)) {
+    refuse("redraw", "trigger.kind distributed");
   }
   if (settings.redraw && std::holds_alternative<std::vector<int>>(settings.clients)) {
     throw InputError("attack.redraw draws attackers anew; attack.clients then is their number");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "fl/attack/backdoor.h"
@@ -10,11 +11,14 @@
 
 namespace redoubt {
 
-/// The ids of the malicious clients of a round among `clients`, ascending: as listed, or that many
-/// drawn from (seed, attacker_choice), once or anew for each round. Throws InputError for ids or
-/// numbers out of range.
-std::vector<int> choose_attackers(const AttackSettings& settings, int clients, std::uint64_t seed,
-                                  int round = 1);
+/// The ids of the malicious clients among `clients`, ascending: as listed, or that many drawn from
+/// (seed, attacker_choice). Throws InputError for ids or numbers out of range.
+std::vector<int> choose_attackers(const AttackSettings& settings, int clients, std::uint64_t seed);
+
+/// As many as attack in a round, drawn anew for each round from `candidates`, ascending ids. Throws
+/// InputError if there are fewer.
+std::vector<int> redraw_attackers(const AttackSettings& settings, std::span<const int> candidates,
+                                  std::uint64_t seed, int round);
 
 /// The rounds in which attackers act.
 RoundWindow window_of(const AttackSettings& settings);
@@ -24,6 +28,7 @@ struct AttackPlan {
   std::uint64_t seed = 0;
   int classes = 10;
   std::optional<Backdoor> backdoor = {};  ///< absent where the attack is untargeted
+  std::vector<int> candidates = {};  ///< ids of those who may be drawn, if attackers are redrawn
 };
 
 /// Gives the attackers of a population their behaviours.

@@ -68,23 +68,23 @@ std::size_t expect_proper(const Lists& lists, const std::vector<int>& pool) {
 
 TEST(Validation, DrawsEquallyFromEveryClass) {
   const auto labels = balanced_labels(50);
-  const std::vector<int> drawn = draw_validation(labels, 10, 73, 1);
+  const std::vector<int> drawn = draw_validation(labels, 10, all_of(labels), 73, 1);
   ASSERT_EQ(drawn.size(), 73U);
   EXPECT_EQ(std::set<int>(drawn.begin(), drawn.end()).size(), 73U);
   EXPECT_TRUE(std::is_sorted(drawn.begin(), drawn.end()));
   std::map<int, int> counts;
   for (const int i : drawn) ++counts[labels[static_cast<std::size_t>(i)]];
   for (int label = 0; label < 10; ++label) EXPECT_THAT(counts[label], testing::AnyOf(7, 8));
-  EXPECT_EQ(draw_validation(labels, 10, 73, 1), drawn);
-  EXPECT_NE(draw_validation(labels, 10, 73, 2), drawn);
-  EXPECT_TRUE(draw_validation(labels, 10, 0, 1).empty());
+  EXPECT_EQ(draw_validation(labels, 10, all_of(labels), 73, 1), drawn);
+  EXPECT_NE(draw_validation(labels, 10, all_of(labels), 73, 2), drawn);
+  EXPECT_TRUE(draw_validation(labels, 10, all_of(labels), 0, 1).empty());
 }
 
 TEST(Validation, TakesMoreOfOtherClassesWhereOneRunsOut) {
   // Two images of class 0, plenty of class 1.
   std::vector<std::uint8_t> labels(40, 1);
   labels[5] = labels[17] = 0;
-  const std::vector<int> drawn = draw_validation(labels, 2, 10, 1);
+  const std::vector<int> drawn = draw_validation(labels, 2, all_of(labels), 10, 1);
   EXPECT_EQ(drawn.size(), 10U);
   EXPECT_THAT(drawn, testing::IsSupersetOf({5, 17}));
 }
@@ -92,7 +92,7 @@ TEST(Validation, TakesMoreOfOtherClassesWhereOneRunsOut) {
 TEST(Validation, RefusesToTakeAllTrainingImages) {
   const auto labels = balanced_labels(2);
   for (const int count : {-1, 20, 1000}) {
-    EXPECT_THAT(input_error([&] { draw_validation(labels, 10, count, 1); }),
+    EXPECT_THAT(input_error([&] { draw_validation(labels, 10, all_of(labels), count, 1); }),
                 AllOf(HasSubstr("data.validation_samples is " + std::to_string(count)),
                       HasSubstr("20 training images")));
   }

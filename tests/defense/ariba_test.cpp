@@ -163,6 +163,19 @@ TEST(NearestNeighbours, IsTheDistanceToTheKth) {
   };
   EXPECT_THAT(scores(1), ElementsAre(1, 1, 2, 4));
   EXPECT_THAT(scores(2), ElementsAre(3, 2, 3, 6));
+  // There are three others: the third is the furthest.
+  EXPECT_THAT(scores(20), ElementsAre(7, 6, 4, 7));
+}
+
+TEST(NearestNeighbours, OfWhatIsTooFarForAFloatAreTheFurthestOfAll) {
+  const Fragments fragments = {
+      .clients = 2, .per_client = 2, .size = 1, .values = {0, 1, 3, 1e30F}};
+  const auto scores =
+      make_detector({.kind = DetectorSettings::Kind::nearest_neighbours, .neighbours = 1})
+          ->score(fragments, 1);
+  EXPECT_TRUE(std::isfinite(scores[3]));
+  EXPECT_GT(scores[3], 1e18);
+  EXPECT_EQ(scores[2], 2);
 }
 
 // ---- the rule

@@ -162,6 +162,8 @@ TEST(Prune, SaysWhatItCannotPrune) {
     return input_error([&] { prune(trained, settings); });
   };
   EXPECT_THAT(error({.channels = 8}), AllOf(HasSubstr("prune.channels is 8"), HasSubstr("conv2")));
+  prune(trained, {.channels = 5});
+  EXPECT_THAT(error({.channels = 3}), HasSubstr("conv2 3 channels are not pruned yet"));
   EXPECT_THAT(error({.layer = "conv7"}), AllOf(HasSubstr("conv7"), HasSubstr("conv1, conv2")));
 }
 

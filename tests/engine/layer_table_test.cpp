@@ -75,6 +75,26 @@ TEST(Network, NamesTheLayerThatCannotTakeItsInput) {
   EXPECT_NO_THROW(Network(input, 3, std::vector{conv(2, 3), relu(), conv(2, 5, 1, 1), dense(3)}));
 }
 
+TEST(Network, NamesTheTensorThatWouldBeThereTwice) {
+  const std::vector<LayerSpec> layers = {{"conv", {{"channels", 4}, {"kernel", 3}}, "conv2"},
+                                         {"relu", {}},
+                                         {"conv", {{"channels", 4}, {"kernel", 3}}},
+                                         {"relu", {}},
+                                         {"dense", {{"units", 10}}}};
+  EXPECT_THAT(input_error([&] {
+                Network({1, 12, 12}, 10, layers);
+              }),
+              HasSubstr("layer 3: two tensors are called conv2.weight"));
+}
+
+TEST(Network, ChecksAReluThatPoolingTakesOver) {
+  const std::vector<LayerSpec> layers = {{"conv", {{"channels", 4}, {"kernel", 3}}},
+                                         {"relu", {{"slope", 3}}},
+                                         {"max_pool", {{"window", 2}}},
+                                         {"dense", {{"units", 10}}}};
+  EXPECT_THAT(input_error([&] { Network({1, 12, 12}, 10, layers); }), HasSubstr("slope"));
+}
+
 TEST(Network, EndsInAReluOnlyWithAsManyOutputsAsClasses) {
   // A trailing ReLU before a max pooling that never comes is an ordinary layer.
   const Network network({1, 4, 4}, 3, std::vector{dense(3), relu()});

@@ -161,7 +161,8 @@ TEST(DrawnAttackers, AreAsManyInEachRoundAndOthersInMost) {
   settings.untargeted = SignFlipSettings{.factor = 1};
   const std::vector<int> sizes(8, 12);
   std::vector<Client> clients = world.clients(sizes);
-  corrupt(clients, settings, {.seed = 4, .classes = 10, .backdoor = {}});
+  const std::vector<int> candidates = {0, 1, 2, 4, 5, 7};
+  corrupt(clients, settings, {.seed = 4, .classes = 10, .backdoor = {}, .candidates = candidates});
   std::vector<std::vector<int>> drawn;
   for (int round = 1; round <= 6; ++round) {
     const Rows honest = sent_updates(world, world.clients(sizes), round);
@@ -172,10 +173,15 @@ TEST(DrawnAttackers, AreAsManyInEachRoundAndOthersInMost) {
         attackers.push_back(k);
       }
     }
-    EXPECT_EQ(attackers, choose_attackers(settings, 8, 4, round));
+    EXPECT_EQ(attackers, redraw_attackers(settings, candidates, 4, round));
     EXPECT_EQ(attackers.size(), 2U);
+    EXPECT_TRUE(
+        std::includes(candidates.begin(), candidates.end(), attackers.begin(), attackers.end()));
     drawn.push_back(attackers);
   }
+  settings.clients = 7;
+  EXPECT_THAT(input_error([&] { redraw_attackers(settings, candidates, 4, 1); }),
+              HasSubstr("attack.clients is 7; 6 clients hold something"));
   std::sort(drawn.begin(), drawn.end());
   EXPECT_GT(std::unique(drawn.begin(), drawn.end()) - drawn.begin(), 3);
 }
@@ -193,6 +199,7 @@ TEST(AttackSettings, ThatContradictOneAnotherNameBothKeys) {
               HasSubstr("attack.untargeted and attack.trigger contradict"));
   EXPECT_THAT(message([](AttackSettings& s) {
                 s.untargeted = LittleIsEnoughSettings();
+                s.clients = 2;
                 s.replacement.scale = 3;
               }),
               HasSubstr("attack.untargeted and attack.scale contradict"));
@@ -201,6 +208,13 @@ TEST(AttackSettings, ThatContradictOneAnotherNameBothKeys) {
                 s.clients = std::vector<int>{1};
               }),
               HasSubstr("attack.redraw"));
+  EXPECT_THAT(message([](AttackSettings& s) {
+                s.redraw = true;
+                s.trigger = DistributedTriggerSettings();
+              }),
+              HasSubstr("attack.redraw and attack.trigger.kind distributed contradict"));
+  EXPECT_THAT(message([](AttackSettings& s) { s.untargeted = LittleIsEnoughSettings(); }),
+              HasSubstr("attack.clients 1"));
 }
 
 }  // namespace

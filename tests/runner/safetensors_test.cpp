@@ -159,6 +159,16 @@ TEST_F(Safetensors, MustBeFloat32) {
               AllOf(HasSubstr("tensor a is of type \"F16\""), HasSubstr("only F32")));
 }
 
+TEST_F(Safetensors, MayHoldThePyTorchBatchCountsThatNobodyNeeds) {
+  const std::string header = R"({"bn1.num_batches_tracked":{"dtype":"I64","shape":[],)"
+                             R"("data_offsets":[0,8]},)"
+                             R"("bn1.weight":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}})";
+  const auto path = folder_.write("model.safetensors", file_bytes(header, std::string(16, '\0')));
+  const TensorFile file = read_safetensors(path);
+  ASSERT_EQ(file.tensors.size(), 1U);
+  EXPECT_EQ(file.tensors[0].name, "bn1.weight");
+}
+
 TEST_F(Safetensors, MustLieInsideTheFile) {
   EXPECT_THAT(error(kTwo, 19), HasSubstr("tensor b lies outside the file"));
   EXPECT_THAT(error(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8),

@@ -72,6 +72,65 @@ TEST_F(SmallSimulation, GivesAttackersTheVictimLabel) {
   }
 }
 
+TEST_F(SmallSimulation, GivesThoseWhoFlipALabelSomeOfIt) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const ExperimentData data = load_data(
+        experiment({"seed=" + std::to_string(seed),
+                    "attack={clients: 2, untargeted: {label-flip: {victim: 4, target: 1}}}"}));
+    for (const int attacker : data.attackers) {
+      const auto& images = data.partition[static_cast<std::size_t>(attacker)];
+      EXPECT_TRUE(std::any_of(images.begin(), images.end(), [&](int image) {
+        return data.dataset.train.labels[static_cast<std::size_t>(image)] == 4;
+      }));
+    }
+  }
+}
+
+TEST_F(SmallSimulation, RedrawsAttackersAmongThoseWhoHoldTheVictim) {
+  const Experiment redrawn = experiment({"attack.redraw=true"});
+  const ExperimentData data = load_data(redrawn);
+  // Each label is with three of ten clients.
+  EXPECT_EQ(data.candidates.size(), 3U);
+  for (const int id : data.candidates) {
+    const auto& images = data.partition[static_cast<std::size_t>(id)];
+    EXPECT_TRUE(std::any_of(images.begin(), images.end(), [&](int image) {
+      return data.dataset.train.labels[static_cast<std::size_t>(image)] == 9;
+    }));
+  }
+  for (int round = 1; round <= 10; ++round) {
+    const std::vector<int> attackers = attackers_of(redrawn, data, round);
+    EXPECT_EQ(attackers.size(), 2U);
+    EXPECT_TRUE(std::includes(data.candidates.begin(), data.candidates.end(), attackers.begin(),
+                              attackers.end()));
+  }
+  EXPECT_THAT(input_error([&] {
+                load_data(experiment({"attack.redraw=true", "attack.clients=4"}));
+              }),
+              HasSubstr("attack.clients is 4; 3 clients"));
+}
+
+TEST_F(SmallSimulation, RefusesAnAttackerWithNothingToPoison) {
+  EXPECT_THAT(input_error([&] {
+                load_data(experiment({"data.partition={kind: k-label, labels: 1}",
+                                      "attack={clients: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "
+                                      "victim: all, target: 1}"}));
+              }),
+              HasSubstr("nothing to poison"));
+}
+
+TEST_F(SmallSimulation, KeepsAsManyValidationImagesAsToldBesideTheAttackersOwn) {
+  const ExperimentData data =
+      load_data(experiment({"data.partition=iid", "attack.trigger={kind: targeted, samples: 9}"}));
+  EXPECT_EQ(data.validation.size(), 30U);
+  std::vector<int> counts(10);
+  for (const int image : data.validation) {
+    ++counts[data.dataset.train.labels[static_cast<std::size_t>(image)]];
+    EXPECT_FALSE(
+        std::binary_search(data.backdoor->images.begin(), data.backdoor->images.end(), image));
+  }
+  EXPECT_THAT(counts, testing::Each(3));
+}
+
 TEST_F(SmallSimulation, StartsFromTheInitialFile) {
   Experiment from_file = experiment();
   const Network network = make_network(from_file.model, {1, 28, 28}, 10);

@@ -279,6 +279,11 @@ TEST(BadExperiment, RefusesSettingsThatContradictOneAnother) {
        "data.validation_samples is 0"},
       {{"defense.after_training=[{prune: {judge: clients, stop: {loss_rise: 1}}}]"}, "loss_rise"},
       {{"defense.after_training=[{prune: {channels: 64}}]"}, "prune.channels is 64"},
+      {{"defense.after_training=[{prune: {channels: 40}}, {prune: {channels: 24}}]"},
+       "prune.channels is 24 after 40 others"},
+      {{"attack={untargeted: label-flip, victim: 9}"}, "attack.victim: contradicts"},
+      {{"attack={untargeted: sign-flip, trigger: {kind: pattern}}"}, "attack.trigger: contradicts"},
+      {{"attack={untargeted: little-is-enough}"}, "attack.clients 1"},
   };
   for (const auto& [overrides, expected] : cases) {
     const std::string message = error("{model: wu-fashion, attack: {}}", overrides);
