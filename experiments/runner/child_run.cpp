@@ -2,15 +2,24 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <stdexcept>
 #include <system_error>
 
 namespace redoubt::runner {
+
+namespace {
+
+/// Tells a child which process started it.
+constexpr const char* kParent = "REDOUBT_PARENT";
+
+}  // namespace
 
 ChildRun::ChildRun(const std::vector<std::string>& arguments,
                    const std::filesystem::path& printed) {
@@ -26,6 +35,7 @@ ChildRun::ChildRun(const std::vector<std::string>& arguments,
   posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, printed.c_str(),
                                    O_WRONLY | O_CREAT | O_TRUNC, 0644);
   posix_spawn_file_actions_adddup2(&files, STDOUT_FILENO, STDERR_FILENO);
+  setenv(kParent, std::to_string(getpid()).c_str(), 1);
   const int error =
       posix_spawn(&process_, "/proc/self/exe", &files, nullptr, pointers.data(), environ);
   posix_spawn_file_actions_destroy(&files);
@@ -33,6 +43,14 @@ ChildRun::ChildRun(const std::vector<std::string>& arguments,
     throw std::runtime_error("cannot start a run: " +
                              std::error_code(error, std::generic_category()).message());
   }
+}
+
+void stop_with_parent() {
+  const char* parent = getenv(kParent);
+  if (parent == nullptr) return;
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  // It may have ended before it was asked about.
+  if (std::to_string(getppid()) != parent) raise(SIGTERM);
 }
 
 ChildRun::~ChildRun() {

@@ -11,8 +11,8 @@ namespace redoubt::runner {
 
 class ChildRun {
  public:
-  /// Starts this program with other arguments; what it prints goes into the file. Throws
-  /// std::runtime_error.
+  /// Starts this program with other arguments; what it prints goes into the file. It stops when
+  /// this process ends. Throws std::runtime_error.
   ChildRun(const std::vector<std::string>& arguments, const std::filesystem::path& printed);
   /// Kills a child that still runs.
   ~ChildRun();
@@ -33,5 +33,9 @@ class ChildRun {
   bool ended_ = false;
   int exit_code_ = 0;
 };
+
+/// Asks to be stopped with the process that started this one as a ChildRun, if one did. Call first
+/// in main().
+void stop_with_parent();
 
 }  // namespace redoubt::runner

@@ -89,10 +89,12 @@ class DefendObserver : public SimulationObserver {
   std::vector<Json> lines_;
 };
 
-/// Every file's pipelines, each name once.
-std::vector<Pipeline> all_pipelines(const DefendOptions& options, const fs::path& folder) {
+/// Every file's pipelines, each name once and none of those of the run itself.
+std::vector<Pipeline> all_pipelines(const DefendOptions& options, const fs::path& folder,
+                                    const std::vector<Pipeline>& of_the_run) {
   std::vector<Pipeline> pipelines;
   std::set<std::string> names;
+  for (const Pipeline& pipeline : of_the_run) names.insert(pipeline.name);
   for (const fs::path& file : options.files) {
     for (Pipeline& pipeline : read_pipelines(file)) {
       if (!names.insert(pipeline.name).second) {
@@ -119,8 +121,9 @@ int defend_command(const DefendOptions& options, const std::atomic<bool>& stop) 
                      ": the run is not finished; redoubt run --resume ends it");
   }
   const fs::path folder = options.run / "defend";
-  const std::vector<Pipeline> pipelines = all_pipelines(options, folder);
   Experiment experiment = read_experiment(stored, options.overrides);
+  const std::vector<Pipeline> pipelines =
+      all_pipelines(options, folder, experiment.defense.pipelines);
   experiment.defense.after_training.clear();
   experiment.defense.pipelines = pipelines;
   try {

@@ -7,6 +7,7 @@
 #include <exception>
 #include <filesystem>
 
+#include "experiments/runner/child_run.h"
 #include "experiments/runner/commands.h"
 #include "experiments/runner/defend.h"
 #include "experiments/runner/reference.h"
@@ -166,6 +167,7 @@ int dispatch(const CLI::App& app, const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) try {
+  redoubt::runner::stop_with_parent();
   CLI::App app{"Backdoor attacks and defenses in federated learning", "redoubt"};
   app.set_version_flag("--version", "redoubt " REDOUBT_VERSION);
   app.require_subcommand(1);

@@ -41,6 +41,30 @@ bool is_number(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+/// Shares of 1, by their names in results.csv.
+bool is_share(const std::string& metric) {
+  return metric.ends_with("accuracy") || metric == "attack_success_rate" ||
+         metric.starts_with("confidence");
+}
+
+/// An axis has one role: repetitions, tables or x.
+void check_roles(const YamlValue& value, const PaperBlock& paper) {
+  const auto refuse = [&](const char* key, const std::string& axis, const char* other) {
+    value.child(key).fail("found " + axis + ", which is the axis of " + other + ", too");
+  };
+  if (paper.tables_by == paper.average) refuse("tables_by", paper.average, "average");
+  if (paper.x == paper.average) refuse("x", paper.average, "average");
+  if (paper.x && paper.x == paper.tables_by) refuse("x", *paper.x, "tables_by");
+}
+
+void check_values(const YamlValue& values, const PublishedValues& published) {
+  if (published.values.empty()) values.fail("found no values");
+  for (const auto& [metric, share] : published.values) {
+    if (!is_share(metric) || (share >= 0 && share <= 1)) continue;
+    values.child(metric).fail_type("a share from 0 to 1");
+  }
+}
+
 void check_places(const YamlValue& at, const std::map<std::string, std::string>& places,
                   const Axes& axes) {
   for (const auto& [axis, place] : places) {
@@ -62,6 +86,7 @@ std::optional<PaperBlock> read_paper(const YamlValue& root, const std::vector<Sw
   if (value.child("average").node.IsDefined()) {
     places_of(value.child("average"), paper.average, axes);
   }
+  check_roles(value, paper);
   if (paper.tables_by) places_of(value.child("tables_by"), *paper.tables_by, axes);
   if (paper.x) {
     for (const std::string& place : places_of(value.child("x"), *paper.x, axes)) {
@@ -72,7 +97,11 @@ std::optional<PaperBlock> read_paper(const YamlValue& root, const std::vector<Sw
   }
   for (std::size_t i = 0; i < paper.published.size(); ++i) {
     const YamlValue item = value.child("published").item(i);
-    if (paper.published[i].values.empty()) item.fail("found no values");
+    check_values(item.child("values"), paper.published[i]);
+    if (paper.published[i].at.contains(paper.average)) {
+      item.child("at").fail("found " + paper.average +
+                            ", whose places are repetitions: figures are compared with their mean");
+    }
     check_places(item.child("at"), paper.published[i].at, axes);
   }
   return paper;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <sstream>
 #include <type_traits>
 
@@ -17,6 +18,7 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 constexpr const char* kMetricsBytes = "metrics_bytes";
+constexpr const char* kSeconds = "seconds";
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
@@ -82,6 +84,16 @@ std::string training_metrics(const fs::path& file) {
   return text;
 }
 
+/// What rules left of single rounds of training.
+void copy_round_tensors(const fs::path& from, const fs::path& to) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(from)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("round-") && entry.path().extension() == ".safetensors") {
+      fs::copy_file(entry.path(), to / name, fs::copy_options::overwrite_existing);
+    }
+  }
+}
+
 }  // namespace
 
 void require_same_experiment(const Experiment& experiment, const fs::path& folder) {
@@ -132,6 +144,7 @@ RunFolder::RunFolder(const Experiment& experiment, Existing existing)
                      ": already holds a run; --resume continues it, --overwrite replaces it, "
                      "--output chooses another folder");
   }
+  lock_.emplace(path_);
   if (existing == Existing::overwrite) return;
   require_same_experiment(experiment, path_);
   finished_ = fs::exists(path_ / "summary.json");
@@ -149,6 +162,7 @@ void RunFolder::take_training(const Experiment& experiment, const fs::path& run)
                      stored, "only name, output and stages after training may differ");
   if (checkpoint_) return;
   checkpoint_ = read_safetensors(trained);
+  taken_from_ = run;
   taken_metrics_ = training_metrics(run / "metrics.jsonl");
 }
 
@@ -156,9 +170,11 @@ void RunFolder::open(const Experiment& experiment) {
   std::error_code error;
   fs::create_directories(path_, error);
   if (error) throw InputError(path_.string() + ": cannot make the folder: " + error.message());
+  if (!lock_) lock_.emplace(path_);
   const fs::path metrics_path = path_ / "metrics.jsonl";
   if (taken_metrics_) {
     begin_anew();
+    copy_round_tensors(taken_from_, path_);
     write_file_atomically(metrics_path, *taken_metrics_);
   } else if (checkpoint_) {
     const std::uintmax_t bytes = metrics_bytes(*checkpoint_, checkpoint_path());
@@ -204,7 +220,15 @@ void RunFolder::save_checkpoint(TensorFile state) {
   // The metrics before the checkpoint that counts them, whatever happens to the power.
   flush_file(path_ / "metrics.jsonl");
   state.metadata[kMetricsBytes] = std::to_string(fs::file_size(path_ / "metrics.jsonl"));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
+  state.metadata[kSeconds] = std::to_string(seconds_before() + seconds.count());
   write_safetensors(checkpoint_path(), state);
+}
+
+double RunFolder::seconds_before() const {
+  if (!checkpoint_) return 0;
+  const auto found = checkpoint_->metadata.find(kSeconds);
+  return found == checkpoint_->metadata.end() ? 0 : std::strtod(found->second.c_str(), nullptr);
 }
 
 void RunFolder::save_examples(const TensorFile& images) {

@@ -3,6 +3,7 @@
 // were measured, conv_engines.json (conv_memory.h).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -13,6 +14,7 @@
 
 #include "engine/safetensors.h"
 #include "experiments/runner/conv_memory.h"
+#include "experiments/runner/folder_lock.h"
 #include "experiments/runner/spec.h"
 #include "fl/record.h"
 
@@ -34,8 +36,8 @@ nlohmann::ordered_json to_json(const Record& record);
 class RunFolder {
  public:
   /// Looks at <output.directory>/<name> and writes nothing yet. Throws InputError if it holds a run
-  /// and may not, or is to be resumed with other settings (naming the first that differs; threads
-  /// and output may differ).
+  /// and may not, is to be resumed with other settings (naming the first that differs; threads and
+  /// output may differ), or if another process is at work there.
   RunFolder(const Experiment& experiment, Existing existing);
 
   const std::filesystem::path& path() const { return path_; }
@@ -71,6 +73,8 @@ class RunFolder {
   void save_trained(const TensorFile& state);
   /// The model that a named pipeline ended with.
   void save_pipeline(const std::string& name, const TensorFile& model);
+  /// Seconds that earlier sessions spent on the run up to its checkpoint.
+  double seconds_before() const;
   /// Writes the model and, last, summary.json, which marks the run as finished.
   void finish(const TensorFile& model, const nlohmann::ordered_json& summary);
 
@@ -83,7 +87,10 @@ class RunFolder {
   std::filesystem::path path_;
   bool finished_ = false;
   std::optional<TensorFile> checkpoint_;
-  std::optional<std::string> taken_metrics_;  ///< of the training taken over, if one was
+  std::optional<FolderLock> lock_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::filesystem::path taken_from_;          ///< the run whose training is taken over, if one is
+  std::optional<std::string> taken_metrics_;  ///< of that training
   std::ofstream metrics_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "experiments/runner/child_run.h"
 #include "experiments/runner/commands.h"
 #include "experiments/runner/console.h"
+#include "experiments/runner/folder_lock.h"
 #include "experiments/runner/spec.h"
 #include "experiments/runner/sweep_plan.h"
 #include "experiments/runner/sweep_points.h"
@@ -67,6 +69,7 @@ class Sweep {
     Experiment first = experiments.front();
     resolve_surroundings(first);
     folder_ = fs::absolute(first.output.directory / first.name);
+    check_axes(folder_, points_);
     check_folders(folder_, points_, experiments);
     trainings_ = number_trainings(experiments);
     threads_ = first.threads.value_or(available_threads());
@@ -76,12 +79,12 @@ class Sweep {
     terminal_ = isatty(STDOUT_FILENO) == 1 && !options.quiet;
     done_.resize(points_.size());
     for (const SweepPoint& point : points_) waiting_.push_back(is_chosen(point, options.only));
-    take_up_finished();
+    name_ = first.name;
   }
 
   int run(const std::atomic<bool>& stop) {
-    fs::create_directories(folder_ / "printed");
-    fs::copy_file(options_.file, folder_ / "sweep.yaml", fs::copy_options::overwrite_existing);
+    open_folder();
+    take_up_finished();
     if (finished_ > 0) write_results();
     while (!(running_.empty() && (left() == 0 || stopping_))) {
       if (stop && !stopping_) {
@@ -101,6 +104,26 @@ class Sweep {
   }
 
  private:
+  /// What is needed to run the sweep again lies in its folder: the file and what was set beside it.
+  void open_folder() {
+    std::error_code error;
+    fs::create_directories(folder_ / "printed", error);
+    if (error) {
+      throw InputError(folder_.string() + ": cannot make the folder: " + error.message());
+    }
+    lock_.emplace(folder_);
+    std::ifstream stream(options_.file, std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(stream)), {});
+    write_file_atomically(folder_ / "sweep.yaml", text);
+    // A sweep without a name is called as its file is, but the copy has another name.
+    Json overrides = Json::array();
+    if (!load_experiment_file(options_.file)["name"]) overrides.push_back("name=" + name_);
+    for (const std::string& override : options_.overrides) {
+      if (!override.starts_with("output.")) overrides.push_back(override);
+    }
+    write_file_atomically(folder_ / "overrides.json", overrides.dump() + "\n");
+  }
+
   struct Job {
     std::size_t point;
     std::unique_ptr<ChildRun> child;
@@ -124,6 +147,9 @@ class Sweep {
   }
 
   fs::path folder_of(const SweepPoint& point) const { return folder_ / point.name; }
+  fs::path trained_file_of(const SweepPoint& point) const {
+    return folder_of(point) / "checkpoint" / "trained.safetensors";
+  }
   fs::path printed_of(const SweepPoint& point) const {
     return folder_ / "printed" / (point.name + ".txt");
   }
@@ -141,7 +167,8 @@ class Sweep {
     }
     for (std::size_t other = 0; other < points_.size(); ++other) {
       const bool same = trainings_[other] == trainings_[point];
-      if (same && done_[other] && !done_[other]->summary.is_null()) {
+      if (same && done_[other] && !done_[other]->summary.is_null() &&
+          fs::exists(trained_file_of(points_[other]))) {
         return {.wait = false, .of = other};
       }
     }
@@ -178,7 +205,7 @@ class Sweep {
     }
     running_.push_back({.point = index,
                         .child = std::make_unique<ChildRun>(arguments, printed_of(point)),
-                        .trained_file = folder_of(point) / "checkpoint" / "trained.safetensors",
+                        .trained_file = trained_file_of(point),
                         .start = Clock::now()});
     waiting_[index] = 0;
   }
@@ -234,7 +261,13 @@ class Sweep {
   void tell(const SweepPoint& point, const SweepResult& result, int code) {
     clear();
     if (code != 0) {
-      say(fmt::format("{}  FAILED ({}): {}", point.name, code, last_line(printed_of(point))));
+      const std::string reason =
+          code > 128
+              ? fmt::format(
+                    "ended by signal {}{}", code - 128,
+                    code == 128 + SIGKILL ? "; if memory ran out, fewer --jobs need less" : "")
+              : last_line(printed_of(point));
+      say(fmt::format("{}  FAILED ({}): {}", point.name, code, reason));
       return;
     }
     const Json& stages = result.summary["stages"];
@@ -284,7 +317,9 @@ class Sweep {
 
   const SweepOptions& options_;
   std::vector<SweepPoint> points_;
+  std::string name_;
   fs::path folder_;
+  std::optional<FolderLock> lock_;
   int jobs_ = 1;
   int threads_ = 1;  ///< of all points together
   bool terminal_ = false;

@@ -56,6 +56,23 @@ void check_folders(const fs::path& folder, const std::vector<SweepPoint>& points
   }
 }
 
+void check_axes(const fs::path& folder, const std::vector<SweepPoint>& points) {
+  const fs::path stored = folder / "sweep.yaml";
+  if (!fs::exists(stored)) return;
+  const auto axes_of = [](const SweepPoint& point) {
+    std::string axes;
+    for (const auto& [axis, place] : point.places) axes += (axes.empty() ? "" : ", ") + axis;
+    return axes;
+  };
+  const std::vector<SweepPoint> theirs = sweep_points(stored);
+  const std::string ours = axes_of(points.front());
+  if (theirs.empty() || axes_of(theirs.front()) == ours) return;
+  throw InputError(folder.string() + ": holds a sweep over " + axes_of(theirs.front()) +
+                   ", this one is over " + ours +
+                   "; choose another name, or another folder with "
+                   "--output");
+}
+
 std::vector<int> number_trainings(const std::vector<Experiment>& experiments) {
   std::map<std::string, int> numbers;
   std::vector<int> trainings;

@@ -21,6 +21,9 @@ std::vector<Experiment> read_points(const std::filesystem::path& file,
 void check_folders(const std::filesystem::path& folder, const std::vector<SweepPoint>& points,
                    std::vector<Experiment> experiments);
 
+/// Throws InputError if the folder holds a sweep over other axes: its table would be replaced.
+void check_axes(const std::filesystem::path& folder, const std::vector<SweepPoint>& points);
+
 /// [points] a number for each training, counted from 0: points of the same number share theirs.
 std::vector<int> number_trainings(const std::vector<Experiment>& experiments);
 

@@ -1,10 +1,12 @@
 #include "experiments/runner/sweep_points.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "experiments/runner/paper.h"
 #include "experiments/runner/spec.h"
+#include "experiments/runner/spec_checks.h"
 #include "experiments/runner/yaml_value.h"
 #include "kernels/check.h"
 #include "kernels/nearest_name.h"
@@ -31,11 +33,38 @@ std::string flow_text(const YAML::Node& node) {
   return emitter.c_str();
 }
 
+/// Columns of results.csv beside the axes, which must not be taken for one another.
+constexpr std::array kColumns = {"point", "stage", "pipeline", "accuracy", "attack_success_rate",
+                                 "loss",  "round", "seconds"};
+
+/// Keys that a sweep sets itself for each point.
+bool is_set_by_sweeps(const std::string& key) {
+  return key == "name" || key == "threads" || key == "output" || key.starts_with("output.");
+}
+
 std::string checked_name(const YamlValue& value, const std::string& name) {
   if (name.empty() || name.find_first_of("/,=\n") != std::string::npos) {
     value.fail("found \"" + name + "\"; it names a folder and may hold no '/', ',' or '='");
   }
   return name;
+}
+
+void check_axis(const YamlValue& value, const std::string& axis) {
+  checked_name(value, axis);
+  if (std::find(kColumns.begin(), kColumns.end(), axis) == kColumns.end()) return;
+  value.fail("found an axis called as a column of results.csv is; choose another name");
+}
+
+/// Fails for what a place may not set, and if one of its keys undoes another.
+void check_overrides(const YamlValue& value, const std::vector<std::string>& overrides) {
+  for (auto own = overrides.begin(); own != overrides.end(); ++own) {
+    if (is_set_by_sweeps(own->substr(0, own->find('=')))) {
+      value.fail("found " + *own + ", which a sweep sets itself for each point");
+    }
+    for (auto other = overrides.begin(); other != own; ++other) {
+      if (contradicts(*other, *own)) value.fail("found " + *other + " and " + *own);
+    }
+  }
 }
 
 /// `seed: [1, 2, 3]`
@@ -50,6 +79,7 @@ std::vector<Place> listed_values(const std::string& key, const YamlValue& values
     }
     places.push_back({.name = checked_name(value, value.node.Scalar()),
                       .overrides = {key + "=" + flow_text(value.node)}});
+    check_overrides(value, places.back().overrides);
   }
   return places;
 }
@@ -65,6 +95,7 @@ std::vector<Place> named_sets(const YamlValue& sets) {
     for (const auto& key : set.node) {
       place.overrides.push_back(key.first.Scalar() + "=" + flow_text(key.second));
     }
+    check_overrides(set, place.overrides);
     places.push_back(std::move(place));
   }
   return places;
@@ -112,13 +143,21 @@ std::vector<SweepPoint> crossed(const std::vector<SweepPoint>& points, const std
   return all;
 }
 
-/// Keys of the experiment whose values name axes, as `initial: start-${seed}.safetensors` does:
-/// their paths and values.
+bool names_an_axis(const YAML::Node& node) {
+  if (node.IsScalar()) return node.Scalar().find("${") != std::string::npos;
+  if (!node.IsMap() && !node.IsSequence()) return false;
+  return std::any_of(node.begin(), node.end(), [&](const auto& item) {
+    return names_an_axis(node.IsMap() ? item.second : YAML::Node(item));
+  });
+}
+
+/// Keys of the experiment whose values name axes, as `initial: start-${seed}.safetensors` does, be
+/// it within a list: their paths and values.
 void collect_templates(const YamlValue& value, std::vector<std::pair<std::string, YamlValue>>& to) {
-  if (value.node.IsScalar() && value.node.Scalar().find("${") != std::string::npos) {
-    to.emplace_back(value.path, value);
+  if (!value.node.IsMap()) {
+    if (names_an_axis(value.node)) to.emplace_back(value.path, value);
+    return;
   }
-  if (!value.node.IsMap()) return;
   for (const auto& pair : value.node) {
     const std::string key = pair.first.Scalar();
     const bool around = value.path.empty() && (key == "sweep" || key == "paper");
@@ -127,8 +166,7 @@ void collect_templates(const YamlValue& value, std::vector<std::pair<std::string
 }
 
 /// The text with each ${axis} replaced by the point's place on it.
-std::string filled(const YamlValue& value, const SweepPoint& point) {
-  std::string text = value.node.Scalar();
+std::string filled_text(const YamlValue& value, std::string text, const SweepPoint& point) {
   for (std::size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at)) {
     const std::size_t end = text.find('}', at);
     const std::string axis = text.substr(at + 2, end == std::string::npos ? end : end - at - 2);
@@ -146,14 +184,34 @@ std::string filled(const YamlValue& value, const SweepPoint& point) {
   return text;
 }
 
-/// Sets the keys whose values name axes, before the axes set theirs.
+/// The value with each text in it filled; `whole` is the value of the key, for messages.
+YAML::Node filled(const YamlValue& whole, const YAML::Node& node, const SweepPoint& point) {
+  if (node.IsScalar()) return YAML::Node(filled_text(whole, node.Scalar(), point));
+  YAML::Node copy = YAML::Clone(node);
+  if (node.IsSequence()) {
+    for (std::size_t i = 0; i < node.size(); ++i) copy[i] = filled(whole, node[i], point);
+  } else if (node.IsMap()) {
+    for (const auto& pair : node) {
+      copy[pair.first.Scalar()] = filled(whole, pair.second, point);
+    }
+  }
+  return copy;
+}
+
+/// Sets the keys whose values name axes, before the axes set theirs, which may not undo them.
 void fill_templates(const YamlValue& root, std::vector<SweepPoint>& points) {
   std::vector<std::pair<std::string, YamlValue>> templates;
   collect_templates(root, templates);
   for (SweepPoint& point : points) {
     std::vector<std::string> overrides;
     for (const auto& [path, value] : templates) {
-      overrides.push_back(path + "=" + flow_text(YAML::Node(filled(value, point))));
+      if (is_set_by_sweeps(path)) value.fail("found an axis; a sweep sets it for each point");
+      overrides.push_back(path + "=" + flow_text(filled(value, value.node, point)));
+      for (const std::string& own : point.overrides) {
+        if (contradicts(overrides.back(), own)) {
+          value.fail("names an axis, but the point " + point.name + " sets " + own);
+        }
+      }
     }
     point.overrides.insert(point.overrides.begin(), overrides.begin(), overrides.end());
   }
@@ -178,7 +236,10 @@ std::vector<SweepPoint> sweep_points(const std::filesystem::path& file) {
   const YamlValue root = {load_experiment_file(file), "", source};
   const YamlValue sweep = root.child("sweep");
   if (!sweep.node.IsDefined()) {
-    read_paper(root, {});
+    if (root.child("paper").node.IsDefined()) {
+      root.child("paper").fail(
+          "belongs to a sweep, and there is none; `sweep: {seed: [1]}` is one");
+    }
     return {};
   }
   if (!sweep.node.IsMap() || sweep.node.size() == 0) {
@@ -189,6 +250,7 @@ std::vector<SweepPoint> sweep_points(const std::filesystem::path& file) {
   for (const auto& pair : sweep.node) {
     const std::string axis = pair.first.Scalar();
     if (!axes.insert(axis).second) sweep.fail("found the axis " + axis + " twice");
+    check_axis(sweep.child(axis), axis);
     const std::vector<Place> places = places_of(axis, sweep.child(axis));
     if (points.size() * places.size() > kMostPoints) {
       sweep.fail("these are more than " + std::to_string(kMostPoints) + " points");
@@ -197,6 +259,11 @@ std::vector<SweepPoint> sweep_points(const std::filesystem::path& file) {
       for (const Place& place : places) check_place(sweep, point, axis, place);
     }
     points = crossed(points, axis, places);
+  }
+  for (const SweepPoint& point : points) {
+    if (point.name.size() <= kLongestName) continue;
+    sweep.fail("found the point " + point.name + ", whose name is longer than " +
+               std::to_string(kLongestName) + " letters; name sets of keys instead");
   }
   fill_templates(root, points);
   read_paper(root, points);

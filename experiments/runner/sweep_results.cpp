@@ -28,15 +28,19 @@ std::string value_text(const Json& line, const std::string& key) {
   return line[key].is_string() ? line[key].get<std::string>() : line[key].dump();
 }
 
-/// The keys of all stages, in the order in which they first appear.
+/// The keys of all stages, in the order in which they first appear; an axis of that name stands for
+/// the key.
 std::vector<std::string> value_columns(const std::vector<SweepResult>& results) {
   std::vector<std::string> columns;
   for (const SweepResult& result : results) {
     if (result.summary.is_null()) continue;
+    const auto& places = result.point->places;
     for (const Json& stage : result.summary["stages"]) {
       for (const auto& [key, value] : stage.items()) {
         const bool known = std::find(columns.begin(), columns.end(), key) != columns.end();
-        if (!known && key != "stage" && !value.is_structured()) columns.push_back(key);
+        const bool is_axis = std::any_of(places.begin(), places.end(),
+                                         [&key = key](const auto& p) { return p.first == key; });
+        if (!known && !is_axis && key != "stage" && !value.is_structured()) columns.push_back(key);
       }
     }
   }

@@ -16,8 +16,8 @@ struct SweepResult {
 };
 
 /// The table as text: columns `point`, one an axis, `stage`, one for each number or word that a
-/// stage of any point left (lists stay in metrics.jsonl), and `seconds` of the whole run. A failed
-/// point has one row whose stage is "failed".
+/// stage of any point left (lists stay in metrics.jsonl), and `seconds` of the whole run, less what
+/// it took over from another's training. A failed point has one row whose stage is "failed".
 std::string results_csv(const std::vector<SweepResult>& results);
 
 }  // namespace redoubt::runner

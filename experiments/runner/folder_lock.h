@@ -1,0 +1,21 @@
+// One process at a time works in a folder.
+#pragma once
+
+#include <filesystem>
+
+namespace redoubt::runner {
+
+/// Holds a folder until it is destroyed or the process ends, however it ends; leaves no file.
+class FolderLock {
+ public:
+  /// Throws InputError if another process holds the folder, or if it cannot be opened.
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace redoubt::runner
