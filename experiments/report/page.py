@@ -9,6 +9,7 @@ from axis import axis_figures
 from curves import stage_figures, training_figures
 from figure import slug
 from gallery import gallery_figures
+from output import Output
 from tables import plain_table, results_tables, unmatched
 
 STAGE_METRICS = ("pruned_channels", "delta", "zeroed_weights")
@@ -30,10 +31,10 @@ DIFFERENCE_KEY = (
 class Section:
     """A study's part of the page: its HTML and its entries in the contents."""
 
-    def __init__(self, study, prefix, folder):
+    def __init__(self, study, prefix, output):
         self.study = study
         self.prefix = prefix
-        self.folder = folder
+        self.output = output
         self.title = study.paper.title or study.name
         self.contents = []
         self.parts = []
@@ -48,7 +49,7 @@ class Section:
         self.parts.append(f'<h2 id="{name}">{escape(heading)}</h2>' + "\n".join(parts))
 
     def add_figures(self, kind, heading, figures, after=()):
-        self.add(kind, heading, [f.html(self.prefix, self.folder) for f in figures] + list(after))
+        self.add(kind, heading, [f.html(self.prefix, self.output) for f in figures] + list(after))
 
     def build(self):
         study = self.study
@@ -165,13 +166,19 @@ def unique_names(studies):
 
 def write_page(studies, folder):
     """index.html and the figures as files; returns the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    sections = [Section(study, name, folder) for study, name in zip(studies, unique_names(studies))]
+    output = Output(folder)
+    sections = [Section(study, name, output) for study, name in zip(studies, unique_names(studies))]
     for section in sections:
         section.build()
+    output.add("index.html", page_text(sections).encode("utf-8"))
+    output.write()
+    return folder / "index.html"
+
+
+def page_text(sections):
     css = (pathlib.Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     title = sections[0].title if len(sections) == 1 else "Experiments"
-    page = (
+    return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,">'
@@ -181,8 +188,3 @@ def write_page(studies, folder):
         + "\n".join(section.html() for section in sections)
         + "</main></div></body></html>\n"
     )
-    path = folder / "index.html"
-    part = path.with_suffix(".html.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
-    return path

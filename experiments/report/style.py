@@ -188,6 +188,8 @@ def inline(svg, name, layout):
     return svg.replace("<svg", f'<svg class="{layout}" role="img" focusable="false"', 1)
 
 
-def save_png(figure, box, path):
+def png_bytes(figure, box):
     """On white."""
-    figure.savefig(path, bbox_inches=box, dpi=200, facecolor="white")
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", bbox_inches=box, dpi=200, facecolor="white")
+    return stream.getvalue()
