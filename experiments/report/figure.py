@@ -32,10 +32,10 @@ class Figure:
             figure = self.draw(layout)
             box = style.settle(figure)
             svg = style.svg_text(figure, box)
-            drawings += style.inline(svg, name, layout)
             if layout == style.WIDE:
                 output.add(f"{name}.svg", svg.encode("utf-8"))
                 output.add(f"{name}.png", style.png_bytes(figure, box))
+            drawings += style.inline(style.for_both_schemes(figure, box, svg), name, layout)
             plt.close(figure)
         files = (f'<span class="files"><a href="{name}.svg">SVG</a> '
                  f'<a href="{name}.png">PNG</a></span>')
