@@ -26,7 +26,7 @@ def main():
         print(f"redoubt: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"redoubt: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        print(f"redoubt: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
 

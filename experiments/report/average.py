@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import pandas as pd
+
 from stages import kind_of, without_pipeline
 
 RATES = (
@@ -59,7 +61,9 @@ def average(rows, metric, repeated):
     axis of repetitions all rows together are one."""
     if metric not in rows.columns:
         return None
-    known = rows.dropna(subset=[metric])
+    # An axis may have the metric's name; its places are texts.
+    known = rows.assign(**{metric: pd.to_numeric(rows[metric], errors="coerce")})
+    known = known.dropna(subset=[metric])
     if known.empty:
         return None
     if repeated is None:

@@ -15,6 +15,10 @@ def check_axes(study, origin):
     for axis in (paper.tables_by, paper.x, *named):
         if axis is not None and axis not in study.axes:
             raise ReportError(f"{origin}: paper names {axis}, which is no axis of results.csv")
+    for metric in paper.metrics:
+        if metric in study.axes:
+            raise ReportError(f"{origin}: the axis {metric} has the name of a metric that is shown; "
+                              "give it another name")
     for key in ("tables_by", "x"):
         axis = getattr(paper, key)
         if axis is not None and axis == study.repeated:

@@ -209,6 +209,10 @@ def results_table(path):
     if any(len(line) != len(titles) for line in lines):
         raise ReportError(f"{path}: a row has not as many fields as the first")
     axes = titles[1 : titles.index("stage")]
+    for name in ("point", "stage", "pipeline"):
+        if name in axes or titles.count(name) > 1:
+            raise ReportError(f"{path}: an axis is called {name}, as a column of the table is; "
+                              "give it another name")
     table = pd.DataFrame(lines[1:], columns=titles).loc[:, ~pd.Index(titles).duplicated()]
     for column in table.columns.difference(["point", *axes, "stage", "pipeline", "layer"]):
         table[column] = pd.to_numeric(table[column], errors="coerce")

@@ -233,6 +233,20 @@ class PaperBlockTest(MadeReports):
                 folder = self.sweep(f"two-{i}", self.AXES, self.records, paper=paper)
                 self.fail_with([f"{folder / 'sweep.yaml'}: {text}"], folder)
 
+    def test_an_axis_is_not_called_as_what_is_shown(self):
+        for name in ("stage", "pipeline", "point", "accuracy"):
+            with self.subTest(name):
+                folder = self.sweep(f"called-{name}", {name: ["low", "high"]}, self.records)
+                self.fail_with([f"axis {'' if name == 'accuracy' else 'is called '}{name}",
+                                "give it another name"], folder)
+
+    def test_an_axis_may_be_called_as_what_a_stage_chose(self):
+        self.report(self.sweep("chose", {"rule": ["a", "b"], "delta": [2, 3]},
+                               lambda at: rounds([0.5]) + [stage("adjust_weights", 0.4)],
+                               paper={"metrics": ["accuracy", "attack_success_rate"]}))
+        row = self.page.tables["chose-stages"]["rule=a,delta=3", "adjust_weights"]
+        self.assertEqual(row["delta", "ours"][0], "3")
+
     def test_what_was_set_on_the_command_line_is_in_the_command(self):
         folder = self.sweep("set", self.AXES, self.records,
                             overrides=["federation.rounds=2", "data.directory=my data"])
