@@ -21,12 +21,12 @@ def main():
         from style import set_defaults
 
         set_defaults()
-        print(f"written to {write_page(studies, output)}")
+        print(f"written to {write_page(studies, output)}", flush=True)
     except ReportError as error:
         print(f"redoubt: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"redoubt: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"redoubt: {error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
         return 2
     return 0
 

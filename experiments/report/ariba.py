@@ -4,11 +4,14 @@ import re
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 import style
 from average import labelled
-from curves import counted_repetitions, in_parts
+from completeness import axis_place, only_places
+from curves import counted_repetitions
 from figure import slug
+from parts import columns_of, in_parts
 from tensors import read_tensors
 
 BENIGN = {"color": style.BLUE, "marker": "o", "linestyle": ""}
@@ -57,9 +60,9 @@ def draw_ranks(panel, records, name):
     edge = max(left_out(record) for record in records)
     panel.axvspan(0.4, edge + 0.5, color=style.MUTED, alpha=0.13, linewidth=0)
     panel.set_xlim(0.4, max(len(r["client_scores"]) for r in records) + 0.6)
-    panel.set_ylim(bottom=0)
     style.percent_axis(panel.yaxis)
     panel.set_xlabel("clients by score")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     if len(records) == 1 and len(records[0]["client_scores"]) <= 16:
         panel.set_xticks(range(1, len(records[0]["client_scores"]) + 1),
                          [str(client) for client, _, _ in ranked(records[0])])
@@ -69,11 +72,13 @@ def draw_ranks(panel, records, name):
 def draw_scores(layout, points):
     alone = len(points) == 1
     figure, axes = style.panels(layout, len(points), width=6.4 if alone else 3.2,
-                                height=2.8 if alone else 2.2)
+                                height=2.8 if alone else 2.2, columns=columns_of(points),
+                                sharey=True)
     for panel, (label, records) in zip(axes, points):
         draw_ranks(panel, records, slug(label))
         if label:
             style.title(panel, figure, label)
+    axes[0].set_ylim(bottom=0)  # of all panels, after the last has its points
     figure.supylabel("fragments marked", fontsize=style.FONT_SIZE)
     known = any("attackers" in record for _, records in points for record in records)
     looks = [(UNKNOWN, "clients")]
@@ -95,10 +100,10 @@ def score_figures(study):
     if not points:
         return []
     seeds = ""
-    if study.repetitions() > 1:
+    if study.counts_so_far()[-1] > 1:
         seeds = f" A panel holds {counted_repetitions(study)}."
     caption = ("Share of each client's fragments that ARIBA marked, in the last round that it "
-               f"scored.{seeds}")
+               f"scored.{seeds}{only_places(study, payloads)}")
     return in_parts("scores", caption, points, draw_scores)
 
 
@@ -141,14 +146,18 @@ def principal_components(clients):
 
 
 def fragment_points(study):
-    """(label, attackers, layer, fragments by client) of the first repetition of each point."""
-    payloads = {}
+    """(label, attackers, layer, fragments by client) of the first repetition of each point that has
+    them, the places of these, and the repetitions."""
+    payloads, repetitions = {}, set()
     for places, runs in study.groups().items():
         for layer, (number, clients) in exported(runs[0]).items():
             record = next((r for r in runs[0].rounds() if r["round"] == number), {})
             payloads[(*places, layer)] = (record.get("attackers"), layer, clients)
+            if study.repeated:
+                repetitions.add(study.repetition_of(runs[0]))
     labels = labelled([*study.settled_axes, "layer"], {key: key for key in payloads})
-    return [(label, *payloads[key]) for label, key in labels]
+    points = [(label, *payloads[key]) for label, key in labels]
+    return points, [key[:-1] for key in payloads], repetitions
 
 
 def draw_cloud(panel, label, attackers, layer, clients):
@@ -173,7 +182,7 @@ def draw_cloud(panel, label, attackers, layer, clients):
 def draw_fragments(layout, points):
     alone = len(points) == 1
     figure, axes = style.panels(layout, len(points), width=5.2 if alone else 3.2,
-                                height=4.0 if alone else 2.9)
+                                height=4.0 if alone else 2.9, columns=columns_of(points))
     for panel, (label, attackers, layer, clients) in zip(axes, points):
         draw_cloud(panel, label, attackers, layer, clients)
         style.title(panel, figure, label or layer)
@@ -186,10 +195,12 @@ def draw_fragments(layout, points):
 
 
 def fragment_figures(study):
-    points = fragment_points(study)
+    points, places, repetitions = fragment_points(study)
     if not points:
         return []
-    seed = f", of {study.repeated} {study.places(study.repeated)[0]}" if study.repeated else ""
+    seed = f", of each point's first {study.repeated}" if repetitions else ""
+    if len(repetitions) == 1:
+        seed = f", of {axis_place(study.repeated, *repetitions)}"
     caption = ("First two principal components of the fragments of the clients' updates, less the "
-               f"mean over the clients{seed}.")
+               f"mean over the clients{seed}.{only_places(study, places)}")
     return in_parts("fragments", caption, points, draw_fragments)

@@ -3,6 +3,10 @@
 import math
 from dataclasses import dataclass
 
+import pandas as pd
+
+from stages import kind_of, without_pipeline
+
 RATES = (
     "accuracy",
     "attack_success_rate",
@@ -26,6 +30,9 @@ NAMES = {
     "fine_tune": "fine-tuning",
     "adjust_weights": "adjusting weights",
 }
+
+
+SEPARATOR = " · "  # between a label's parts
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,9 @@ def average(rows, metric, repeated):
     axis of repetitions all rows together are one."""
     if metric not in rows.columns:
         return None
-    known = rows.dropna(subset=[metric])
+    # An axis may have the metric's name; its places are texts.
+    known = rows.assign(**{metric: pd.to_numeric(rows[metric], errors="coerce")})
+    known = known.dropna(subset=[metric])
     if known.empty:
         return None
     if repeated is None:
@@ -71,10 +80,20 @@ def rows_at(table, places):
 
 def name_of(key):
     """A metric's or a stage's name for a reader."""
-    if key in NAMES:
-        return NAMES[key]
-    pipeline, _, stage = key.rpartition("/")
-    return f"{pipeline}: {name_of(stage)}" if pipeline else key.replace("_", " ")
+    stage = without_pipeline(key)
+    kind = kind_of(stage)
+    name = NAMES.get(kind, kind.replace("_", " ")) + stage[len(kind):]
+    return f"{key[: -len(stage) - 1]}: {name}" if stage != key else name
+
+
+def number_text(value, metric):
+    """A value as it is printed: a rate in percent with one decimal."""
+    if metric in RATES:
+        text = f"{100 * value:.1f}"
+        return "0.0" if text == "-0.0" else text
+    if abs(value) >= 100 or float(value).is_integer():
+        return f"{value:.0f}"
+    return f"{value:.3g}"
 
 
 def is_number(text):
@@ -93,26 +112,37 @@ def place_label(axis, place):
 
 def label_of(places):
     """A point's name for a reader, from a map of axes."""
-    return " · ".join(place_label(axis, place) for axis, place in places.items())
+    parts = [place_label(axis, place) for axis, place in places.items()]
+    return SEPARATOR.join(part for part in parts if part)
 
 
-def telling(axes, payloads):
+def the_same(one, other):
+    """Payloads joined, None if they differ."""
+    return one if one == other else None
+
+
+def telling(axes, payloads, join=the_same):
     """Of the axes those that `payloads`, a map from places on all axes, depend on, and the payloads
-    by places on these alone."""
+    by places on these alone. Where no two points differ in an axis alone, as in a sweep that has
+    just begun, whether they depend on it is not known, and it stays."""
     axes = list(axes)
     for axis in list(axes):
         i = axes.index(axis)
-        merged, same = {}, True
+        merged = {}
         for places, payload in payloads.items():
             rest = places[:i] + places[i + 1 :]
-            same = same and merged.setdefault(rest, payload) == payload
-        if same:
+            merged[rest] = join(merged[rest], payload) if rest in merged else payload
+            if merged[rest] is None:
+                break
+        same = None not in merged.values()
+        single = len({places[i] for places in payloads}) <= 1
+        if same and (single or len(merged) < len(payloads)):
             axes.remove(axis)
             payloads = merged
     return axes, payloads
 
 
-def labelled(axes, payloads):
+def labelled(axes, payloads, join=the_same):
     """(label, payload) of the points that differ, in their order."""
-    axes, payloads = telling(axes, payloads)
+    axes, payloads = telling(axes, payloads, join)
     return [(label_of(dict(zip(axes, places))), payload) for places, payload in payloads.items()]

@@ -4,7 +4,9 @@ from matplotlib.lines import Line2D
 
 import style
 from average import RATES, average, is_number, label_of, name_of, rows_at
-from figure import Figure, slug
+from completeness import only_places
+from figure import slug
+from parts import in_parts
 
 MOST_COMPARED = len(style.SERIES)
 
@@ -72,14 +74,12 @@ def axis_figures(study):
         return []
     figures = []
     lines = lines_of(study)
-    groups = [lines[i : i + MOST_COMPARED] for i in range(0, len(lines), MOST_COMPARED)]
     for stage in filter(study.paper.shows, dict.fromkeys(study.results["stage"])):
         caption = f"After {name_of(stage)}, along {study.paper.x}. "
-        caption += ("Marks are means, bars one deviation." if study.repetitions() > 1
+        caption += ("Marks are means, bars one deviation." if study.counts_so_far()[-1] > 1
                     else "One run each.")
-        for i, part in enumerate(groups, start=1):
-            name = f"axis-{slug(stage)}" + (f"-{i}" if len(groups) > 1 else "")
-            figures.append(Figure(
-                name, caption,
-                lambda layout, stage=stage, part=part: draw_axis(layout, study, stage, part)))
+        caption += only_places(study, study.groups())
+        figures += in_parts(
+            f"axis-{slug(stage)}", caption, lines,
+            lambda layout, part, stage=stage: draw_axis(layout, study, stage, part), MOST_COMPARED)
     return figures

@@ -3,16 +3,20 @@
 A line is the mean over the repetitions, the band around it reaches from the lowest to the highest.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 import style
 from average import labelled, name_of
-from figure import Figure, slug
+from completeness import only_places
+from figure import slug
+from parts import columns_of, in_parts
+from stages import stage_name, without_pipeline
 
 MOST_COMPARED = len(style.SERIES)
-MOST_PANELS = 12
 
 
 def number_or_nan(value):
@@ -42,13 +46,14 @@ def draw_line(panel, x, series, look, name, with_band=True):
 
 
 def counted_repetitions(study):
-    count = study.repetitions()
+    """`3 seeds`, or `1 to 3 seeds` while some points lack theirs."""
+    counts = study.counts_so_far()
+    count = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
     return f"{count} seeds" if study.repeated == "seed" else f"{count} places of {study.repeated}"
 
 
 def spread_note(study):
-    count = study.repetitions()
-    if count < 2:
+    if study.counts_so_far()[-1] < 2:
         return "One run each." if len(study.runs) > 1 else "One run."
     return (f"Lines are means over {counted_repetitions(study)}, bands reach from the lowest to "
             "the highest.")
@@ -57,28 +62,58 @@ def spread_note(study):
 # By round of training.
 
 
-def training_series(runs, stages):
-    """metric -> a tuple a repetition of (round, value) pairs, of the rounds of these kinds."""
+@dataclass
+class Training:
+    """What is drawn of a point's training."""
+
+    series: dict  # metric -> for each repetition a map of values by round
+    end: int  # the last round that is no fine-tuning
+
+    def last(self):
+        return max(max(rounds) for repetitions in self.series.values()
+                   for rounds in repetitions.values())
+
+    def goes_on(self):
+        return self.last() > self.end
+
+
+def joined(one, other):
+    """One training that two points share, of which one may lack repetitions yet; None if they do
+    not share it."""
+    if one.end != other.end or one.series.keys() != other.series.keys():
+        return None
+    series = {}
+    for metric, repetitions in one.series.items():
+        others = other.series[metric]
+        shared = repetitions.keys() & others.keys()
+        if not shared or any(repetitions[r] != others[r] for r in shared):
+            return None
+        series[metric] = repetitions | others
+    return Training(series, one.end)
+
+
+def tested_rounds(study, runs, stages):
+    """metric -> for each repetition a map of values by round, of the rounds of these kinds that the
+    model was tested after."""
     found = {}
     for metric in ("accuracy", "attack_success_rate"):
-        repetitions = []
         for run in runs:
-            lines = [line for line in run.lines if line["stage"] in stages]
-            repetitions.append(tuple((line["round"], line.get(metric)) for line in lines))
-        if any(value is not None for pairs in repetitions for _, value in pairs):
-            found[metric] = tuple(repetitions)
+            values = {line["round"]: line[metric] for line in run.lines
+                      if line["stage"] in stages and line.get(metric) is not None}
+            if values:
+                found.setdefault(metric, {})[study.repetition_of(run)] = values
     return found
 
 
-def training_points(study):
-    """(label, series) of the trainings that differ. The rounds of fine-tuning go on from those of
+def training_points(study, groups):
+    """(label, Training) of the trainings that differ. The rounds of fine-tuning go on from those of
     training, unless several pipelines or points go on from one training."""
-    groups = {places: runs for places, runs in study.groups().items()
-              if rounds_of_training(runs) > 1}
 
     def points(stages):
-        series = {places: training_series(runs, stages) for places, runs in groups.items()}
-        return [(label, s) for label, s in labelled(study.settled_axes, series) if s]
+        trainings = {places: Training(tested_rounds(study, runs, stages), rounds_of_training(runs))
+                     for places, runs in groups.items()}
+        points = labelled(study.settled_axes, trainings, joined)
+        return [(label, training) for label, training in points if training.series]
 
     trained = points(("round",))
     pipelines = {line.get("pipeline") for runs in groups.values() for run in runs
@@ -93,40 +128,56 @@ def rounds_of_training(runs):
     return min(len(run.rounds()) for run in runs)
 
 
-def draw_rounds(panel, series, look, name):
-    matrix = lined_up([[value for _, value in pairs] for pairs in series])
-    draw_line(panel, [number for number, _ in series[0]], matrix, look, name)
+def draw_rounds(panel, repetitions, look, name):
+    """Of the rounds that all repetitions have."""
+    series = list(repetitions.values())
+    rounds = sorted(set.intersection(*map(set, series)))
+    if not rounds:
+        return
+    matrix = np.array([[values[r] for r in rounds] for values in series], dtype=float)
+    draw_line(panel, rounds, matrix, look, name)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 
-def mark_end_of_training(panel, rounds, last):
-    if last <= rounds:
+def mark_end_of_training(panel, training, color, name):
+    if not training.goes_on():
         return
-    panel.axvline(rounds + 0.5, color=style.MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
-    panel.set_xlim(right=last + 0.02 * last)
+    line = panel.axvline(training.end + 0.5, color=color, linewidth=0.8, linestyle=(0, (2, 2)))
+    line.set_gid(f"end-{name}")
 
 
-def compare_training(layout, points, rounds):
+def compare_training(layout, points):
     """A panel a metric, a line a point."""
     metrics = [m for m in ("accuracy", "attack_success_rate")
-               if any(m in series for _, series in points)]
+               if any(m in training.series for _, training in points)]
     figure, axes = style.panels(layout, len(metrics), columns=2, width=4.4, height=2.7)
     handles = []
+    last = max(training.last() for _, training in points)
     for panel, metric in zip(axes, metrics):
-        for i, (label, series) in enumerate(points):
+        for i, (label, training) in enumerate(points):
             look = {"color": style.SERIES[i], "linestyle": style.DASHES[i],
                     "marker": style.MARKERS[i]}
             if metric == metrics[0]:
                 handles.append(Line2D([], [], **look))
-            if metric in series:
-                draw_rounds(panel, series[metric], look, f"{metric}-{slug(label)}")
-        last = max(s[metric][0][-1][0] for _, s in points if metric in s)
+            if metric in training.series:
+                draw_rounds(panel, training.series[metric], look, f"{metric}-{slug(label)}")
         style.rate_range(panel)
-        mark_end_of_training(panel, rounds, last)
+        mark_ends(panel, points, metric)
+        panel.set_xlim(right=1.02 * last)
         style.title(panel, figure, name_of(metric).capitalize())
         panel.set_xlabel("round")
     style.legend_above(figure, handles, [label for label, _ in points])
     return figure
+
+
+def mark_ends(panel, points, metric):
+    """One line where all trainings end alike, else each in its point's colour."""
+    if len({training.end for _, training in points}) == 1:
+        longest = max((training for _, training in points), key=Training.last)
+        mark_end_of_training(panel, longest, style.MUTED, metric)
+        return
+    for i, (label, training) in enumerate(points):
+        mark_end_of_training(panel, training, style.SERIES[i], f"{metric}-{slug(label)}")
 
 
 def metric_legend(figure, metrics):
@@ -134,46 +185,39 @@ def metric_legend(figure, metrics):
     style.legend_above(figure, handles, [name_of(metric) for metric in metrics])
 
 
-def panel_each(layout, points, rounds):
+def panel_each(layout, points):
     """A panel a point, with both metrics."""
     alone = len(points) == 1
     figure, axes = style.panels(layout, len(points), width=6.4 if alone else 3.2,
-                                height=3.0 if alone else 2.2, sharey=True, sharex=True)
-    for panel, (label, series) in zip(axes, points):
-        for metric, values in series.items():
-            draw_rounds(panel, values, style.METRIC_STYLE[metric], f"{metric}-{slug(label)}")
-        mark_end_of_training(panel, rounds, max(v[0][-1][0] for v in series.values()))
+                                height=3.0 if alone else 2.2, columns=columns_of(points),
+                                sharey=True, sharex=True)
+    for panel, (label, training) in zip(axes, points):
+        for metric, repetitions in training.series.items():
+            draw_rounds(panel, repetitions, style.METRIC_STYLE[metric], f"{metric}-{slug(label)}")
+        mark_end_of_training(panel, training, style.MUTED, slug(label))
         style.rate_range(panel)
         if label:
             style.title(panel, figure, label)
         panel.set_xlabel("round")
-    metric_legend(figure, list(dict.fromkeys(m for _, series in points for m in series)))
+    axes[0].set_xlim(right=1.02 * max(training.last() for _, training in points))
+    metric_legend(figure, list(dict.fromkeys(m for _, t in points for m in t.series)))
     return figure
 
 
 def training_figures(study):
-    points = training_points(study)
+    groups = {places: runs for places, runs in study.groups().items()
+              if rounds_of_training(runs) > 1}
+    points = training_points(study, groups)
     if not points:
         return []
-    rounds = max(rounds_of_training(runs) for runs in study.groups().values())
-    longest = max(pairs[-1][0] for _, s in points for m in s.values() for pairs in m)
     caption = f"By round of training. {spread_note(study)}"
-    if longest > rounds:
-        caption += " Right of the dotted line the model is fine-tuned."
-    draw = compare_training if 1 < len(points) <= MOST_COMPARED else panel_each
-    return in_parts("training", caption, points, lambda layout, part: draw(layout, part, rounds))
-
-
-def in_parts(kind, caption, points, draw):
-    """Figures of at most MOST_PANELS points each."""
-    parts = [points[i : i + MOST_PANELS] for i in range(0, len(points), MOST_PANELS)]
-    figures = []
-    for i, part in enumerate(parts, start=1):
-        name, text = kind, caption
-        if len(parts) > 1:
-            name, text = f"{kind}-{i}", f"{caption} Part {i} of {len(parts)}."
-        figures.append(Figure(name, text, lambda layout, part=part: draw(layout, part)))
-    return figures
+    compared = 1 < len(points) <= MOST_COMPARED
+    if any(training.goes_on() for _, training in points):
+        alike = len({training.end for _, training in points}) == 1
+        caption += (" Right of the dotted line the model is fine-tuned." if alike or not compared
+                    else " Right of the dotted line of its colour a model is fine-tuned.")
+    caption += only_places(study, groups)
+    return in_parts("training", caption, points, compare_training if compared else panel_each)
 
 
 # The sweeps within a stage.
@@ -181,20 +225,23 @@ def in_parts(kind, caption, points, draw):
 
 def level_points(study, stage):
     """(label, records, chosen): a stage's records of all repetitions together, and what they and
-    every other point with the same curves chose. Two levels are no curve."""
+    every other point with the same curves chose; and the places that have such curves. Two levels
+    are no curve."""
     payloads, chosen = {}, {}
     for places, runs in study.groups().items():
         found = {}
         for line in (line for run in runs for line in run.lines):
             if line["stage"] == stage and len(line.get("level_accuracy", [])) > 2:
-                found.setdefault(line.get("pipeline") or "", []).append(line)
-        for pipeline, lines in found.items():
+                step = (line.get("pipeline") or "", name_of(without_pipeline(stage_name(line))))
+                found.setdefault(step, []).append(line)
+        for step, lines in found.items():
             curves = [{key: value for key, value in line.items()
                        if key.startswith("level_") or key == "layer"} for line in lines]
-            payloads[(*places, pipeline)] = curves
+            payloads[(*places, *step)] = curves
             chosen.setdefault(repr(curves), []).extend(lines)
-    points = labelled([*study.settled_axes, "pipeline"], payloads)
-    return [(label.strip(" ·"), curves, chosen[repr(curves)]) for label, curves in points]
+    points = labelled([*study.settled_axes, "pipeline", "step"], payloads)
+    return ([(label, curves, chosen[repr(curves)]) for label, curves in points],
+            [key[:-2] for key in payloads])
 
 
 LEVEL_METRICS = {
@@ -227,8 +274,11 @@ def draw_levels(panel, records, x, label):
 
 def level_figure(layout, points, draw_panel):
     alone = len(points) == 1
+    along = {(records[0]["layer"], str(records[0].get("level_delta")),
+              len(records[0]["level_accuracy"])) for _, records, _ in points}
     figure, axes = style.panels(layout, len(points), width=6.4 if alone else 3.2,
-                                height=3.0 if alone else 2.3, sharey=True)
+                                height=3.0 if alone else 2.3, columns=columns_of(points),
+                                sharey=True, sharex=len(along) == 1)
     for panel, (label, records, chosen) in zip(axes, points):
         draw_panel(panel, label, records, chosen)
         if label:
@@ -259,7 +309,8 @@ def draw_adjusting(panel, label, records, chosen):
     mark_chosen(panel, {record.get("delta", untouched) for record in chosen}, slug(label))
     ticks = deltas[:: max(1, -(-len(deltas) // 5))]
     panel.set_xticks([untouched, *ticks], ["all", *(f"{delta:g}" for delta in ticks)])
-    panel.invert_xaxis()
+    room = 0.05 * (untouched - deltas[-1])
+    panel.set_xlim(untouched + room, deltas[-1] - room)
     panel.set_xlabel(f"Δ, weights of {records[0]['layer']} within μ ± Δσ are kept")
 
 
@@ -270,10 +321,10 @@ def stage_figures(study):
         ("adjust_weights", "adjusting", draw_adjusting,
          "By the reach Δ beyond which weights become zero."),
     ):
-        points = level_points(study, stage)
+        points, places = level_points(study, stage)
         if points:
             caption = (f"{what} {spread_note(study)} "
-                       "Grey lines mark what each run chose.")
+                       f"Grey lines mark what each run chose.{only_places(study, places)}")
             figures += in_parts(kind, caption, points,
                                 lambda layout, part, d=draw_panel: level_figure(layout, part, d))
     return figures

@@ -23,18 +23,19 @@ class Figure:
     caption: str
     draw: Callable
 
-    def html(self, prefix, folder):
-        """Writes NAME.svg and NAME.png and returns the <figure> that holds both layouts."""
+    def html(self, prefix, output):
+        """Adds NAME.svg and NAME.png to the output and returns the <figure> that holds both
+        layouts."""
         name = f"{prefix}-{self.kind}"
         drawings = ""
         for layout in (style.WIDE, style.NARROW):
             figure = self.draw(layout)
             box = style.settle(figure)
             svg = style.svg_text(figure, box)
-            drawings += style.inline(svg, name, layout)
             if layout == style.WIDE:
-                (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-                style.save_png(figure, box, folder / f"{name}.png")
+                output.add(f"{name}.svg", svg.encode("utf-8"))
+                output.add(f"{name}.png", style.png_bytes(figure, box))
+            drawings += style.inline(style.for_both_schemes(figure, box, svg), name, layout)
             plt.close(figure)
         files = (f'<span class="files"><a href="{name}.svg">SVG</a> '
                  f'<a href="{name}.png">PNG</a></span>')

@@ -6,7 +6,8 @@ from matplotlib.patches import Rectangle
 
 import style
 from average import labelled
-from curves import in_parts
+from completeness import only_places
+from parts import in_parts
 from tensors import read_tensors
 
 
@@ -40,7 +41,8 @@ def attack_text(run):
 
 
 def gallery_points(study):
-    """(label, what the attack is, its images); the label only where the attack is not enough."""
+    """(label, what the attack is, its images); the label only where the attack is not enough. And
+    the places that have images."""
     payloads, found = {}, {}
     for places, runs in study.groups().items():
         images = examples(runs[0])
@@ -55,7 +57,7 @@ def gallery_points(study):
             points.append((label, *found[key]))
     texts = [text for _, text, _ in points]
     return [(label if texts.count(text) > 1 else "", text, images)
-            for label, text, images in points]
+            for label, text, images in points], list(payloads)
 
 
 def show(panel, image):
@@ -125,8 +127,9 @@ def draw_gallery(layout, points):
 
 
 def gallery_figures(study):
-    points = gallery_points(study)
+    points, places = gallery_points(study)
     if not points:
         return []
-    caption = "Images that the attack is measured on. Frames mark what the trigger changes."
+    caption = ("Images that the attack is measured on. Frames mark what the trigger changes."
+               + only_places(study, places))
     return in_parts("gallery", caption, points, draw_gallery)

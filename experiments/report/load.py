@@ -5,7 +5,7 @@ results, a row a point and stage, and the points' runs. A run is a study of one 
 """
 
 import csv
-import dataclasses
+import itertools
 import json
 import pathlib
 from dataclasses import dataclass, field
@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 import pandas as pd
 import yaml
 
+from comparison import check_axes, settle_published
 from paper import Paper, ReportError, read_paper
+from stages import stage_name, with_repeats
+from sweep_file import places_by_axis, read_overrides, whole_axes
 
 
 @dataclass
 class Run:
-    """One point's folder. `lines`: metrics.jsonl and that of each pipeline under defend/."""
+    """One point's folder. `lines`: metrics.jsonl and that of each pipeline under defend/, whose
+    pipeline is "defend: NAME"."""
 
     folder: pathlib.Path
     settings_text: str
@@ -33,48 +37,77 @@ class Run:
 
 @dataclass
 class Study:
-    """`results` has a column an axis, `stage` ("training", "prune", "pipeline/prune") and metrics;
-    failed points are not in it."""
+    """`results` has a column an axis, `stage` ("training", "prune", "pipeline/prune 2") and
+    metrics; failed points are not in it."""
 
     folder: pathlib.Path
     name: str
-    axes: list
+    whole: dict  # axis -> its places in the whole sweep, whether they have results or not
     results: pd.DataFrame
     runs: dict  # places on all axes -> Run
     paper: Paper
     sweep_text: str = ""
+    overrides: list = field(default_factory=list)  # "key=value" of each --set of the sweep
     failed: list = field(default_factory=list)
+
+    @property
+    def axes(self):
+        return list(self.whole)
 
     @property
     def repeated(self):
         """The axis whose places are repetitions, or None."""
-        return self.paper.average if self.paper.average in self.axes else None
+        return self.paper.average if self.paper.average in self.whole else None
 
     @property
     def settled_axes(self):
-        """The axes that say what is compared: all but the repetitions."""
-        return [axis for axis in self.axes if axis != self.repeated]
+        """The axes that say what is compared: all but the repetitions, and first the one that
+        tables are split by."""
+        axes = [axis for axis in self.axes if axis != self.repeated]
+        return sorted(axes, key=lambda axis: axis != self.paper.tables_by)
 
     def places(self, axis):
-        return list(dict.fromkeys(self.results[axis]))
+        return self.whole[axis]
+
+    def places_so_far(self, axis):
+        """Those that have results."""
+        there = set(self.results[axis])
+        return [place for place in self.whole[axis] if place in there]
 
     def groups(self):
         """Places on the settled axes -> the runs of all repetitions, in the sweep's order."""
-        keep = [i for i, axis in enumerate(self.axes) if axis != self.repeated]
         groups = {}
         for places, run in self.runs.items():
-            groups.setdefault(tuple(places[i] for i in keep), []).append(run)
-        return groups
+            at = dict(zip(self.axes, places))
+            groups.setdefault(tuple(at[axis] for axis in self.settled_axes), []).append(run)
+        return dict(sorted(groups.items(), key=lambda group: self._order(group[0])))
+
+    def _order(self, places):
+        return [self.whole[axis].index(place) for axis, place in zip(self.settled_axes, places)]
+
+    def repetition_of(self, run):
+        """Its place on the repeated axis, None without one."""
+        if self.repeated is None:
+            return None
+        places = next(places for places, other in self.runs.items() if other is run)
+        return places[self.axes.index(self.repeated)]
 
     def repetitions(self):
+        """How many a point has in the whole sweep."""
         return len(self.places(self.repeated)) if self.repeated else 1
 
+    def counts_so_far(self):
+        """The numbers of repetitions that points have, each once, in order."""
+        return sorted({len(runs) for runs in self.groups().values()})
 
-def stage_name(line):
-    """A record's name in tables: training, or a stage, after its pipeline if that has a name."""
-    stage = "training" if line["stage"] in ("round", "best_round") else line["stage"]
-    pipeline = line.get("pipeline")
-    return f"{pipeline}/{stage}" if pipeline else stage
+    def points(self):
+        """The number of points of the whole sweep, and the names of those that have neither ended
+        nor failed."""
+        every = list(itertools.product(*self.whole.values()))
+        names = [",".join(f"{axis}={place}" for axis, place in zip(self.axes, places))
+                 for places in every if places not in self.runs]
+        failed = set(self.failed)
+        return len(every), [name for name in names if name not in failed]
 
 
 def read_text(path):
@@ -116,15 +149,33 @@ def read_summary(path):
         raise ReportError(f"{path}: no JSON: {error}") from error
 
 
+def is_sweep(folder):
+    """Whether a sweep has begun in it; it need not have results."""
+    return (folder / "sweep.yaml").is_file() and (folder / "printed").is_dir()
+
+
+def how_to_end(folder):
+    """What to do about a run's folder that lacks something: a sweep ends its points' runs."""
+    if is_sweep(folder.parent):
+        return "redoubt sweep FILE goes on with it"
+    return "redoubt run FILE --resume ends it"
+
+
 def read_run(folder):
-    for name in ("experiment.yaml", "metrics.jsonl"):
+    if not (folder / "experiment.yaml").is_file():
+        raise ReportError(
+            f"{folder}: holds neither a run nor a sweep: there is no experiment.yaml"
+        )
+    for name in ("metrics.jsonl", "summary.json"):
         if not (folder / name).is_file():
-            raise ReportError(f"{folder}: holds neither a run nor a sweep: there is no {name}")
-    if not (folder / "summary.json").is_file():
-        raise ReportError(f"{folder}: the run is not finished; redoubt run --resume ends it")
-    lines = read_json_lines(folder / "metrics.jsonl")
+            raise ReportError(
+                f"{folder}: the run is not finished, there is no {name}; {how_to_end(folder)}"
+            )
+    lines = with_repeats(read_json_lines(folder / "metrics.jsonl"))
     for metrics in sorted(folder.glob("defend/*/metrics.jsonl")):
-        lines += [dict(line, pipeline=metrics.parent.name) for line in read_json_lines(metrics)]
+        # The run may have a pipeline of the same name.
+        pipeline = f"defend: {metrics.parent.name}"
+        lines += [dict(line, pipeline=pipeline) for line in with_repeats(read_json_lines(metrics))]
     text, settings = read_yaml(folder / "experiment.yaml")
     return Run(folder, text, settings, lines, read_summary(folder / "summary.json"))
 
@@ -142,7 +193,9 @@ def one_run(folder):
     paper = read_paper(run.settings, folder / "experiment.yaml")
     paper.tables_by = paper.x = None  # axes are a sweep's
     results = pd.DataFrame(rows, columns=columns)
-    return Study(folder, run.summary["name"], [], results, {(): run}, paper)
+    study = Study(folder, run.summary["name"], {}, results, {(): run}, paper)
+    settle_published(study, folder / "experiment.yaml")
+    return study
 
 
 def results_table(path):
@@ -156,47 +209,45 @@ def results_table(path):
     if any(len(line) != len(titles) for line in lines):
         raise ReportError(f"{path}: a row has not as many fields as the first")
     axes = titles[1 : titles.index("stage")]
+    for name in ("point", "stage", "pipeline"):
+        if name in axes or titles.count(name) > 1:
+            raise ReportError(f"{path}: an axis is called {name}, as a column of the table is; "
+                              "give it another name")
     table = pd.DataFrame(lines[1:], columns=titles).loc[:, ~pd.Index(titles).duplicated()]
     for column in table.columns.difference(["point", *axes, "stage", "pipeline", "layer"]):
         table[column] = pd.to_numeric(table[column], errors="coerce")
     return axes, table
 
 
+def named_stages(table):
+    """The table's `stage` as the report names it; rows of a point are in their order."""
+    names = []
+    for _, rows in table.groupby("point", sort=False):
+        names += zip(rows.index, map(stage_name, with_repeats(rows.to_dict("records"))))
+    return pd.Series(dict(names), dtype=object)
+
+
 def read_sweep(folder):
     axes, table = results_table(folder / "results.csv")
-    failed = list(table.loc[table["stage"] == "failed", "point"])
+    failed = list(dict.fromkeys(table.loc[table["stage"] == "failed", "point"]))
     table = table[table["stage"] != "failed"].copy()
     if table.empty:
-        raise ReportError(f"{folder / 'results.csv'}: no point has ended")
-    table["stage"] = [stage_name(row) for row in table.to_dict("records")]
+        raise ReportError(f"{folder / 'results.csv'}: no point has ended, {len(failed)} failed; "
+                          "redoubt sweep FILE tries them again")
+    table["stage"] = named_stages(table)
     runs = {}
     for row in table.drop_duplicates("point").to_dict("records"):
         runs[tuple(row[axis] for axis in axes)] = read_run(folder / row["point"])
-    text, paper = "", Paper()
-    if (folder / "sweep.yaml").is_file():
-        text, sweep = read_yaml(folder / "sweep.yaml")
-        paper = read_paper(sweep, folder / "sweep.yaml")
-    named = [axis for published in paper.published for axis, _ in published.at]
-    for axis in (paper.tables_by, paper.x, *named):
-        if axis is not None and axis not in axes:
-            raise ReportError(
-                f"{folder / 'sweep.yaml'}: paper names {axis}, which is no axis of results.csv"
-            )
-    study = Study(folder, folder.resolve().name, axes, table, runs, paper, text, failed)
-    paper.published = [
-        dataclasses.replace(published, at=whole_places(study, dict(published.at)))
-        for published in paper.published
-    ]
+    text, paper, declared = "", Paper(), None
+    file = folder / "sweep.yaml"
+    if file.is_file():
+        text, sweep = read_yaml(file)
+        paper, declared = read_paper(sweep, file), places_by_axis(sweep)
+    study = Study(folder, folder.resolve().name, whole_axes(axes, table, declared), table, runs,
+                  paper, text, read_overrides(folder), failed)
+    check_axes(study, file)
+    settle_published(study, file)
     return study
-
-
-def whole_places(study, at):
-    """Places as the tables name them: without the repetitions, and an axis of one place is there
-    whether it was named or not."""
-    for axis in study.settled_axes:
-        if len(study.places(axis)) == 1:
-            at.setdefault(axis, study.places(axis)[0])
-    return tuple(sorted((axis, place) for axis, place in at.items() if axis != study.repeated))
 
 
 def read_study(folder):
@@ -204,4 +255,9 @@ def read_study(folder):
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise ReportError(f"{folder}: there is no such folder")
-    return read_sweep(folder) if (folder / "results.csv").is_file() else one_run(folder)
+    if (folder / "results.csv").is_file():
+        return read_sweep(folder)
+    if is_sweep(folder):
+        raise ReportError(f"{folder}: no point of the sweep has ended, there is no results.csv; "
+                          "redoubt sweep FILE goes on with it")
+    return one_run(folder)

@@ -6,10 +6,13 @@ from html import escape
 
 from ariba import fragment_figures, score_figures
 from axis import axis_figures
+from comparison import asked_in_vain, unmatched
+from completeness import listed
 from curves import stage_figures, training_figures
 from figure import slug
 from gallery import gallery_figures
-from tables import plain_table, results_tables, unmatched
+from output import Output
+from tables import plain_table, results_tables
 
 STAGE_METRICS = ("pruned_channels", "delta", "zeroed_weights")
 RULE_METRICS = ("removed_attackers", "removed_benign", "confidence_as_printed", "confidence")
@@ -30,10 +33,10 @@ DIFFERENCE_KEY = (
 class Section:
     """A study's part of the page: its HTML and its entries in the contents."""
 
-    def __init__(self, study, prefix, folder):
+    def __init__(self, study, prefix, output):
         self.study = study
         self.prefix = prefix
-        self.folder = folder
+        self.output = output
         self.title = study.paper.title or study.name
         self.contents = []
         self.parts = []
@@ -48,14 +51,14 @@ class Section:
         self.parts.append(f'<h2 id="{name}">{escape(heading)}</h2>' + "\n".join(parts))
 
     def add_figures(self, kind, heading, figures, after=()):
-        self.add(kind, heading, [f.html(self.prefix, self.folder) for f in figures] + list(after))
+        self.add(kind, heading, [f.html(self.prefix, self.output) for f in figures] + list(after))
 
     def build(self):
         study = self.study
         tables = results_tables(study, self.prefix)
         if study.paper.published:
             tables.append(DIFFERENCE_KEY)
-        self.add("results", "Results", tables + [missing_note(study)])
+        self.add("results", "Results", [missing_note(study), *tables, published_note(study)])
         x = (study.paper.x or "").split(".")[-1].replace("_", " ")
         self.add_figures("axis", f"Along {x}", axis_figures(study))
         self.add_figures("training", "Training", training_figures(study))
@@ -97,23 +100,40 @@ def facts(study):
     parts = [study.paper.source] if study.paper.source else []
     if study.axes:
         axes = " × ".join(f"{a} ({len(study.places(a))})" for a in study.axes)
-        parts.append(f"{counted(len(study.runs), 'run')}: {axes}")
+        whole, _ = study.points()
+        count = counted(whole, "run")
+        there = count if len(study.runs) == whole else f"{len(study.runs)} of {count}"
+        parts.append(f"{there}: {axes}")
     parts.append(", ".join(sorted({str(s.get("device", "cpu")) for s in summaries})))
     minutes = sum(s.get("seconds", 0) for s in summaries) / 60
-    parts.append(f"{minutes:.0f} minutes of running" if minutes >= 1 else "less than a minute")
+    parts.append(f"{counted(round(minutes), 'minute')} of running" if minutes >= 1
+                 else "less than a minute")
     parts.append("redoubt " + ", ".join(sorted({str(s.get("version", "")) for s in summaries})))
     return " · ".join(parts)
 
 
+def warning(text):
+    return f'<p class="warning">{escape(text)}</p>'
+
+
 def missing_note(study):
+    """Points of the sweep that are in no mean."""
+    whole, missing = study.points()
     html = ""
+    if missing:
+        html += warning(f"{len(missing)} of {counted(whole, 'point')} are not among these results: "
+                        f"{listed(missing)}.")
     if study.failed:
-        html += (f'<p class="warning">Points that failed and are in no mean: '
-                 f'{escape("; ".join(study.failed))}.</p>')
-    lost = unmatched(study)
-    if lost:
-        html += ('<p class="warning">Published, but not among these results: '
-                 f'{escape("; ".join(lost))}.</p>')
+        html += warning(f"Points that failed and are in no mean: {listed(study.failed)}.")
+    return html
+
+
+def published_note(study):
+    """What the paper block asks for and the tables do not show."""
+    html = "".join(warning(f"{why}: {'; '.join(what)}.") for why, what in unmatched(study))
+    vain = asked_in_vain(study)
+    if vain:
+        html += warning(f"Asked for, but in no result: {'; '.join(vain)}.")
     return html
 
 
@@ -143,7 +163,8 @@ def again(study):
     lines = []
     if study.sweep_text:
         file = shlex.quote(str(study.folder / "sweep.yaml"))
-        lines += [f"redoubt sweep {file} --output again   # all points"]
+        sets = "".join(f" --set {shlex.quote(override)}" for override in study.overrides)
+        lines += [f"redoubt sweep {file}{sets} --output again   # all points"]
     file = shlex.quote(str(run.folder / "experiment.yaml"))
     which = "   # one point" if study.axes else ""
     lines.append(f"redoubt run {file} --output again{which}")
@@ -165,13 +186,19 @@ def unique_names(studies):
 
 def write_page(studies, folder):
     """index.html and the figures as files; returns the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    sections = [Section(study, name, folder) for study, name in zip(studies, unique_names(studies))]
+    output = Output(folder)
+    sections = [Section(study, name, output) for study, name in zip(studies, unique_names(studies))]
     for section in sections:
         section.build()
+    output.add("index.html", page_text(sections).encode("utf-8"))
+    output.write()
+    return folder / "index.html"
+
+
+def page_text(sections):
     css = (pathlib.Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     title = sections[0].title if len(sections) == 1 else "Experiments"
-    page = (
+    return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="icon" href="data:,">'
@@ -181,8 +208,3 @@ def write_page(studies, folder):
         + "\n".join(section.html() for section in sections)
         + "</main></div></body></html>\n"
     )
-    path = folder / "index.html"
-    part = path.with_suffix(".html.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
-    return path

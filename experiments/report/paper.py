@@ -3,6 +3,8 @@ the block before a sweep starts; here only what the report cannot do without is 
 
 from dataclasses import dataclass, field
 
+from stages import kind_of, without_pipeline, without_repeat
+
 
 class ReportError(Exception):
     """Wrong input: one message that says where and what."""
@@ -27,14 +29,22 @@ class Paper:
     metrics: list = field(default_factory=lambda: ["accuracy", "attack_success_rate"])
     stages: list = field(default_factory=list)
     published: list = field(default_factory=list)
+    single: list = field(default_factory=list)  # of published, those of one repetition
     notes: list = field(default_factory=list)
 
+    @staticmethod
+    def names(name, stage):
+        """Whether a name in `stages` is a stage's, which may leave out its pipeline and its
+        number."""
+        return name in (stage, without_pipeline(stage), without_repeat(stage), kind_of(stage))
+
     def shows(self, stage):
-        """Whether a stage is asked for, with its pipeline or without."""
-        return not self.stages or stage in self.stages or stage.split("/")[-1] in self.stages
+        """Whether a stage is asked for."""
+        return not self.stages or any(self.names(name, stage) for name in self.stages)
 
     def value(self, at, stage, metric):
-        """What the paper prints at exactly these places (a map of axes), or None."""
+        """What the paper prints at exactly these places (a map of axes), or None. Where it does so
+        twice, the first."""
         key = tuple(sorted(at.items()))
         for published in self.published:
             if (published.at, published.stage) == (key, stage) and metric in published.values:

@@ -38,6 +38,12 @@ TOKENS = {
     ORANGE: "orange",
     SKY: "sky",
 }
+# The same on a dark page, as page.css has them, for what CSS cannot colour: images.
+ON_DARK = {
+    MUTED: "#9aa4af",
+    BLUE: "#4a9fdb",
+    VERMILLION: "#f07f3c",
+}
 SERIES = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 DASHES = ("-", (0, (5, 1.6)), (0, (1.4, 1.2)), (0, (5, 1.4, 1.4, 1.4)), "-", (0, (5, 1.6)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -49,6 +55,7 @@ METRIC_STYLE = {"accuracy": ACCURACY, "attack_success_rate": SUCCESS}
 FONT_SIZE = 9  # points: 12 pixels of CSS
 WIDE, NARROW = "wide", "narrow"
 WIDEST, NARROW_WIDTH = 9.6, 3.3  # inches of 96 pixels of CSS
+IMAGE_DPI = 192  # of what is drawn as an image within a drawing
 
 
 def set_defaults():
@@ -87,6 +94,7 @@ def set_defaults():
             "legend.frameon": False,
             "lines.linewidth": 1.6,
             "lines.markersize": 4.2,
+            "text.parse_math": False,  # a label's $ is a dollar
             "svg.fonttype": "none",
             "svg.hashsalt": "redoubt",
             "figure.constrained_layout.use": True,
@@ -146,9 +154,9 @@ def legend_above(figure, handles, labels):
     """A legend above all panels, where no data is."""
     total = figure.get_figwidth() * 72
     entry = 40 + 0.56 * FONT_SIZE * max(len(label) for label in labels)
-    figure.legend(
+    legend = figure.legend(
         handles,
-        labels,
+        [str(i) for i in range(len(labels))],
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
         ncol=max(1, min(len(labels), int(total / entry))),
@@ -156,6 +164,8 @@ def legend_above(figure, handles, labels):
         handlelength=2.6,
         columnspacing=1.6,
     )
+    for text, label in zip(legend.get_texts(), labels):
+        text.set_text(label)  # not as it is made: that leaves out labels that start with _
 
 
 def settle(figure):
@@ -168,8 +178,26 @@ def settle(figure):
 def svg_text(figure, box):
     """The figure as an SVG file."""
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", bbox_inches=box, metadata={"Date": None})
+    figure.savefig(stream, format="svg", bbox_inches=box, metadata={"Date": None}, dpi=IMAGE_DPI)
     return stream.getvalue()
+
+
+def for_both_schemes(figure, box, svg):
+    """The SVG file of a figure that has its images twice, for a light and for a dark page, which
+    CSS chooses from. The figure keeps the dark colours."""
+    clouds = figure.findobj(lambda artist: artist.get_rasterized())
+    if not clouds:
+        return svg
+    for cloud in clouds:
+        cloud.set_color(ON_DARK[matplotlib.colors.to_hex(cloud.get_facecolor()[0])])
+    dark = iter(re.findall(r"<image [^>]*>", svg_text(figure, box)))
+
+    def both(match):
+        other = re.sub(r' id="[^"]*"', "", next(dark))
+        return (match[0].replace("<image ", '<image class="on-light" ', 1)
+                + other.replace("<image ", '<image class="on-dark" ', 1))
+
+    return re.sub(r"<image [^>]*>", both, svg)
 
 
 def inline(svg, name, layout):
@@ -188,6 +216,8 @@ def inline(svg, name, layout):
     return svg.replace("<svg", f'<svg class="{layout}" role="img" focusable="false"', 1)
 
 
-def save_png(figure, box, path):
+def png_bytes(figure, box):
     """On white."""
-    figure.savefig(path, bbox_inches=box, dpi=200, facecolor="white")
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", bbox_inches=box, dpi=200, facecolor="white")
+    return stream.getvalue()

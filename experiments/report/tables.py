@@ -2,34 +2,28 @@
 
 from html import escape
 
-from average import RATES, average, name_of, rows_at
+from average import RATES, average, name_of, number_text, rows_at
+from completeness import axis_place, coverage
+from stages import kind_of
 
 DASH = "–"
+POINTS = "points"  # heads the column that tells of how many points a row is the mean
+NUMBER = ' class="number"'
 LEVELS = (0.01, 0.03, 0.10)  # of a difference between rates, for its colour
 
 
-def number(value, metric):
-    """A value as it is printed: a rate in percent with one decimal."""
-    if metric in RATES:
-        text = f"{100 * value:.1f}"
-        return "0.0" if text == "-0.0" else text
-    if abs(value) >= 100 or float(value).is_integer():
-        return f"{value:.0f}"
-    return f"{value:.3g}"
-
-
 def deviation_text(value, metric):
-    return number(value, metric) if metric in RATES else f"{float(f'{value:.2g}'):g}"
+    return number_text(value, metric) if metric in RATES else f"{float(f'{value:.2g}'):g}"
 
 
 def signed(value, metric):
-    text = number(abs(value), metric)
+    text = number_text(abs(value), metric)
     return text if float(text) == 0 else ("+" if value > 0 else "−") + text
 
 
 def difference_class(value, metric):
     """Colour by direction and size; only rates have sizes that mean the same everywhere."""
-    if metric not in RATES or float(number(abs(value), metric)) == 0:
+    if metric not in RATES or float(number_text(abs(value), metric)) == 0:
         return "difference"
     level = sum(abs(value) >= bound for bound in LEVELS)
     return f"difference {'above' if value > 0 else 'below'}-{level}"
@@ -47,16 +41,17 @@ def our_cells(ours, metric):
     deviation = ""
     if ours.deviation is not None:
         deviation = f"± {deviation_text(ours.deviation, metric)}"
-    return cell("ours", metric, ours.mean, number(ours.mean, metric)) + cell(
+    return cell("ours", metric, ours.mean, number_text(ours.mean, metric)) + cell(
         "deviation", metric, ours.deviation, deviation, "deviation"
     )
 
 
-def paper_cells(ours, published, metric):
+def paper_cells(ours, published, metric, comparable):
+    """The paper's figure and the difference, if `ours` is the mean of the same places."""
     if published is None:
         return cell("paper", metric, None, DASH) + cell("difference", metric, None, DASH)
-    cells = cell("paper", metric, published, number(published, metric))
-    if ours is None:
+    cells = cell("paper", metric, published, number_text(published, metric))
+    if ours is None or not comparable:
         return cells + cell("difference", metric, None, DASH)
     difference = ours.mean - published
     css = f"number {difference_class(difference, metric)}"
@@ -71,7 +66,9 @@ def head(titles, metrics, with_paper):
     """What identifies a row, then each metric over its columns, which have titles of their own
     where the paper's stand among them."""
     span, lines = (4, 2) if with_paper else (2, 1)
-    first = "".join(f'<th rowspan="{lines}" scope="col">{escape(title)}</th>' for title in titles)
+    first = "".join(
+        f'<th rowspan="{lines}" scope="col"{NUMBER if title == POINTS else ""}>{escape(title)}</th>'
+        for title in titles)
     first += f'<th rowspan="{lines}" scope="col" class="number">n</th>'
     second = ""
     for metric in metrics:
@@ -124,7 +121,7 @@ class ResultsTable:
     def body(self, group, shared):
         """The rows of a group of points; `shared` are the axes on which they stand together."""
         lines = [(at, stage, rows[rows["stage"] == stage]) for at, rows in group
-                 for stage in self.stages if (rows["stage"] == stage).any()]
+                 for stage in dict.fromkeys(rows["stage"])]
         html = ""
         for i, (at, stage, rows) in enumerate(lines):
             heads = spanning([at[axis] for axis in shared], len(lines)) if i == 0 else ""
@@ -134,25 +131,72 @@ class ResultsTable:
         return html
 
     def row(self, at, stage, rows, heads):
+        over = self.coverage(at, stage)
+        rows = rows if over is None else over.rows
         averages = [average(rows, metric, self.study.repeated) for metric in self.metrics]
-        count = max([a.count for a in averages if a is not None], default=0)
         point = escape(",".join(f"{axis}={place}" for axis, place in at.items()))
         html = f'<tr data-point="{point}" data-stage="{escape(stage)}">{heads}'
         if self.names_stages():
             html += f'<th scope="row" class="stage">{escape(name_of(stage))}</th>'
-        html += f'<td class="number" data-kind="n">{count}</td>'
+        if over is not None:
+            html += counted_cell(POINTS, over.covered, over.expected)
+        count = max([a.count for a in averages if a is not None], default=0)
+        html += counted_cell("n", count, self.study.repetitions())
+        comparable = over is None or over.whole
         for metric, ours in zip(self.metrics, averages):
             html += our_cells(ours, metric)
             if self.with_paper:
-                html += paper_cells(ours, self.study.paper.value(at, stage, metric), metric)
+                published = self.study.paper.value(at, stage, metric)
+                html += paper_cells(ours, published, metric, comparable)
         return html + "</tr>"
 
-    def html(self, name, caption):
+    def coverage(self, at, stage):
+        """What a row is the mean of, in a table of means over settled axes; else None."""
+        return None
+
+    def titles(self):
         titles = [axis.split(".")[-1].replace("_", " ") for axis in self.axes]
-        if self.names_stages():
-            titles.append("stage")
-        return figure_of_table(name, caption, head(titles, self.metrics, self.with_paper),
+        return [*titles, "stage"] if self.names_stages() else titles
+
+    def html(self, name, caption):
+        return figure_of_table(name, caption, head(self.titles(), self.metrics, self.with_paper),
                                self.bodies())
+
+
+class AverageTable(ResultsTable):
+    """A table of means over settled axes; rows tell of how many points."""
+
+    def coverage(self, at, stage):
+        return coverage(self.study, at, stage)
+
+    def titles(self):
+        return [*super().titles(), POINTS]
+
+    def partial(self):
+        """What is to be said of means that are not over all that the paper's are over."""
+        rows = [(at, stage, self.coverage(at, stage)) for at, points in self.points
+                for stage in dict.fromkeys(points["stage"])]
+        texts = []
+        if any(not over.whole for _, _, over in rows):
+            texts.append("The paper's means are over all points; where ours is over some of them, "
+                         "no difference is given.")
+        texts += (
+            f"The mean {where_text(at, stage)} leaves out "
+            f"{axis_place(self.study.repeated, repetition)}, which has {there} of {over.expected} "
+            "points."
+            for at, stage, over in rows for repetition, there in over.left_out)
+        return texts
+
+
+def where_text(at, stage):
+    places = "".join(f", {axis_place(axis, place)}" for axis, place in at.items())
+    return f"of {name_of(stage)}{places}"
+
+
+def counted_cell(kind, count, whole):
+    """`2`, or `2 of 3` where that is not all."""
+    text = str(count) if count == whole else f"{count} of {whole}"
+    return f'<td class="number" data-kind="{kind}">{text}</td>'
 
 
 def figure_of_table(name, caption, head_html, bodies):
@@ -170,9 +214,9 @@ def averaged_tables(study, prefix):
         if len(published.at) < len(study.settled_axes) and study.paper.shows(published.stage):
             axes = tuple(axis for axis in study.settled_axes if axis in dict(published.at))
             partial.setdefault(axes, {}).setdefault(published.at, []).append(published.stage)
-    html = []
+    html, texts = [], []
     for i, (axes, places) in enumerate(partial.items(), start=1):
-        table = ResultsTable(study, list(axes), study.paper.metrics, True)
+        table = AverageTable(study, list(axes), study.paper.metrics, True)
         asked = {stage for stages in places.values() for stage in stages}
         table.stages = [stage for stage in table.stages if stage in asked]
         for at, stages in places.items():
@@ -180,8 +224,10 @@ def averaged_tables(study, prefix):
             table.add(dict(at), rows[rows["stage"].isin(stages)])
         over = [axis.split(".")[-1] for axis in study.settled_axes if axis not in axes]
         if table.points:
-            html.append(table.html(f"{prefix}-average-{i}", f"Means over {' and '.join(over)}"))
-    return html
+            caption = f"Means over {' and '.join(over)}"
+            html.append(table.html(f"{prefix}-average-{i}", caption))
+            texts += table.partial()
+    return html + [f'<p class="warning">{escape(text)}</p>' for text in dict.fromkeys(texts)]
 
 
 def what_stands(study, with_paper):
@@ -197,7 +243,7 @@ def results_tables(study, prefix):
     paper = study.paper
     axes = [a for a in study.settled_axes if a != paper.tables_by and len(study.places(a)) > 1]
     whole = any(len(p.at) == len(study.settled_axes) for p in paper.published)
-    parts = study.places(paper.tables_by) if paper.tables_by else [None]
+    parts = study.places_so_far(paper.tables_by) if paper.tables_by else [None]
     html = averaged_tables(study, prefix)
     for i, part in enumerate(parts, start=1):
         table = ResultsTable(study, axes, paper.metrics, whole)
@@ -205,8 +251,11 @@ def results_tables(study, prefix):
             at = dict(zip(study.settled_axes, places))
             if part is None or at[paper.tables_by] == part:
                 table.add(at, rows_at(study.results, at))
-        caption = f"{paper.tables_by.split('.')[-1]}: {part}" if part else what_stands(study, whole)
-        html.append(table.html(f"{prefix}-table-{i}", caption))
+        caption = what_stands(study, whole)
+        if part is not None:
+            caption = f"{paper.tables_by.split('.')[-1]}: {part}"
+        if table.points:
+            html.append(table.html(f"{prefix}-table-{i}", caption))
     return html
 
 
@@ -219,25 +268,8 @@ def plain_table(study, prefix, kind, caption, metrics, stages):
     table = ResultsTable(study, axes, metrics, False)
     known = study.results.dropna(subset=metrics, how="all")
     table.stages = [stage for stage in table.stages
-                    if stage.split("/")[-1] in stages and (known["stage"] == stage).any()]
+                    if kind_of(stage) in stages and (known["stage"] == stage).any()]
     for places in study.groups():
         at = dict(zip(study.settled_axes, places))
         table.add(at, rows_at(known, at))
     return table.html(f"{prefix}-{kind}", caption) if table.points else None
-
-
-def unmatched(study):
-    """What the paper block publishes for a stage or a metric that the results do not have."""
-    lines = []
-    for published in study.paper.published:
-        rows = rows_at(study.results, dict(published.at))
-        rows = rows[rows["stage"] == published.stage]
-        for metric in published.values:
-            if rows.empty or metric not in rows or rows[metric].isna().all():
-                place = label_text(published.at)
-                lines.append(f"{name_of(metric)} of {name_of(published.stage)}{place}")
-    return lines
-
-
-def label_text(at):
-    return "".join(f", {axis} {place}" for axis, place in at)
