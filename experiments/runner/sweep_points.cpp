@@ -236,7 +236,7 @@ std::vector<SweepPoint> sweep_points(const std::filesystem::path& file) {
   const YamlValue root = {load_experiment_file(file), "", source};
   const YamlValue sweep = root.child("sweep");
   if (!sweep.node.IsDefined()) {
-    if (root.child("paper").node.IsDefined()) {
+    if (read_paper(root, {})) {
       root.child("paper").fail(
           "belongs to a sweep, and there is none; `sweep: {seed: [1]}` is one");
     }

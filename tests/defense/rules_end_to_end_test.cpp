@@ -71,10 +71,10 @@ const std::string kReplacement =
 /// Three who send the opposite once the model knows something.
 const std::string kSignFlip =
     "attack={clients: 3, untargeted: {sign-flip: {factor: 4}}, from_round: 4}";
-/// Three sybils who all train on the same twenty images, far more often than on their own.
+/// Three sybils who train on stamped images of every class, far more often than on clean ones.
 const std::string kSybils =
-    "attack={clients: 3, trigger: {kind: targeted, samples: 20}, victim: 9, target: 1, "
-    "poison: {copies: 20}, scale: 1}";
+    "attack={clients: 3, trigger: {kind: pattern, row: 1, column: 1}, victim: all, target: 1, "
+    "poison: {copies: 10}, scale: 1}";
 
 struct RuleUnderAttack {
   std::string rule;

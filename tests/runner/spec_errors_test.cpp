@@ -281,13 +281,23 @@ TEST(BadExperiment, RefusesSettingsThatContradictOneAnother) {
       {{"defense.after_training=[{prune: {channels: 64}}]"}, "prune.channels is 64"},
       {{"defense.after_training=[{prune: {channels: 40}}, {prune: {channels: 24}}]"},
        "prune.channels is 24 after 40 others"},
-      {{"attack={untargeted: label-flip, victim: 9}"}, "attack.victim: contradicts"},
-      {{"attack={untargeted: sign-flip, trigger: {kind: pattern}}"}, "attack.trigger: contradicts"},
       {{"attack={untargeted: little-is-enough}"}, "attack.clients 1"},
   };
   for (const auto& [overrides, expected] : cases) {
     const std::string message = error("{model: wu-fashion, attack: {}}", overrides);
     EXPECT_THAT(message, AllOf(StartsWith("bad.yaml: "), HasSubstr(expected)));
+  }
+}
+
+TEST(BadExperiment, RefusesKeysOfABackdoorBesideAnUntargetedAttack) {
+  // Also with the value that they have where the file is silent.
+  for (const char* key : {"trigger: {kind: pixels}", "victim: 9", "target: 1",
+                          "poison: {copies: 1}", "protect_channels: false"}) {
+    const std::string name = std::string(key).substr(0, std::string(key).find(':'));
+    EXPECT_THAT(
+        error("{model: wu-fashion, attack: {untargeted: label-flip, " + std::string(key) + "}}",
+              {}),
+        HasSubstr("attack." + name + ": contradicts attack.untargeted"));
   }
 }
 
