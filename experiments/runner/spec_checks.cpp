@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "defense/rule.h"
@@ -147,7 +148,37 @@ void check_stages(const Experiment& experiment, const ParameterLayout& layout,
   }
 }
 
+/// Rounds of fine-tuning, which count on from those of training.
+int tuning_rounds(const std::vector<StageSettings>& stages) {
+  int rounds = 0;
+  for (const StageSettings& stage : stages) {
+    if (const auto* tuning = std::get_if<FineTuneSettings>(&stage)) rounds += tuning->rounds;
+  }
+  return rounds;
+}
+
+/// What is to be exported comes to pass.
+void check_export(const Experiment& experiment, const FragmentExport& wanted) {
+  int rounds = tuning_rounds(experiment.defense.after_training);
+  for (const Pipeline& pipeline : experiment.defense.pipelines) {
+    rounds = std::max(rounds, tuning_rounds(pipeline.stages));
+  }
+  rounds += experiment.federation.rounds;
+  if (wanted.round > rounds) {
+    throw InputError(fmt::format("defense.rule.ariba.export.round is {}; there are {} rounds",
+                                 wanted.round, rounds));
+  }
+  for (const int id : wanted.clients.value_or(std::vector<int>())) {
+    if (id < experiment.federation.clients) continue;
+    throw InputError(
+        fmt::format("defense.rule.ariba.export.clients lists {}; clients are numbered from 0 to {}",
+                    id, experiment.federation.clients - 1));
+  }
+}
+
 void check_defense(const Experiment& experiment, const ParameterLayout& layout) {
+  const auto* ariba = std::get_if<AribaSettings>(&experiment.defense.rule);
+  if (ariba != nullptr && ariba->fragments_of) check_export(experiment, *ariba->fragments_of);
   check_rule(experiment.defense.rule,
              {.participants =
                   experiment.federation.clients_per_round.value_or(experiment.federation.clients),

@@ -282,6 +282,11 @@ TEST(BadExperiment, RefusesSettingsThatContradictOneAnother) {
       {{"defense.after_training=[{prune: {channels: 40}}, {prune: {channels: 24}}]"},
        "prune.channels is 24 after 40 others"},
       {{"attack={untargeted: little-is-enough}"}, "attack.clients 1"},
+      {{"defense.rule={ariba: {suspects: 2, export: {round: 31}}}", "federation.rounds=30",
+        "defense.after_training=[]"},
+       "export.round is 31; there are 30 rounds"},
+      {{"defense.rule={ariba: {suspects: 2, export: {round: 1, clients: [3, 77]}}}"},
+       "export.clients lists 77"},
   };
   for (const auto& [overrides, expected] : cases) {
     const std::string message = error("{model: wu-fashion, attack: {}}", overrides);
