@@ -100,8 +100,11 @@ def score_figures(study):
     if not points:
         return []
     seeds = ""
+    last = [record for records in payloads.values() for record in records]
+    if any(record.get("attackers") == [] for record in last):
+        seeds = " Where no attacker is marked, nobody attacked in that round."
     if study.counts_so_far()[-1] > 1:
-        seeds = f" A panel holds {counted_repetitions(study)}."
+        seeds += f" A panel holds {counted_repetitions(study)}."
     caption = ("Share of each client's fragments that ARIBA marked, in the last round that it "
                f"scored.{seeds}{only_places(study, payloads)}")
     return in_parts("scores", caption, points, draw_scores)

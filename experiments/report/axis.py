@@ -5,6 +5,7 @@ from matplotlib.lines import Line2D
 import style
 from average import RATES, average, is_number, label_of, name_of, rows_at
 from completeness import only_places
+from curves import counted_repetitions
 from figure import slug
 from parts import in_parts
 
@@ -76,8 +77,8 @@ def axis_figures(study):
     lines = lines_of(study)
     for stage in filter(study.paper.shows, dict.fromkeys(study.results["stage"])):
         caption = f"After {name_of(stage)}, along {study.paper.x}. "
-        caption += ("Marks are means, bars one deviation." if study.counts_so_far()[-1] > 1
-                    else "One run each.")
+        caption += (f"Marks are means over {counted_repetitions(study)}, bars one deviation."
+                    if study.counts_so_far()[-1] > 1 else "One run each.")
         caption += only_places(study, study.groups())
         figures += in_parts(
             f"axis-{slug(stage)}", caption, lines,

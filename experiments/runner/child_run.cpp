@@ -19,6 +19,8 @@ namespace {
 /// Tells a child which process started it.
 constexpr const char* kParent = "REDOUBT_PARENT";
 
+bool is_child = false;
+
 }  // namespace
 
 ChildRun::ChildRun(const std::vector<std::string>& arguments,
@@ -48,10 +50,13 @@ ChildRun::ChildRun(const std::vector<std::string>& arguments,
 void stop_with_parent() {
   const char* parent = getenv(kParent);
   if (parent == nullptr) return;
+  is_child = true;
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   // It may have ended before it was asked about.
   if (std::to_string(getppid()) != parent) raise(SIGTERM);
 }
+
+bool is_child_run() { return is_child; }
 
 ChildRun::~ChildRun() {
   if (ended_) return;

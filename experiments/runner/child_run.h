@@ -37,5 +37,7 @@ class ChildRun {
 /// Asks to be stopped with the process that started this one as a ChildRun, if one did. Call first
 /// in main().
 void stop_with_parent();
+/// Whether stop_with_parent() found that one did.
+bool is_child_run();
 
 }  // namespace redoubt::runner

@@ -9,6 +9,7 @@
 #include "experiments/runner/console.h"
 #include "experiments/runner/conv_engines.h"
 #include "experiments/runner/defense_keys.h"
+#include "experiments/runner/folder_lock.h"
 #include "experiments/runner/run_folder.h"
 #include "experiments/runner/run_log.h"
 #include "experiments/runner/simulation.h"
@@ -115,6 +116,7 @@ std::vector<Pipeline> all_pipelines(const DefendOptions& options, const fs::path
 int defend_command(const DefendOptions& options, const std::atomic<bool>& stop) {
   const fs::path stored = options.run / "experiment.yaml";
   if (!fs::exists(stored)) throw InputError(options.run.string() + ": holds no run");
+  const FolderLock lock(options.run);
   const fs::path trained = options.run / "checkpoint" / "trained.safetensors";
   if (!fs::exists(options.run / "summary.json") || !fs::exists(trained)) {
     throw InputError(options.run.string() +

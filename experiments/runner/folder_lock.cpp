@@ -23,6 +23,14 @@ FolderLock::FolderLock(const std::filesystem::path& folder)
   }
 }
 
+bool FolderLock::is_held(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool held = ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(descriptor);
+  return held;
+}
+
 FolderLock::~FolderLock() { ::close(descriptor_); }
 
 }  // namespace redoubt::runner

@@ -23,7 +23,9 @@ std::atomic<bool> stop_requested = false;
 
 extern "C" void request_stop(int signal) {
   stop_requested = true;
-  std::signal(signal, SIG_DFL);  // a second one ends the program at once
+  // A second one ends the program at once, but a sweep and who stops its whole group both tell a
+  // point, which then still saves.
+  if (!redoubt::runner::is_child_run()) std::signal(signal, SIG_DFL);
 }
 
 void let_signals_stop() {

@@ -29,6 +29,12 @@ Experiment without_free_settings(Experiment experiment) {
   return experiment;
 }
 
+[[noreturn]] void refuse_existing(const fs::path& folder) {
+  throw InputError(folder.string() +
+                   ": already holds a run; --resume continues it, --overwrite replaces it, "
+                   "--output chooses another folder");
+}
+
 /// Whether a folder is empty but for what a run may leave that was killed before it began.
 bool is_blank(const fs::path& folder) {
   return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(),
@@ -140,9 +146,7 @@ RunFolder::RunFolder(const Experiment& experiment, Existing existing)
     return;
   }
   if (existing == Existing::refuse) {
-    throw InputError(path_.string() +
-                     ": already holds a run; --resume continues it, --overwrite replaces it, "
-                     "--output chooses another folder");
+    refuse_existing(path_);
   }
   lock_.emplace(path_);
   if (existing == Existing::overwrite) return;
@@ -170,7 +174,11 @@ void RunFolder::open(const Experiment& experiment) {
   std::error_code error;
   fs::create_directories(path_, error);
   if (error) throw InputError(path_.string() + ": cannot make the folder: " + error.message());
-  if (!lock_) lock_.emplace(path_);
+  if (!lock_) {
+    lock_.emplace(path_);
+    // Since this run looked, another may have begun and even ended.
+    if (fs::exists(path_ / "experiment.yaml")) refuse_existing(path_);
+  }
   const fs::path metrics_path = path_ / "metrics.jsonl";
   if (taken_metrics_) {
     begin_anew();

@@ -223,15 +223,18 @@ bool Simulation::after_round(int round, const RoundReport& report, const std::st
 
 namespace {
 
-/// How many of those that the rule left out were attackers, and of ARIBA's marked fragments the
-/// share that was theirs: C = marked fragments of the attackers / (k̃ · m) as printed in the paper's
-/// section 5.2 (all that were marked), and the same by k · m, the attackers' fragments.
+/// How many of those that the rule left out were attackers (no figure where nobody attacked), and
+/// of ARIBA's marked fragments the share that was theirs: C = marked fragments of the attackers /
+/// (k̃ · m) as printed in the paper's section 5.2 (all that were marked), and the same by k · m, the
+/// attackers' fragments.
 void add_what_the_researcher_knows(Record& record, const RoundReport& report,
                                    const std::vector<int>& attackers) {
   const auto is_attacker = [&](std::int64_t id) {
     return std::binary_search(attackers.begin(), attackers.end(), static_cast<int>(id));
   };
-  if (report.removed) {
+  if (report.removed && attackers.empty()) {
+    record.add("removed_benign", std::ssize(*report.removed));
+  } else if (report.removed) {
     const auto caught = std::count_if(report.removed->begin(), report.removed->end(), is_attacker);
     record.add("removed_attackers", std::int64_t{caught});
     record.add("removed_benign", std::ssize(*report.removed) - caught);

@@ -49,6 +49,9 @@ int rounds_done(const fs::path& folder) {
   return rounds;
 }
 
+/// By a signal that asks to stop, before or after the point could save.
+bool was_stopped(int code) { return code == 130 || code == 128 + SIGTERM || code == 128 + SIGINT; }
+
 std::string last_line(const fs::path& file) {
   std::string last;
   std::ifstream stream(file);
@@ -87,13 +90,13 @@ class Sweep {
     take_up_finished();
     if (finished_ > 0) write_results();
     while (!(running_.empty() && (left() == 0 || stopping_))) {
+      if (!stopping_) start_next();
+      draw();
+      std::this_thread::sleep_for(kPollInterval);
       if (stop && !stopping_) {
         stopping_ = true;
         for (Job& job : running_) job.child->stop();
       }
-      if (!stopping_) start_next();
-      draw();
-      std::this_thread::sleep_for(kPollInterval);
       collect();
     }
     clear();
@@ -180,7 +183,8 @@ class Sweep {
     std::vector<std::size_t> ready;
     std::set<int> trainings;  // of those that would train: one each
     for (std::size_t point = 0; point < points_.size(); ++point) {
-      if (waiting_[point] == 0) continue;
+      // A point of a sweep that was killed may still end its round.
+      if (waiting_[point] == 0 || FolderLock::is_held(folder_of(points_[point]))) continue;
       const Training training = training_of(point);
       if (training.wait) continue;
       if (training.of || trainings.insert(trainings_[point]).second) ready.push_back(point);
@@ -230,7 +234,7 @@ class Sweep {
   void finish(const Job& job) {
     const SweepPoint& point = points_[job.point];
     const int code = job.child->exit_code();
-    if (code == 130 && stopping_) return;
+    if (was_stopped(code) && stopping_) return;
     if (code == 0) {
       add_finished(job.point);
       ++ran_;
@@ -261,12 +265,11 @@ class Sweep {
   void tell(const SweepPoint& point, const SweepResult& result, int code) {
     clear();
     if (code != 0) {
-      const std::string reason =
-          code > 128
-              ? fmt::format(
-                    "ended by signal {}{}", code - 128,
-                    code == 128 + SIGKILL ? "; if memory ran out, fewer --jobs need less" : "")
-              : last_line(printed_of(point));
+      const std::string reason = was_stopped(code) ? "it was stopped"
+                                 : code == 128 + SIGKILL
+                                     ? "it was killed; if memory ran out, fewer --jobs need less"
+                                 : code > 128 ? fmt::format("ended by signal {}", code - 128)
+                                              : last_line(printed_of(point));
       say(fmt::format("{}  FAILED ({}): {}", point.name, code, reason));
       return;
     }

@@ -59,16 +59,18 @@ void check_folders(const fs::path& folder, const std::vector<SweepPoint>& points
 void check_axes(const fs::path& folder, const std::vector<SweepPoint>& points) {
   const fs::path stored = folder / "sweep.yaml";
   if (!fs::exists(stored)) return;
-  const auto axes_of = [](const SweepPoint& point) {
-    std::string axes;
-    for (const auto& [axis, place] : point.places) axes += (axes.empty() ? "" : ", ") + axis;
-    return axes;
+  const auto add = [](std::string& axes, const std::string& axis) {
+    axes += (axes.empty() ? "" : ", ") + axis;
   };
-  const std::vector<SweepPoint> theirs = sweep_points(stored);
-  const std::string ours = axes_of(points.front());
-  if (theirs.empty() || axes_of(theirs.front()) == ours) return;
-  throw InputError(folder.string() + ": holds a sweep over " + axes_of(theirs.front()) +
-                   ", this one is over " + ours +
+  std::string ours;
+  for (const auto& [axis, place] : points.front().places) add(ours, axis);
+  std::string theirs;  // of a file whose other parts need not be right today
+  for (const auto& pair : load_experiment_file(stored)["sweep"]) {
+    add(theirs, pair.first.Scalar());
+  }
+  if (theirs == ours) return;
+  throw InputError(folder.string() + ": holds a sweep over " + theirs + ", this one is over " +
+                   ours +
                    "; choose another name, or another folder with "
                    "--output");
 }

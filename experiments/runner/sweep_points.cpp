@@ -143,6 +143,8 @@ std::vector<SweepPoint> crossed(const std::vector<SweepPoint>& points, const std
   return all;
 }
 
+bool is_null_word(const std::string& text) { return text == "null" || text == "~"; }
+
 bool names_an_axis(const YAML::Node& node) {
   if (node.IsScalar()) return node.Scalar().find("${") != std::string::npos;
   if (!node.IsMap() && !node.IsSequence()) return false;
@@ -186,7 +188,11 @@ std::string filled_text(const YamlValue& value, std::string text, const SweepPoi
 
 /// The value with each text in it filled; `whole` is the value of the key, for messages.
 YAML::Node filled(const YamlValue& whole, const YAML::Node& node, const SweepPoint& point) {
-  if (node.IsScalar()) return YAML::Node(filled_text(whole, node.Scalar(), point));
+  if (node.IsScalar()) {
+    const std::string text = filled_text(whole, node.Scalar(), point);
+    // A place called null, and nothing else, means what it does as a value.
+    return names_an_axis(node) && is_null_word(text) ? YAML::Node() : YAML::Node(text);
+  }
   YAML::Node copy = YAML::Clone(node);
   if (node.IsSequence()) {
     for (std::size_t i = 0; i < node.size(); ++i) copy[i] = filled(whole, node[i], point);

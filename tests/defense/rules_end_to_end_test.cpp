@@ -127,11 +127,14 @@ TEST_P(Defended, ChangesWhatTheAttackDoesAndCostsLittleWithoutOne) {
   }
 }
 
-/// Keeps who was left out in each round.
+/// Keeps how many attackers (-1: no figure) and others were left out in each round.
 class Removals : public runner::SimulationObserver {
  public:
   void record(const Record& record, double /*images_per_second*/) override {
-    const auto count = [&](const char* name) { return std::get<std::int64_t>(*record.find(name)); };
+    const auto count = [&](const char* name) {
+      const RecordValue* value = record.find(name);
+      return value == nullptr ? -1 : std::get<std::int64_t>(*value);
+    };
     removed.emplace_back(count("removed_attackers"), count("removed_benign"));
   }
   void checkpoint(TensorFile /*state*/) override {}
@@ -148,7 +151,7 @@ TEST(RemovedAttackers, AreThoseWhoActInTheRound) {
   simulation.run();
   ASSERT_EQ(observer.removed.size(), 6U);
   for (std::size_t round = 0; round < 5; ++round) {
-    EXPECT_EQ(observer.removed[round], std::pair(std::int64_t{0}, std::int64_t{2}));
+    EXPECT_EQ(observer.removed[round], std::pair(std::int64_t{-1}, std::int64_t{2}));
   }
   EXPECT_EQ(observer.removed[5], std::pair(std::int64_t{2}, std::int64_t{0}));
 }

@@ -141,13 +141,14 @@ class ProgramTest(unittest.TestCase):
             env=dict(os.environ, **(environment or {})),
         )
 
-    def start(self, *arguments):
+    def start(self, *arguments, **options):
         """A run to be interrupted; nothing of it is shown."""
         return subprocess.Popen(
             [PROGRAM, *map(str, arguments)],
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            **options,
         )
 
     def succeed(self, *arguments):

@@ -1,6 +1,8 @@
 """What keeps results whole and rightly named: locks, names of axes, what a folder may hold."""
 
+import fcntl
 import json
+import os
 import signal
 import struct
 import time
@@ -52,6 +54,27 @@ class SweepFolderTest(ProgramTest):
                 break
             time.sleep(0.02)
         self.assertIn("already holds a run; --resume continues it", result.stderr)
+
+    def test_started_again_waits_for_the_points_of_a_killed_one(self):
+        file = self.sweep_file({"seed": [1], "federation.rounds": [300]})
+        sweep = self.start("sweep", file, "--output", self.output)
+        point = self.output / "small" / "seed=1,federation.rounds=300"
+        self.wait_for(point / "checkpoint" / "state.safetensors")
+        sweep.kill()
+        sweep.wait()
+        printed = self.succeed("sweep", file, "--output", self.output)
+        self.assertIn("1 of 1 points are done, 0 failed", printed)
+
+    def test_a_group_that_is_stopped_saves_its_points(self):
+        file = self.sweep_file({"seed": [1, 2], "federation.rounds": [100000]})
+        sweep = self.start("sweep", file, "--output", self.output, start_new_session=True)
+        states = [self.output / "small" / f"seed={seed},federation.rounds=100000" / "checkpoint" /
+                  "state.safetensors" for seed in (1, 2)]
+        for state in states:
+            self.wait_for(state)
+        os.killpg(sweep.pid, signal.SIGTERM)
+        self.assertEqual(sweep.wait(), 130)
+        self.assertFalse((self.output / "small" / "results.csv").exists())
 
     def test_of_other_axes_is_not_replaced(self):
         self.succeed("sweep", self.sweep_file({"seed": [1]}), "--output", self.output)
@@ -117,11 +140,16 @@ class SweepFolderTest(ProgramTest):
         self.fail_with("whose name is longer than 200", "check", self.sweep_file(long))
 
     def test_fills_axes_into_lists(self):
-        stages = [{"prune": {"layer": "${layer}", "channels": 1}}]
-        file = self.sweep_file({"layer": {"conv1": {}, "conv2": {}}},
-                               defense={"after_training": stages})
-        resolved = self.succeed("check", file, "--point", "layer=conv1")
-        self.assertIn("layer: conv1", resolved)
+        stages = [{"prune": {"layer": "${layer}", "channels": None, "vote": "majority",
+                             "rate": 0.25}},
+                  {"adjust_weights": {"delta": "${reach}", "layer": "last"}}]
+        axes = {"layer": {"conv1": {}, "conv2": {}}, "reach": {"2.5": {}, "null": {}}}
+        file = self.sweep_file(axes, defense={"after_training": stages})
+        resolved = self.succeed("check", file, "--point", "layer=conv1,reach=2.5")
+        for text in ("layer: conv1", "channels: null", "rate: 0.25", "delta: 2.5"):
+            self.assertIn(text, resolved)
+        resolved = self.succeed("check", file, "--point", "layer=conv2,reach=null")
+        self.assertIn("delta: null", resolved)
 
     def test_says_which_parts_of_a_paper_block_contradict_one_another(self):
         published = {"stage": "training", "values": {"accuracy": 0.9}}
@@ -148,16 +176,30 @@ class SecondsTest(ProgramTest):
             time.sleep(0.005)
         run.send_signal(signal.SIGTERM)
         self.assertEqual(run.wait(), 130)
-        with state.open("rb") as stream:
-            header = json.loads(stream.read(struct.unpack("<Q", stream.read(8))[0]))
-        before = float(header["__metadata__"]["seconds"])
-        self.assertGreater(before, 0)
+        content = state.read_bytes()
+        size = struct.unpack("<Q", content[:8])[0]
+        seconds = json.loads(content[8:8 + size])["__metadata__"]["seconds"]
+        self.assertGreater(float(seconds), 0)
+        # As if the first session had been a long one.
+        long = "9" * (len(seconds) - 2) + ".0"
+        state.write_bytes(content.replace(f'"seconds":"{seconds}"'.encode(),
+                                          f'"seconds":"{long}"'.encode()))
         self.succeed("run", file, "--output", self.output, "--resume")
         summary = json.loads((self.output / "small" / "summary.json").read_text())
-        self.assertGreater(summary["seconds"], before)
+        self.assertGreater(summary["seconds"], float(long))
 
 
 class DefendTest(ProgramTest):
+    def test_keeps_out_while_another_works_on_the_run(self):
+        run = self.run_to_end(self.write_experiment())
+        pipeline = self.folder / "other.yaml"
+        pipeline.write_text(json.dumps({"after_training": {"p": [{"prune": {"channels": 1}}]}}))
+        descriptor = os.open(run, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        self.fail_with("another redoubt is at work there", "defend", run, pipeline)
+        os.close(descriptor)
+        self.succeed("defend", run, pipeline)
+
     def test_takes_no_name_of_the_runs_own_pipelines(self):
         pipelines = {"light": [{"prune": {"channels": 1}}]}
         run = self.run_to_end(self.write_experiment(
