@@ -169,7 +169,7 @@ TEST(RunningStatistics, AreNamedToTheRuleByTheFederation) {
   GlobalModel model(own.network, row, Device());
   federation.run_round(model, 1, SmallWorld::kRate);
   EXPECT_EQ(seen, own.network.trained_ranges());
-  EXPECT_EQ(seen_by_attacker, own.network.trained_ranges());
+  EXPECT_EQ(seen_by_attacker, own.network.layout().trained_tensors());
 }
 
 }  // namespace
