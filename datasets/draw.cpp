@@ -1,7 +1,6 @@
 #include "datasets/draw.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "kernels/check.h"
 

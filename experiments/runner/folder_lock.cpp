@@ -11,22 +11,34 @@
 
 namespace redoubt::runner {
 
-FolderLock::FolderLock(const std::filesystem::path& folder)
-    : descriptor_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+namespace {
+
+int open_folder(const std::filesystem::path& folder) {
+  return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/// False if another process holds the lock. A file system without locks cannot tell, which is no
+/// error.
+bool try_lock(int descriptor) {
+  return ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+}  // namespace
+
+FolderLock::FolderLock(const std::filesystem::path& folder) : descriptor_(open_folder(folder)) {
   if (descriptor_ < 0) {
     throw InputError(folder.string() + ": cannot open the folder: " + std::strerror(errno));
   }
-  // A file system without locks cannot tell; only a lock that is held is an error.
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+  if (!try_lock(descriptor_)) {
     ::close(descriptor_);
     throw InputError(folder.string() + ": another redoubt is at work there");
   }
 }
 
 bool FolderLock::is_held(const std::filesystem::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int descriptor = open_folder(folder);
   if (descriptor < 0) return false;
-  const bool held = ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  const bool held = !try_lock(descriptor);
   ::close(descriptor);
   return held;
 }

@@ -82,7 +82,6 @@ class Sweep {
     terminal_ = isatty(STDOUT_FILENO) == 1 && !options.quiet;
     done_.resize(points_.size());
     for (const SweepPoint& point : points_) waiting_.push_back(is_chosen(point, options.only));
-    name_ = first.name;
   }
 
   int run(const std::atomic<bool>& stop) {
@@ -120,7 +119,8 @@ class Sweep {
     write_file_atomically(folder_ / "sweep.yaml", text);
     // A sweep without a name is called as its file is, but the copy has another name.
     Json overrides = Json::array();
-    if (!load_experiment_file(options_.file)["name"]) overrides.push_back("name=" + name_);
+    if (!load_experiment_file(options_.file)["name"])
+      overrides.push_back("name=" + folder_.filename().string());
     for (const std::string& override : options_.overrides) {
       if (!override.starts_with("output.")) overrides.push_back(override);
     }
@@ -130,10 +130,7 @@ class Sweep {
   struct Job {
     std::size_t point;
     std::unique_ptr<ChildRun> child;
-    fs::path trained_file;  ///< there when the training is over
     Clock::time_point start;
-
-    bool trained() const { return fs::exists(trained_file); }
   };
 
   /// Points that an earlier sweep finished count as they are.
@@ -150,8 +147,9 @@ class Sweep {
   }
 
   fs::path folder_of(const SweepPoint& point) const { return folder_ / point.name; }
-  fs::path trained_file_of(const SweepPoint& point) const {
-    return folder_of(point) / "checkpoint" / "trained.safetensors";
+  /// Whether the training is over and others can take it.
+  bool is_trained(const SweepPoint& point) const {
+    return fs::exists(folder_of(point) / "checkpoint" / "trained.safetensors");
   }
   fs::path printed_of(const SweepPoint& point) const {
     return folder_ / "printed" / (point.name + ".txt");
@@ -165,13 +163,12 @@ class Sweep {
   Training training_of(std::size_t point) const {
     for (const Job& job : running_) {
       if (trainings_[job.point] != trainings_[point]) continue;
-      if (!job.trained()) return {.wait = true, .of = std::nullopt};
+      if (!is_trained(points_[job.point])) return {.wait = true, .of = std::nullopt};
       return {.wait = false, .of = job.point};
     }
     for (std::size_t other = 0; other < points_.size(); ++other) {
       const bool same = trainings_[other] == trainings_[point];
-      if (same && done_[other] && !done_[other]->summary.is_null() &&
-          fs::exists(trained_file_of(points_[other]))) {
+      if (same && done_[other] && !done_[other]->summary.is_null() && is_trained(points_[other])) {
         return {.wait = false, .of = other};
       }
     }
@@ -209,7 +206,6 @@ class Sweep {
     }
     running_.push_back({.point = index,
                         .child = std::make_unique<ChildRun>(arguments, printed_of(point)),
-                        .trained_file = trained_file_of(point),
                         .start = Clock::now()});
     waiting_[index] = 0;
   }
@@ -320,7 +316,6 @@ class Sweep {
 
   const SweepOptions& options_;
   std::vector<SweepPoint> points_;
-  std::string name_;
   fs::path folder_;
   std::optional<FolderLock> lock_;
   int jobs_ = 1;

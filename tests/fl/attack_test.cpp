@@ -109,17 +109,24 @@ TEST(ModelReplacement, InFullReplacesTheModelWhenTheOthersSendNoChange) {
   }
 }
 
+/// Four clients whose update is 1 everywhere before it is amplified.
+std::vector<Client> clients_that_send_ones(const SmallWorld& world,
+                                           const ModelReplacementSettings& replacement) {
+  std::vector<Client> clients = world.clients({16, 16, 16, 16});
+  for (Client& client : clients) {
+    client.behaviours = {std::make_shared<EditsUpdate>([](UpdateRow& update) {
+                           std::fill_n(update.values, update.size, 1.0F);
+                         }),
+                         std::make_shared<ModelReplacement>(RoundWindow(), replacement)};
+  }
+  return clients;
+}
+
 TEST(ModelReplacement, CountsTheParticipantsOfTheRoundNotThePopulation) {
   SmallWorld world;
   FederationSettings settings = small_settings();
   settings.clients_per_round = 2;
-  std::vector<Client> clients = world.clients({16, 16, 16, 16});
-  for (Client& client : clients) {
-    client.behaviours = {
-        std::make_shared<EditsUpdate>(
-            [](UpdateRow& update) { std::fill_n(update.values, update.size, 1.0F); }),
-        std::make_shared<ModelReplacement>(RoundWindow(), ModelReplacementSettings{std::nullopt})};
-  }
+  const std::vector<Client> clients = clients_that_send_ones(world, {.scale = std::nullopt});
   // Both participants send 1 · 2; their mean is 2.
   const std::vector<float> start = world.model().row.download();
   const std::vector<float> result = after_round(world, clients, settings);
@@ -130,14 +137,7 @@ TEST(ModelReplacement, IsSharedByTheAttackersOfTheRoundNotOfThePopulation) {
   SmallWorld world;
   FederationSettings settings = small_settings();
   settings.clients_per_round = 2;
-  std::vector<Client> clients = world.clients({16, 16, 16, 16});
-  for (Client& client : clients) {
-    client.behaviours = {std::make_shared<EditsUpdate>([](UpdateRow& update) {
-                           std::fill_n(update.values, update.size, 1.0F);
-                         }),
-                         std::make_shared<ModelReplacement>(
-                             RoundWindow(), ModelReplacementSettings{.scale = 6, .shared = true})};
-  }
+  std::vector<Client> clients = clients_that_send_ones(world, {.scale = 6, .shared = true});
   // Both participants send 1 · 6 / 2; one who is drawn beside an honest silent client sends 6.
   const std::vector<float> start = world.model().row.download();
   std::vector<float> result = after_round(world, clients, settings);

@@ -24,12 +24,18 @@ class SweepFolderTest(ProgramTest):
             time.sleep(0.005)
         self.fail(f"{path} never came")
 
+    def start_sweep(self, rounds, seeds=(1,), **options):
+        """A sweep, its file and its points' folders, each with a checkpoint at least."""
+        file = self.sweep_file({"seed": list(seeds), "federation.rounds": [rounds]})
+        sweep = self.start("sweep", file, "--output", self.output, **options)
+        points = [self.output / "small" / f"seed={seed},federation.rounds={rounds}"
+                  for seed in seeds]
+        for point in points:
+            self.wait_for(point / "checkpoint" / "state.safetensors")
+        return sweep, file, points
+
     def test_a_folder_has_one_worker_at_a_time(self):
-        long = {"seed": [1], "federation.rounds": [100000]}
-        file = self.sweep_file(long)
-        sweep = self.start("sweep", file, "--output", self.output)
-        point = self.output / "small" / "seed=1,federation.rounds=100000"
-        self.wait_for(point / "metrics.jsonl")
+        sweep, file, [point] = self.start_sweep(100000)
         self.fail_with([str(self.output / "small"), "another redoubt is at work there"],
                        "sweep", file, "--output", self.output)
         self.fail_with([str(point), "another redoubt is at work there"],
@@ -39,10 +45,7 @@ class SweepFolderTest(ProgramTest):
         self.assertEqual(sweep.wait(), 130)
 
     def test_points_stop_with_a_sweep_that_is_killed(self):
-        file = self.sweep_file({"seed": [1], "federation.rounds": [100000]})
-        sweep = self.start("sweep", file, "--output", self.output)
-        point = self.output / "small" / "seed=1,federation.rounds=100000"
-        self.wait_for(point / "checkpoint" / "state.safetensors")
+        sweep, file, [point] = self.start_sweep(100000)
         sweep.kill()
         sweep.wait()
         # The child finishes its round and lets go of the folder.
@@ -56,22 +59,14 @@ class SweepFolderTest(ProgramTest):
         self.assertIn("already holds a run; --resume continues it", result.stderr)
 
     def test_started_again_waits_for_the_points_of_a_killed_one(self):
-        file = self.sweep_file({"seed": [1], "federation.rounds": [300]})
-        sweep = self.start("sweep", file, "--output", self.output)
-        point = self.output / "small" / "seed=1,federation.rounds=300"
-        self.wait_for(point / "checkpoint" / "state.safetensors")
+        sweep, file, _ = self.start_sweep(300)
         sweep.kill()
         sweep.wait()
         printed = self.succeed("sweep", file, "--output", self.output)
         self.assertIn("1 of 1 points are done, 0 failed", printed)
 
     def test_a_group_that_is_stopped_saves_its_points(self):
-        file = self.sweep_file({"seed": [1, 2], "federation.rounds": [100000]})
-        sweep = self.start("sweep", file, "--output", self.output, start_new_session=True)
-        states = [self.output / "small" / f"seed={seed},federation.rounds=100000" / "checkpoint" /
-                  "state.safetensors" for seed in (1, 2)]
-        for state in states:
-            self.wait_for(state)
+        sweep, _, _ = self.start_sweep(100000, seeds=(1, 2), start_new_session=True)
         os.killpg(sweep.pid, signal.SIGTERM)
         self.assertEqual(sweep.wait(), 130)
         self.assertFalse((self.output / "small" / "results.csv").exists())
