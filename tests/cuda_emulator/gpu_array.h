@@ -9,10 +9,9 @@
 #include "engine/buffer.h"
 #include "kernels/launch.h"
 #include "tests/cuda_emulator/emulator.h"
+#include "tests/support/needs_gpu.h"
 
 namespace redoubt::test {
-
-constexpr Device kGpu = {.kind = Device::Kind::cuda, .index = 0};
 
 /// The orders that a test tries.
 constexpr std::initializer_list<std::uint64_t> kSeeds = {0, 1, 2, 3, 4, 5, 6, 7};

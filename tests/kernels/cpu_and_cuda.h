@@ -8,19 +8,11 @@
 #include <vector>
 
 #include "engine/buffer.h"
+#include "tests/support/needs_gpu.h"
 
 namespace redoubt::kernels {
 
-/// Skips all tests where there is no GPU, real or emulated.
-class NeedsGpu : public testing::Environment {
- public:
-  void SetUp() override {
-    if (available_devices().size() < 2) GTEST_SKIP() << "no GPU";
-  }
-};
-inline const auto* const kNeedsGpu = testing::AddGlobalTestEnvironment(new NeedsGpu);
-
-inline const Device kCuda = {.kind = Device::Kind::cuda, .index = 0};
+using test::kGpu;
 
 inline std::vector<float> random_floats(int seed, std::int64_t count, float low = -1,
                                         float high = 1) {
@@ -59,7 +51,7 @@ struct Pair {
   Buffer<float> cpu;
   Buffer<float> cuda;
   explicit Pair(const std::vector<float>& values)
-      : cpu(Device{}, std::span(values)), cuda(kCuda, std::span(values)) {}
+      : cpu(Device{}, std::span(values)), cuda(kGpu, std::span(values)) {}
   void compare(double tolerance) const { expect_close(cuda.download(), cpu.download(), tolerance); }
 };
 

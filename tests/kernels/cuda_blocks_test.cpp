@@ -21,7 +21,7 @@ namespace {
 
 TEST(Recording, OfChannelsOfSeveralBlocksAgreesWithTheCpu) {
   Context cpu((Device()));
-  Context cuda(kCuda);
+  Context cuda(kGpu);
   // 9,100 and 9,240 values a channel: three chunks, the last one short.
   for (const int batch : {7, 8}) {
     const ActivationShape shape = {.replicas = 3, .channels = 2, .positions = 1300, .batch = batch};
@@ -65,7 +65,7 @@ std::vector<double> products_in_double(const MatrixShape& shape, const std::vect
 
 TEST(Rows, OfSeveralBlocksAndGroupsAgreeWithTheCpu) {
   Context cpu((Device()));
-  Context cuda(kCuda);
+  Context cuda(kGpu);
   for (const MatrixShape shape :
        {MatrixShape{300, 40}, MatrixShape{70, 5003}, MatrixShape{3, 9000}}) {
     SCOPED_TRACE(std::to_string(shape.rows) + " x " + std::to_string(shape.columns));
@@ -163,7 +163,7 @@ TEST(Gather, OfSeveralTilesGivesTheSameBitsAsTheCpu) {
     }
     std::vector<std::vector<float>> outputs;
     std::vector<std::vector<std::int32_t>> labels;
-    for (const Device device : {Device{}, kCuda}) {
+    for (const Device device : {Device{}, kGpu}) {
       Context context(device);
       const Buffer<std::uint8_t> bytes(device, std::span<const std::uint8_t>(images));
       const Buffer<float> means(device, std::span(mean));

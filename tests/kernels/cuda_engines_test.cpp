@@ -51,7 +51,7 @@ class Convolution : public testing::TestWithParam<EngineAndPrecision> {};
 TEST_P(Convolution, AgreesWithTheCpu) {
   if (!is_built(GetParam().engine)) GTEST_SKIP() << "this build has no cuDNN";
   Context cpu((Device()));
-  Context cuda(kCuda, 1, {.precision = GetParam().precision, .conv_engine = GetParam().engine});
+  Context cuda(kGpu, 1, {.precision = GetParam().precision, .conv_engine = GetParam().engine});
   const double tolerance = GetParam().tolerance;
   for (const ConvCase& entry : conv_cases()) {
     const ConvShape& s = entry.shape;
@@ -120,14 +120,14 @@ INSTANTIATE_TEST_SUITE_P(
 /// TF32 and bf16 products differ from fp32's: otherwise the setting would not reach the kernels.
 TEST(ConvolutionPrecision, RoundsItsInputsAsThePrecisionSays) {
   const ConvShape s = {1, 4, 8, 5, 5, 16, 3, 3, 1, 1};
-  const Buffer<float> input(kCuda, std::span<const float>(random_floats(1, s.input_size())));
-  const Buffer<float> weight(kCuda, std::span<const float>(random_floats(2, s.weight_size())));
+  const Buffer<float> input(kGpu, std::span<const float>(random_floats(1, s.input_size())));
+  const Buffer<float> weight(kGpu, std::span<const float>(random_floats(2, s.weight_size())));
   for (const ConvEngine engine : {ConvEngine::columns, ConvEngine::implicit, ConvEngine::cudnn}) {
     if (!is_built(engine)) continue;
     std::vector<std::vector<float>> outputs;
     for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
-      Context context(kCuda, 1, {.precision = precision, .conv_engine = engine});
-      Buffer<float> output(kCuda, s.output_size());
+      Context context(kGpu, 1, {.precision = precision, .conv_engine = engine});
+      Buffer<float> output(kGpu, s.output_size());
       conv_forward(context, s, input.replicas(0), weight.replicas(0), {}, output.replicas(0));
       outputs.push_back(output.download());
     }

@@ -7,9 +7,10 @@
 #include "engine/fleet_evaluator.h"
 #include "engine/train_step.h"
 #include "kernels/activation.h"
-#include "tests/cuda_emulator/gpu_array.h"
 #include "tests/engine/network_cases.h"
 #include "tests/engine/random_images.h"
+#include "tests/support/needs_gpu.h"
+#include "tests/support/thread_order.h"
 
 namespace redoubt::test {
 
@@ -112,9 +113,9 @@ Trained train(Device device, const NetworkCase& of, int first, int count) {
   return {rows.download(), totals.download()};
 }
 
-class EmulatedFleet : public testing::TestWithParam<NetworkCase> {};
+class CudaFleet : public testing::TestWithParam<NetworkCase> {};
 
-TEST_P(EmulatedFleet, TrainsRowsAtOnceAsEachAlone) {
+TEST_P(CudaFleet, TrainsRowsAtOnceAsEachAlone) {
   const Trained all = train(kGpu, GetParam(), 0, kReplicas);
   const auto row = static_cast<std::ptrdiff_t>(all.rows.size()) / kReplicas;
   for (int r = 0; r < kReplicas; ++r) {
@@ -126,17 +127,16 @@ TEST_P(EmulatedFleet, TrainsRowsAtOnceAsEachAlone) {
   }
 }
 
-TEST_P(EmulatedFleet, GivesTheSameBitsInAnyOrderOfThreads) {
-  const KeepSeed keep;
-  cuda_emulator::set_seed(0);
-  const Trained ascending = train(kGpu, GetParam(), 0, kReplicas);
-  for (const std::uint64_t seed : {7, 8}) {
-    cuda_emulator::set_seed(seed);
-    EXPECT_EQ(train(kGpu, GetParam(), 0, kReplicas).rows, ascending.rows);
-  }
+TEST_P(CudaFleet, GivesTheSameBitsInAnyOrderOfThreads) {
+  const auto rows = [](std::uint64_t seed) {
+    const ThreadOrder order(seed);
+    return train(kGpu, GetParam(), 0, kReplicas).rows;
+  };
+  const std::vector<float> ascending = rows(0);
+  for (const std::uint64_t seed : {7, 8}) EXPECT_EQ(rows(seed), ascending);
 }
 
-TEST_P(EmulatedFleet, TrainsAsOnTheCpu) {
+TEST_P(CudaFleet, TrainsAsOnTheCpu) {
   const Trained gpu = train(kGpu, GetParam(), 0, kReplicas);
   const Trained cpu = train({}, GetParam(), 0, kReplicas);
   ASSERT_EQ(gpu.rows.size(), cpu.rows.size());
@@ -179,7 +179,7 @@ std::vector<LossTotals> evaluate(Device device, const NetworkCase& of,
 /// Lists that fill no batch, one pass, and several passes; the same again, by known graphs.
 const std::vector<int> kLists = {5, 27, 130, 5, 27, 130};
 
-TEST_P(EmulatedFleet, EvaluatesAsOnTheCpu) {
+TEST_P(CudaFleet, EvaluatesAsOnTheCpu) {
   const std::vector<LossTotals> gpu = evaluate(kGpu, GetParam(), kLists);
   const std::vector<LossTotals> cpu = evaluate({}, GetParam(), kLists);
   ASSERT_EQ(gpu.size(), cpu.size());
@@ -193,7 +193,7 @@ TEST_P(EmulatedFleet, EvaluatesAsOnTheCpu) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EmulatedFleet, testing::ValuesIn(network_cases()),
+INSTANTIATE_TEST_SUITE_P(All, CudaFleet, testing::ValuesIn(network_cases()),
                          [](const auto& one) { return one.param.name; });
 
 }  // namespace

@@ -1,11 +1,12 @@
-// A whole experiment on the emulated GPU: rounds under attack and every post-training stage.
+// A whole experiment on a GPU: rounds under attack and every post-training stage.
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "experiments/runner/simulation.h"
-#include "tests/cuda_emulator/gpu_array.h"
 #include "tests/datasets/files.h"
+#include "tests/support/needs_gpu.h"
+#include "tests/support/thread_order.h"
 
 namespace redoubt::runner {
 
@@ -45,7 +46,7 @@ Outcome run_on(const std::string& device) {
           "  {fine_tune: {rounds: 1}},\n"
           "  {adjust_weights: {layer: last, from: 3, to: 1, step: 0.5, stop: {accuracy_drop: 0.1}}}"
           "]}\n",
-      "emulated.yaml", {"data.directory=" + folder.path().string()});
+      "gpu.yaml", {"data.directory=" + folder.path().string()});
   Observer observer;
   const std::atomic<bool> never = false;
   Simulation simulation(experiment, observer, never);
@@ -58,7 +59,7 @@ double number(const Record& record, const std::string& name) {
   return value == nullptr ? std::nan("") : std::get<double>(*value);
 }
 
-TEST(EmulatedFederation, RunsAnExperimentAsTheCpuDoes) {
+TEST(CudaFederation, RunsAnExperimentAsTheCpuDoes) {
   const Outcome cpu = run_on("cpu");
   const Outcome gpu = run_on("cuda");
   EXPECT_EQ(cpu.partition, gpu.partition);
@@ -72,12 +73,13 @@ TEST(EmulatedFederation, RunsAnExperimentAsTheCpuDoes) {
               1e-4 * number(cpu.records[0], "loss"));
 }
 
-TEST(EmulatedFederation, GivesTheSameRecordsInAnyOrderOfThreads) {
-  const test::KeepSeed keep;
-  cuda_emulator::set_seed(0);
-  const Outcome ascending = run_on("cuda");
-  cuda_emulator::set_seed(21);
-  const Outcome shuffled = run_on("cuda");
+TEST(CudaFederation, GivesTheSameRecordsInAnyOrderOfThreads) {
+  const auto outcome = [](std::uint64_t seed) {
+    const test::ThreadOrder order(seed);
+    return run_on("cuda");
+  };
+  const Outcome ascending = outcome(0);
+  const Outcome shuffled = outcome(21);
   ASSERT_EQ(ascending.records.size(), shuffled.records.size());
   for (std::size_t i = 0; i < ascending.records.size(); ++i) {
     EXPECT_EQ(ascending.records[i].values, shuffled.records[i].values) << "record " << i;

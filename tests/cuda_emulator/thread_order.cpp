@@ -1,0 +1,12 @@
+#include "tests/support/thread_order.h"
+
+#include "tests/cuda_emulator/emulator.h"
+
+namespace redoubt::test {
+
+ThreadOrder::ThreadOrder(std::uint64_t seed) : before_(cuda_emulator::seed()) {
+  cuda_emulator::set_seed(seed);
+}
+ThreadOrder::~ThreadOrder() { cuda_emulator::set_seed(before_); }
+
+}  // namespace redoubt::test

@@ -1,0 +1,21 @@
+// The order that a GPU's threads and blocks take.
+#pragma once
+
+#include <cstdint>
+
+namespace redoubt::test {
+
+/// While it lives, an emulated GPU takes the order of that seed. A real one takes its own, another
+/// every time.
+class ThreadOrder {
+ public:
+  explicit ThreadOrder(std::uint64_t seed);
+  ~ThreadOrder();
+  ThreadOrder(const ThreadOrder&) = delete;
+  ThreadOrder& operator=(const ThreadOrder&) = delete;
+
+ private:
+  std::uint64_t before_;
+};
+
+}  // namespace redoubt::test
