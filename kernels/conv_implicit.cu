@@ -102,12 +102,12 @@ struct Tap {
   }
 };
 
-/// What one thread brings to each step's tiles, held in registers between reading global memory and
-/// writing shared memory, so that the reads run while the block multiplies.
+/// Asks for each step's tiles: a thread's part of them lies in one column of A, and in one pack of
+/// columns of B, whose tap moves on from step to step.
 template <class Math, int kM, int kWidth>
 class TapLoader {
  public:
-  static constexpr int kN = 128;
+  static constexpr int kN = kM <= 32 && kWidth > 1 ? 256 : 128;
   static constexpr int kK = 16;
   using Tiles = TilePair<Math, kM, kN, kK, TileOrder::inner_rows>;
   using Sums = TileSums<Math, kM, kN, kK, TileOrder::inner_rows>;
@@ -115,89 +115,78 @@ class TapLoader {
   __device__ TapLoader(const TapProduct& p, const float* weight, const float* source, int first_row,
                        int first_column)
       : p_(p),
-        source_(source),
-        weight_(weight),
-        row_(first_row + thread() / kK),
+        rows_(p.rows - first_row - thread() / kK),
+        weight_(weight + (first_row + thread() / kK) * p.weight_row),
         weight_tap_(p, thread() % kK),
         source_tap_(p, thread() / kPacksOfRow),
         weight_length_(p, kK),
         source_length_(p, kRowsAtOnce) {
     const int column = first_column + thread() % kPacksOfRow * kWidth;
     const int position = column / p.batch;
-    image_ = column % p.batch;
+    source_ = source + column % p.batch;
     top_ = position / p.width * p.step + p.shift;
     left_ = position % p.width * p.step + p.shift;
-    real_ = column < p.height * p.width * p.batch;
+    if (column >= p.height * p.width * p.batch) top_ = kNowhere;
   }
 
-  /// Reads this thread's part of the next kK taps.
-  __device__ void fetch() {
-    const std::int64_t tap =
-        weight_tap_.channel * p_.weight_inner + weight_tap_.u * p_.kernel_width + weight_tap_.v;
+  /// Asks for this thread's part of the next kK taps.
+  __device__ void fetch(Tiles& tiles) {
+    const float* weight = weight_ + weight_tap_.channel * p_.weight_inner +
+                          weight_tap_.u * p_.kernel_width + weight_tap_.v;
+    float* to = tiles.a + thread() / kK * Tiles::kPitchA + thread() % kK;
     for (int i = 0; i < kWeights; ++i) {
-      const int row = row_ + i * (kBlock / kK);
-      const bool inside = row < p_.rows && weight_tap_.channel < p_.inner;
-      weights_[i] = inside ? weight_[row * p_.weight_row + tap] : 0;
+      copy_async<4>(to + i * kWeightRows * Tiles::kPitchA, weight,
+                    i * kWeightRows < rows_ && weight_tap_.channel < p_.inner);
+      weight += kWeightRows * p_.weight_row;
     }
     weight_tap_.advance(p_, weight_length_);
     for (int i = 0; i < kPacks; ++i) {
-      packs_[i] = read_source();
+      const int row = thread() / kPacksOfRow + i * kRowsAtOnce;
+      fetch_source(tiles.b + row * Tiles::kPitchB + thread() % kPacksOfRow * kWidth);
       source_tap_.advance(p_, source_length_);
     }
   }
 
-  __device__ void put(Tiles& tiles) const {
-    for (int i = 0; i < kWeights; ++i) {
-      const int row = thread() / kK + i * (kBlock / kK);
-      tiles.a[row * Tiles::kPitchA + thread() % kK] = Math::round(weights_[i]);
-    }
-    for (int i = 0; i < kPacks; ++i) {
-      const int row = thread() / kPacksOfRow + i * kRowsAtOnce;
-      Tiles::put(tiles.b + row * Tiles::kPitchB + thread() % kPacksOfRow * kWidth, packs_[i]);
-    }
-  }
-
  private:
-  static constexpr int kWeights = kM * kK / kBlock;
+  static constexpr int kNowhere = -(1 << 30);              ///< above every source
+  static constexpr int kWeightRows = Sums::kThreads / kK;  ///< of A, between a thread's elements
+  static constexpr int kWeights = kM / kWeightRows;
   static constexpr int kPacksOfRow = kN / kWidth;
-  static constexpr int kRowsAtOnce = kBlock / kPacksOfRow;
+  static constexpr int kRowsAtOnce = Sums::kThreads / kPacksOfRow;
   static constexpr int kPacks = kK / kRowsAtOnce;
+  static_assert(kPacks * kRowsAtOnce == kK);
 
   __device__ static int thread() { return static_cast<int>(threadIdx.x); }
 
-  __device__ Pack<float, kWidth> read_source() const {
+  __device__ void fetch_source(float* to) const {
     int h = top_ + source_tap_.u * p_.sign;
     int w = left_ + source_tap_.v * p_.sign;
-    bool inside = real_ && source_tap_.channel < p_.inner && h >= 0 && w >= 0;
+    bool inside = source_tap_.channel < p_.inner && h >= 0 && w >= 0;
     if (p_.divide > 1) {
       inside = inside && h % p_.divide == 0 && w % p_.divide == 0;
       h /= p_.divide;
       w /= p_.divide;
     }
-    if (!inside || h >= p_.source_height || w >= p_.source_width) return {};
-    const std::int64_t row = std::int64_t{source_tap_.channel} * p_.source_height + h;
-    return load<kWidth>(source_ + (row * p_.source_width + w) * p_.batch + image_);
+    inside = inside && h < p_.source_height && w < p_.source_width;
+    const int position = (source_tap_.channel * p_.source_height + h) * p_.source_width + w;
+    copy_async<4 * kWidth>(to, source_ + std::int64_t{position} * p_.batch, inside);
   }
 
   const TapProduct& p_;
-  const float* source_;
+  int rows_;  ///< of weights from this thread's first on
   const float* weight_;
-  int row_;
-  int image_;
+  const float* source_;
   int top_;
   int left_;
-  bool real_;
   Tap weight_tap_;
   Tap source_tap_;
   Tap weight_length_;
   Tap source_length_;
-  float weights_[kWeights];
-  Pack<float, kWidth> packs_[kPacks];
 };
 
-/// A block computes kM channels of 128 results. Grid: result tiles, channel tiles, replicas.
+/// A block computes kM channels of kN results. Grid: result tiles, channel tiles, replicas.
 template <class Math, int kM, int kWidth>
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(TapLoader<Math, kM, kWidth>::Sums::kThreads)
     multiply_taps(TapProduct p, Replicas<const float> source, Replicas<const float> weight,
                   Replicas<const float> bias, Replicas<float> result) {
   using Loader = TapLoader<Math, kM, kWidth>;
@@ -210,16 +199,16 @@ __global__ void __launch_bounds__(kBlock)
   float* out = result[replica];
   Loader loader(p, weight[replica], source[replica], first_row, first_column);
   multiply_tiles(loader, (taps + Loader::kK - 1) / Loader::kK,
-                 [&](int tile_row, int tile_column, Pack<float, 4> sums) {
+                 [&]<int kSums>(int tile_row, int tile_column, const Pack<float, kSums>& sums) {
                    const int row = first_row + tile_row;
                    const int column = first_column + tile_column;
                    if (row >= p.rows) return;
                    float* to = out + static_cast<std::int64_t>(row) * columns + column;
                    const float number = start == nullptr ? 0 : start[row];
-                   for (int j = 0; j < 4; ++j) sums.at[j] += number;
-                   for (int j = 0; j < 4 && column + j < columns; j += kWidth) {
-                     Pack<float, kWidth> pack;
-                     for (int i = 0; i < kWidth; ++i) pack.at[i] = sums.at[j + i];
+                   constexpr int kTogether = std::min(kSums, kWidth);
+                   for (int j = 0; j < kSums && column + j < columns; j += kTogether) {
+                     Pack<float, kTogether> pack;
+                     for (int i = 0; i < kTogether; ++i) pack.at[i] = sums.at[j + i] + number;
                      store(to + j, pack);
                    }
                  });
@@ -238,16 +227,19 @@ void run_tap_product(Context& context, const char* name, const TapProduct& produ
             using Math = decltype(math);
             constexpr int kM = decltype(tile_rows)::value;
             constexpr int kWidth = decltype(width)::value;
+            using Loader = TapLoader<Math, kM, kWidth>;
             launch(context, name,
-                   {.grid = {grid_extent(divide_up(columns, TapLoader<Math, kM, kWidth>::kN),
-                                         kMostBlocks),
+                   {.grid = {grid_extent(divide_up(columns, Loader::kN), kMostBlocks),
                              grid_extent(divide_up(product.rows, kM)), grid_extent(replicas)},
-                    .block = {kBlock}},
+                    .block = {Loader::Sums::kThreads},
+                    .shared_bytes = kSharedBytesOf<Loader>},
                    multiply_taps<Math, kM, kWidth>, product, source, weight, bias, result);
           };
           if (product.rows <= 32) return run(Number<32>());
-          if (product.rows <= 64 || width == 1) return run(Number<64>());
-          run(Number<128>());
+          // Fp32 would need so many registers for 128 that one block filled a multiprocessor.
+          constexpr bool kFp32 = std::is_same_v<decltype(math), Fp32>;
+          if (kFp32 || product.rows <= 64 || width == 1) return run(Number<64>());
+          if constexpr (!kFp32) run(Number<128>());
         },
         source, result);
   });

@@ -20,114 +20,110 @@ struct ResultParts {
   int part_results;  ///< a multiple of the tiles' K
 };
 
-/// As TapLoader, for tiles whose inner dimension is J.
-template <class Math, int kM, int kWidth>
+/// As TapLoader, for tiles whose inner dimension is J. A thread's part lies in one pack of results,
+/// of several rows of A and columns of B.
+template <class Math, int kM, int kColumns, int kWidth>
 class ResultLoader {
  public:
-  static constexpr int kN = 64;
-  static constexpr int kK = 32;
+  static constexpr int kN = kColumns;
+  static constexpr int kK = std::is_same_v<Math, Fp32> ? 32 : 16;
   using Tiles = TilePair<Math, kM, kN, kK, TileOrder::inner_columns>;
   using Sums = TileSums<Math, kM, kN, kK, TileOrder::inner_columns>;
 
   __device__ ResultLoader(const ResultParts& p, const float* grad_output, const float* input,
                           int first_row, int first_column, int first_result, int end)
       : p_(p),
-        grad_output_(grad_output),
-        input_(input),
-        row_(first_row + thread() / kPacksOfRow),
+        rows_(p.shape.out_channels - first_row - thread() / kPacksOfRow),
         result_(first_result + thread() % kPacksOfRow * kWidth),
         end_(end) {
     const ConvShape& s = p.shape;
+    grad_output_ =
+        grad_output + (first_row + thread() / kPacksOfRow) * std::int64_t{p.results} + result_;
+    input_ = input + result_ % s.batch;
+    image_ = result_ % s.batch;
+    const int position = result_ / s.batch;
+    down_ = position / s.out_width() * s.stride - s.padding;
+    right_ = position % s.out_width() * s.stride - s.padding;
     for (int i = 0; i < kPacksB; ++i) {
       const int q = first_column + thread() / kPacksOfRow + i * kRowsAtOnce;
       const int c = q / s.kernel_width / s.kernel_height;
-      top_[i] = q / s.kernel_width % s.kernel_height - s.padding;
-      left_[i] = q % s.kernel_width - s.padding;
-      channel_[i] = q < p.taps ? c * static_cast<std::int64_t>(s.height) * s.width * s.batch : -1;
+      u_[i] = q < p.taps ? q / s.kernel_width % s.kernel_height : kNowhere;
+      v_[i] = q % s.kernel_width;
+      tap_[i] = q < p.taps ? (c * s.height + u_[i]) * s.width + v_[i] : 0;
     }
-    place_result();
   }
 
-  /// Reads this thread's part of the next kK results.
-  __device__ void fetch() {
+  /// Asks for this thread's part of the next kK results.
+  __device__ void fetch(Tiles& tiles) {
     const ConvShape& s = p_.shape;
-    for (int i = 0; i < kPacksA; ++i) {
-      const int row = row_ + i * kRowsAtOnce;
-      const bool inside = row < s.out_channels && result_ < end_;
-      grads_[i] = {};
-      if (inside) {
-        grads_[i] =
-            load<kWidth>(grad_output_ + static_cast<std::int64_t>(row) * p_.results + result_);
-      }
-    }
-    for (int i = 0; i < kPacksB; ++i) {
-      const int h = down_ + top_[i];
-      const int w = right_ + left_[i];
-      const bool inside =
-          result_ < end_ && channel_[i] >= 0 && h >= 0 && h < s.height && w >= 0 && w < s.width;
-      inputs_[i] = {};
-      if (inside) {
-        inputs_[i] = load<kWidth>(input_ + channel_[i] +
-                                  (static_cast<std::int64_t>(h) * s.width + w) * s.batch + image_);
-      }
-    }
-    result_ += kK;
-    image_ += kK;
-    if (image_ >= s.batch) place_result();
-  }
-
-  __device__ void put(Tiles& tiles) const {
-    const int k = thread() % kPacksOfRow * kWidth;
     const int first = thread() / kPacksOfRow;
+    const int k = thread() % kPacksOfRow * kWidth;
+    const bool more = result_ < end_;
     for (int i = 0; i < kPacksA; ++i) {
-      Tiles::put(tiles.a + (first + i * kRowsAtOnce) * Tiles::kPitchA + k, grads_[i]);
+      copy_async<4 * kWidth>(tiles.a + (first + i * kRowsAtOnce) * Tiles::kPitchA + k,
+                             grad_output_ + std::int64_t{i} * kRowsAtOnce * p_.results,
+                             more && i * kRowsAtOnce < rows_);
     }
+    const int position = down_ * s.width + right_;
     for (int i = 0; i < kPacksB; ++i) {
+      const int h = down_ + u_[i];
+      const int w = right_ + v_[i];
+      const bool inside = more && h >= 0 && h < s.height && w >= 0 && w < s.width;
       const int row = Tiles::row_of_column(first + i * kRowsAtOnce);
-      Tiles::put(tiles.b + row * Tiles::kPitchB + k, inputs_[i]);
+      copy_async<4 * kWidth>(tiles.b + row * Tiles::kPitchB + k,
+                             input_ + std::int64_t{tap_[i] + position} * s.batch, inside);
     }
+    advance();
   }
 
  private:
+  static constexpr int kNowhere = -(1 << 30);  ///< above every input
   static constexpr int kPacksOfRow = kK / kWidth;
-  static constexpr int kRowsAtOnce = kBlock / kPacksOfRow;
+  static constexpr int kRowsAtOnce = Sums::kThreads / kPacksOfRow;
   static constexpr int kPacksA = kM / kRowsAtOnce;
   static constexpr int kPacksB = kN / kRowsAtOnce;
+  static_assert(kPacksA * kRowsAtOnce == kM && kPacksB * kRowsAtOnce == kN);
 
   __device__ static int thread() { return static_cast<int>(threadIdx.x); }
 
-  /// Where the first image of result_ lies.
-  __device__ void place_result() {
+  /// To the pack kK results further on.
+  __device__ void advance() {
     const ConvShape& s = p_.shape;
-    const int position = result_ / s.batch;
-    image_ = result_ % s.batch;
-    down_ = position / s.out_width() * s.stride;
-    right_ = position % s.out_width() * s.stride;
+    result_ += kK;
+    grad_output_ += kK;
+    image_ += kK;
+    input_ += kK;
+    while (image_ >= s.batch) {
+      image_ -= s.batch;
+      input_ -= s.batch;
+      right_ += s.stride;
+      if (right_ + s.padding < s.out_width() * s.stride) continue;
+      right_ = -s.padding;
+      down_ += s.stride;
+    }
   }
 
   const ResultParts& p_;
-  const float* grad_output_;
-  const float* input_;
-  int row_;
+  int rows_;  ///< of grad_output from this thread's first on
   int result_;
   int end_;
   int image_;
-  int down_;
+  int down_;  ///< where tap (0, 0) of the results reads
   int right_;
-  int top_[kPacksB];
-  int left_[kPacksB];
-  std::int64_t channel_[kPacksB];
-  Pack<float, kWidth> grads_[kPacksA];
-  Pack<float, kWidth> inputs_[kPacksB];
+  const float* grad_output_;
+  const float* input_;
+  int u_[kPacksB];
+  int v_[kPacksB];
+  int tap_[kPacksB];  ///< floats / batch from where tap (0, 0) of channel 0 reads
 };
 
-/// A block computes kM output channels of 64 taps over one part of the results. Grid: channel tiles
-/// · tap tiles, parts, replicas. part_sums is [parts][R][Cout · K].
-template <class Math, int kM, int kWidth>
-__global__ void __launch_bounds__(kBlock)
+/// A block computes kM output channels of kColumns taps over one part of the results. Grid: channel
+/// tiles · tap tiles, parts, replicas. part_sums is [parts][R][Cout · K].
+template <class Math, int kM, int kColumns, int kWidth>
+__global__ void __launch_bounds__(ResultLoader<Math, kM, kColumns, kWidth>::Sums::kThreads)
     multiply_results(ResultParts p, Replicas<const float> input, Replicas<const float> grad_output,
                      Replicas<float> part_sums) {
-  using Loader = ResultLoader<Math, kM, kWidth>;
+  using Loader = ResultLoader<Math, kM, kColumns, kWidth>;
   const int replica = static_cast<int>(blockIdx.z);
   const int part = static_cast<int>(blockIdx.y);
   const int column_tiles = (p.taps + Loader::kN - 1) / Loader::kN;
@@ -138,12 +134,12 @@ __global__ void __launch_bounds__(kBlock)
   float* out = part_sums[part * static_cast<int>(gridDim.z) + replica];
   Loader loader(p, grad_output[replica], input[replica], first_row, first_column, first, end);
   multiply_tiles(loader, (end - first + Loader::kK - 1) / Loader::kK,
-                 [&](int tile_row, int tile_column, const Pack<float, 4>& sums) {
+                 [&]<int kSums>(int tile_row, int tile_column, const Pack<float, kSums>& sums) {
                    const int row = first_row + tile_row;
                    const int column = first_column + tile_column;
                    if (row >= p.shape.out_channels) return;
                    float* to = out + static_cast<std::int64_t>(row) * p.taps + column;
-                   for (int j = 0; j < 4 && column + j < p.taps; ++j) to[j] = sums.at[j];
+                   for (int j = 0; j < kSums && column + j < p.taps; ++j) to[j] = sums.at[j];
                  });
 }
 
@@ -178,12 +174,13 @@ ResultParts cut_results(const ConvShape& s, std::int64_t tiles, int tile_results
 
 void conv_backward_weight(Context& context, const ConvShape& shape, Replicas<const float> input,
                           Replicas<const float> grad_output, Replicas<float> grad_weight) {
-  const auto run = [&](auto math, auto tile_rows, auto width) {
-    using Math = decltype(math);
+  const std::int64_t taps = shape.weight_size() / shape.out_channels;
+  const auto run = [&](auto math, auto tile_rows, auto tile_columns, auto width) {
     constexpr int kM = decltype(tile_rows)::value;
+    constexpr int kColumns = decltype(tile_columns)::value;
     constexpr int kWidth = decltype(width)::value;
-    using Loader = ResultLoader<Math, kM, kWidth>;
-    const std::int64_t taps = shape.weight_size() / shape.out_channels;
+    using Math = decltype(math);
+    using Loader = ResultLoader<Math, kM, kColumns, kWidth>;
     const std::int64_t tiles = divide_up(shape.out_channels, kM) * divide_up(taps, Loader::kN);
     const ResultParts parts = cut_results(shape, tiles, Loader::kK);
     Replicas<float> sums = grad_weight;
@@ -195,8 +192,9 @@ void conv_backward_weight(Context& context, const ConvShape& shape, Replicas<con
     launch(context, "conv_backward_weight",
            {.grid = {grid_extent(tiles, kMostBlocks), grid_extent(parts.parts),
                      grid_extent(shape.replicas)},
-            .block = {kBlock}},
-           multiply_results<Math, kM, kWidth>, parts, input, grad_output, sums);
+            .block = {Loader::Sums::kThreads},
+            .shared_bytes = kSharedBytesOf<Loader>},
+           multiply_results<Math, kM, kColumns, kWidth>, parts, input, grad_output, sums);
     if (parts.parts == 1) return;
     launch(context, "add_result_parts", over_replicas(shape.replicas, shape.weight_size(), 1),
            add_result_parts, shape.weight_size(), parts.parts, static_cast<const float*>(sums.data),
@@ -206,8 +204,13 @@ void conv_backward_weight(Context& context, const ConvShape& shape, Replicas<con
     with_pack_width(
         shape.batch,
         [&](auto width) {
-          if (shape.out_channels <= 32) return run(math, Number<32>(), width);
-          run(math, Number<64>(), width);
+          const auto run_rows = [&](auto tile_rows) {
+            constexpr bool kFp32 = std::is_same_v<decltype(math), Fp32>;  // short of registers
+            if (kFp32 || taps <= 64) return run(math, tile_rows, Number<64>(), width);
+            if constexpr (!kFp32) run(math, tile_rows, Number<128>(), width);
+          };
+          if (shape.out_channels <= 32) return run_rows(Number<32>());
+          run_rows(Number<64>());
         },
         input, grad_output);
   });

@@ -1,52 +1,74 @@
-// The inner part of a tiled product: a block of 256 threads multiplies a tile A [M x K] by a tile
-// B [K x N], both in shared memory, and keeps the sums [M x N] in registers from step to step; with
-// ordinary multiply-adds (Fp32) or on tensor cores (Tf32, Bf16). Included by .cu files only.
+// The inner part of a tiled product: a block multiplies a tile A [M x K] by a tile B [K x N], both
+// in shared memory, and keeps the sums [M x N] in registers from step to step; with ordinary
+// multiply-adds (Fp32) or on tensor cores (Tf32, Bf16). Included by .cu files only.
 #pragma once
-
-#include <cuda_bf16.h>
-#include <mma.h>
 
 #include "kernels/check.h"
 #include "kernels/cuda_parts.h"
+#include "kernels/instructions.h"
 
 namespace redoubt::kernels::cuda {
-
-// ---- what a tile holds --------------------------------------------------------------------------
-
-struct Fp32 {
-  using Element = float;
-  __device__ static float round(float value) { return value; }
-};
-
-struct Tf32 {
-  using Element = float;
-  using Fragment = nvcuda::wmma::precision::tf32;
-  static constexpr int kInner = 8;
-  __device__ static float round(float value) { return nvcuda::wmma::__float_to_tf32(value); }
-};
-
-struct Bf16 {
-  using Element = __nv_bfloat16;
-  using Fragment = __nv_bfloat16;
-  static constexpr int kInner = 16;
-  __device__ static __nv_bfloat16 round(float value) { return __float2bfloat16(value); }
-};
 
 /// How B lies in shared memory: [K][N] or [N][K]. A is always [M][K].
 enum class TileOrder { inner_rows, inner_columns };
 
-/// Both tiles of one step. Rows are a little longer than their elements: what the threads of a warp
-/// read at once then lies in different banks, and rows stay aligned for wide loads.
-template <class Math, int kM, int kN, int kK, TileOrder kOrder>
-struct alignas(32) TilePair {
-  using Element = typename Math::Element;
-  static constexpr int kPad = 16 / static_cast<int>(sizeof(Element));
-  static constexpr bool kInnerRows = kOrder == TileOrder::inner_rows;
-  static constexpr int kPitchA = kK + kPad;
-  static constexpr int kPitchB = kInnerRows ? kN + 8 : kK + kPad;
+// ---- arithmetics --------------------------------------------------------------------------------
 
-  Element a[kM * kPitchA];
-  Element b[(kInnerRows ? kK : kN) * kPitchB];
+struct Fp32 {
+  static constexpr int kPad = 4;  ///< floats behind a tile's row of K
+};
+
+// A tensor core adds over the inner index in any order, so a thread's numbers of one row may be
+// neighbours in memory: of a group of 8, those that the layout calls t and t + 4 are 2t and 2t + 1.
+// kInner / 8 groups make a product. Padding keeps rows that are read at once in different banks.
+struct Tf32 {
+  static constexpr int kPad = 8;
+  static constexpr int kInner = 8;
+  __device__ static void set_a(std::uint32_t (&a)[4], int /*group*/, Pack<float, 2> upper,
+                               Pack<float, 2> lower) {
+    a[0] = tf32_bits(upper.at[0]);
+    a[1] = tf32_bits(lower.at[0]);
+    a[2] = tf32_bits(upper.at[1]);
+    a[3] = tf32_bits(lower.at[1]);
+  }
+  __device__ static void set_b(std::uint32_t (&b)[2], int /*group*/, float first, float second) {
+    b[0] = tf32_bits(first);
+    b[1] = tf32_bits(second);
+  }
+  __device__ static void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4],
+                                      const std::uint32_t (&b)[2]) {
+    multiply_add_tf32(sums, a, b);
+  }
+};
+
+struct Bf16 {
+  static constexpr int kPad = 8;
+  static constexpr int kInner = 16;
+  __device__ static void set_a(std::uint32_t (&a)[4], int group, Pack<float, 2> upper,
+                               Pack<float, 2> lower) {
+    a[2 * group] = bf16_bits(upper.at[0], upper.at[1]);
+    a[2 * group + 1] = bf16_bits(lower.at[0], lower.at[1]);
+  }
+  __device__ static void set_b(std::uint32_t (&b)[2], int group, float first, float second) {
+    b[group] = bf16_bits(first, second);
+  }
+  __device__ static void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4],
+                                      const std::uint32_t (&b)[2]) {
+    multiply_add_bf16(sums, a, b);
+  }
+};
+
+// ---- tiles --------------------------------------------------------------------------------------
+
+/// Both tiles of one step, in floats. Rows begin at 16 bytes for wide copies.
+template <class Math, int kM, int kN, int kK, TileOrder kOrder>
+struct alignas(16) TilePair {
+  static constexpr bool kInnerRows = kOrder == TileOrder::inner_rows;
+  static constexpr int kPitchA = kK + Math::kPad;
+  static constexpr int kPitchB = kInnerRows ? kN + 4 : kK + Math::kPad;
+
+  float a[kM * kPitchA];
+  float b[(kInnerRows ? kK : kN) * kPitchB];
 
   /// The row of b that holds column n of an [N][K] tile. A thread of Fp32 reads four neighbouring
   /// columns one after the other: lying a quarter of the tile apart, those that the threads of a
@@ -54,101 +76,84 @@ struct alignas(32) TilePair {
   __device__ static constexpr int row_of_column(int n) {
     return std::is_same_v<Math, Fp32> ? n % 4 * (kN / 4) + n / 4 : n;
   }
-
-  template <int kWidth>
-  __device__ static void put(Element* to, const Pack<float, kWidth>& values) {
-    Pack<Element, kWidth> rounded;
-    for (int j = 0; j < kWidth; ++j) rounded.at[j] = Math::round(values.at[j]);
-    store(to, rounded);
-  }
 };
 
 // ---- tensor cores -------------------------------------------------------------------------------
 
-/// The sums of a block's tile. Eight warps lie over the tile as 2 x 4; each keeps fragments of
-/// 16 x 16 sums.
+/// The sums of a block's tile. Warps lie over it in kDown rows, each with a tile of its own; a
+/// lane's sums are as instructions.h says.
 template <class Math, int kM, int kN, int kK, TileOrder kOrder>
 class TileSums {
   using Tiles = TilePair<Math, kM, kN, kK, kOrder>;
-  using RowMajor = nvcuda::wmma::row_major;
-  using OrderOfB = std::conditional_t<Tiles::kInnerRows, RowMajor, nvcuda::wmma::col_major>;
-  static constexpr int kSide = 16;
-  static constexpr int kDown = kM / 2 / kSide;  ///< fragments of a warp
-  static constexpr int kAcross = kN / 4 / kSide;
-  static constexpr int kStagingPitch = kSide + 4;
+  // Tiles of 32 x 64, where the block's is large enough for four warps of them.
+  static constexpr int kWarps = kM * kN >= 128 * 128 ? 8 : 4;
+  static constexpr int kDown = kM * kN < 64 * 64 ? 2 : kM / 32;
+  static constexpr int kAcross = kWarps / kDown;
+  static constexpr int kRows = kM / kDown / 16;      ///< products of a warp, downward
+  static constexpr int kColumns = kN / kAcross / 8;  ///< and to the right
+  static_assert(kRows * 16 * kDown == kM && kColumns * 8 * kAcross == kN);
 
  public:
-  /// finish() needs this many floats of shared memory that nobody else uses.
-  static constexpr int kStagingFloats = kBlock / kWarp * kSide * kStagingPitch;
-
-  __device__ TileSums() {
-#pragma unroll
-    for (int i = 0; i < kDown; ++i) {
-#pragma unroll
-      for (int j = 0; j < kAcross; ++j) nvcuda::wmma::fill_fragment(sums_[i][j], 0.0F);
-    }
-  }
+  static constexpr int kThreads = kWarps * kWarp;
 
   /// sums += A · B.
   __device__ void add(const Tiles& tiles) {
-    using namespace nvcuda::wmma;
-    constexpr int kInner = Math::kInner;
-    constexpr int kStepB = Tiles::kInnerRows ? Tiles::kPitchB : 1;
-    constexpr int kColumnB = Tiles::kInnerRows ? 1 : Tiles::kPitchB;
+    const float* a = tiles.a + (first_row() + group()) * Tiles::kPitchA + 2 * place();
+    const float* b = Tiles::kInnerRows
+                         ? tiles.b + 2 * place() * Tiles::kPitchB + first_column() + group()
+                         : tiles.b + (first_column() + group()) * Tiles::kPitchB + 2 * place();
 #pragma unroll
-    for (int k = 0; k < kK; k += kInner) {
-      fragment<matrix_a, kSide, kSide, kInner, typename Math::Fragment, RowMajor> a[kDown];
-      fragment<matrix_b, kSide, kSide, kInner, typename Math::Fragment, OrderOfB> b[kAcross];
+    for (int k = 0; k < kK; k += Math::kInner) {
+      std::uint32_t left[kRows][4];
+      std::uint32_t right[kColumns][2];
 #pragma unroll
-      for (int i = 0; i < kDown; ++i) {
-        load_matrix_sync(a[i], tiles.a + (first_row() + i * kSide) * Tiles::kPitchA + k,
-                         Tiles::kPitchA);
+      for (int g = 0; g < Math::kInner / 8; ++g) {
+        for (int i = 0; i < kRows; ++i) {
+          const float* from = a + i * 16 * Tiles::kPitchA + k + g * 8;
+          Math::set_a(left[i], g, load<2>(from), load<2>(from + 8 * Tiles::kPitchA));
+        }
+        for (int j = 0; j < kColumns; ++j) {
+          if constexpr (Tiles::kInnerRows) {
+            const float* from = b + (k + g * 8) * Tiles::kPitchB + j * 8;
+            Math::set_b(right[j], g, from[0], from[Tiles::kPitchB]);
+          } else {
+            const auto both = load<2>(b + j * 8 * Tiles::kPitchB + k + g * 8);
+            Math::set_b(right[j], g, both.at[0], both.at[1]);
+          }
+        }
       }
 #pragma unroll
-      for (int j = 0; j < kAcross; ++j) {
-        load_matrix_sync(b[j], tiles.b + (first_column() + j * kSide) * kColumnB + k * kStepB,
-                         Tiles::kPitchB);
-      }
+      for (int i = 0; i < kRows; ++i) {
 #pragma unroll
-      for (int i = 0; i < kDown; ++i) {
-#pragma unroll
-        for (int j = 0; j < kAcross; ++j) mma_sync(sums_[i][j], a[i], b[j], sums_[i][j]);
+        for (int j = 0; j < kColumns; ++j) Math::multiply_add(sums_[i][j], left[i], right[j]);
       }
     }
   }
 
-  /// Calls write(row, column, pack of 4 sums) for every four sums that lie side by side. Which lane
-  /// holds which sum of a fragment is not specified, so each takes the way through shared memory.
+  /// Calls write(row, column, pack of 2 sums) for every two sums that lie side by side.
   template <class Write>
-  __device__ void finish(float* staging, const Write& write) {
-    float* own = staging + static_cast<int>(threadIdx.x) / kWarp * kSide * kStagingPitch;
-    const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  __device__ void finish(const Write& write) const {
 #pragma unroll
-    for (int i = 0; i < kDown; ++i) {
+    for (int i = 0; i < kRows; ++i) {
 #pragma unroll
-      for (int j = 0; j < kAcross; ++j) {
-        nvcuda::wmma::store_matrix_sync(own, sums_[i][j], kStagingPitch,
-                                        nvcuda::wmma::mem_row_major);
-        __syncwarp();
-        for (int p = lane; p < kSide * kSide / 4; p += kWarp) {
-          const int row = p / (kSide / 4);
-          const int column = p % (kSide / 4) * 4;
-          write(first_row() + i * kSide + row, first_column() + j * kSide + column,
-                load<4>(own + row * kStagingPitch + column));
+      for (int j = 0; j < kColumns; ++j) {
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+          write(first_row() + i * 16 + half * 8 + group(), first_column() + j * 8 + 2 * place(),
+                Pack<float, 2>{{sums_[i][j][2 * half], sums_[i][j][2 * half + 1]}});
         }
-        __syncwarp();
       }
     }
   }
 
  private:
-  __device__ static int first_row() { return static_cast<int>(threadIdx.x) / kWarp / 4 * (kM / 2); }
-  __device__ static int first_column() {
-    return static_cast<int>(threadIdx.x) / kWarp % 4 * (kN / 4);
-  }
+  __device__ static int warp() { return static_cast<int>(threadIdx.x) / kWarp; }
+  __device__ static int group() { return static_cast<int>(threadIdx.x) % kWarp / 4; }
+  __device__ static int place() { return static_cast<int>(threadIdx.x) % 4; }
+  __device__ static int first_row() { return warp() / kAcross * (kM / kDown); }
+  __device__ static int first_column() { return warp() % kAcross * (kN / kAcross); }
 
-  nvcuda::wmma::fragment<nvcuda::wmma::accumulator, kSide, kSide, Math::kInner, float>
-      sums_[kDown][kAcross];
+  float sums_[kRows][kColumns][4] = {};
 };
 
 // ---- multiply-adds ------------------------------------------------------------------------------
@@ -163,7 +168,7 @@ class TileSums<Fp32, kM, kN, kK, kOrder> {
   static constexpr int kGroups = kN / kSide / 4;  ///< of four columns each
 
  public:
-  static constexpr int kStagingFloats = 0;
+  static constexpr int kThreads = kSide * kSide;
 
   __device__ void add(const Tiles& tiles) {
 #pragma unroll
@@ -199,7 +204,7 @@ class TileSums<Fp32, kM, kN, kK, kOrder> {
 
   /// Calls write(row, column, pack of 4 sums) for every four sums that lie side by side.
   template <class Write>
-  __device__ void finish(float* /*staging*/, const Write& write) {
+  __device__ void finish(const Write& write) const {
     for (int i = 0; i < kRows; ++i) {
       for (int g = 0; g < kGroups; ++g) write(first_row() + i, column_of(g, 0), sums_[i][g]);
     }
@@ -216,25 +221,31 @@ class TileSums<Fp32, kM, kN, kK, kOrder> {
 
 // ---- the loop of a product -------------------------------------------------------------------
 
-/// Multiplies `steps` pairs of tiles. Two pairs take turns: while one is multiplied, the next is on
-/// its way from global memory through registers into the other. One barrier a step is enough:
-/// nobody writes a pair before all have left the step that read it.
+/// Pairs of tiles that a block holds: one is multiplied while the next ones are on their way.
+constexpr int kStages = 4;
+
+template <class Loader>
+constexpr std::size_t kSharedBytesOf = kStages * sizeof(typename Loader::Tiles);
+
+/// Multiplies `steps` pairs of tiles, which lie in dynamic shared memory of kSharedBytesOf. One
+/// barrier a step is enough: it is behind it that a pair is overwritten which was read before it.
 template <class Loader, class Write>
 __device__ void multiply_tiles(Loader& loader, int steps, const Write& write) {
-  __shared__ typename Loader::Tiles pairs[2];
+  REDOUBT_DYNAMIC_SHARED(typename Loader::Tiles, pairs);
   typename Loader::Sums sums;
-  static_assert(sizeof(pairs) >= Loader::Sums::kStagingFloats * sizeof(float));
-  loader.fetch();
-  loader.put(pairs[0]);
-  __syncthreads();
-  for (int step = 0; step < steps; ++step) {
-    const bool more = step + 1 < steps;
-    if (more) loader.fetch();
-    sums.add(pairs[step % 2]);
-    if (more) loader.put(pairs[(step + 1) % 2]);
-    __syncthreads();
+  for (int step = 0; step < kStages - 1; ++step) {
+    if (step < steps) loader.fetch(pairs[step]);
+    end_copy_group();
   }
-  sums.finish(reinterpret_cast<float*>(pairs), write);
+  for (int step = 0; step < steps; ++step) {
+    wait_for_copies<kStages - 2>();
+    __syncthreads();
+    const int ahead = step + kStages - 1;
+    if (ahead < steps) loader.fetch(pairs[ahead % kStages]);
+    end_copy_group();
+    sums.add(pairs[step % kStages]);
+  }
+  sums.finish(write);
 }
 
 // ---- choosing -----------------------------------------------------------------------------------

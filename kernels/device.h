@@ -62,8 +62,10 @@ class OutOfMemory : public std::bad_alloc {
 void* allocate(Device device, std::size_t bytes);
 void release(Device device, void* memory) noexcept;
 
-/// How products round their inputs on CUDA: not at all, to 10 bits or to 7 bits of mantissa. Sums
-/// are always in fp32. The CPU is always fp32.
+/// How far products on CUDA may round their inputs: not at all, to 10 bits or to 7 bits of
+/// mantissa. Our own kernels round so; cuBLAS and cuDNN are more precise where that suits them
+/// (cuBLAS 13 on Hopper computes bf16 products of floats in TF32). Sums are always in fp32. The CPU
+/// is always fp32.
 enum class Precision : std::uint8_t { fp32, tf32, bf16 };
 
 /// How convolutions are computed on CUDA: as products with columns built in memory, by cuBLAS; as

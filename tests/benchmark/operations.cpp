@@ -90,10 +90,23 @@ void measure_on_cpu(benchmark::State& state, const OperationCase& operation) {
   count(state, operation);
 }
 
+/// The call of an operation on the GPU. The last one is kept: a benchmark runs again and again, and
+/// its arrays take longer to make than it takes.
+const std::function<void(Context&)>& prepared(const OperationCase& operation) {
+  static std::string name;
+  static std::function<void(Context&)> call;
+  if (name != operation.name) {
+    call = nullptr;  // its memory is free for the next one
+    call = operation.prepare(kGpu);
+    name = operation.name;
+  }
+  return call;
+}
+
 void measure_on_gpu(benchmark::State& state, const OperationCase& operation) {
   Context context(kGpu, 1, operation.arithmetic);
   try {
-    const std::function<void(Context&)> call = operation.prepare(kGpu);
+    const std::function<void(Context&)>& call = prepared(operation);
     measure_calls(state, context, [&] { call(context); });
   } catch (const kernels::Unsupported& error) {
     state.SkipWithError(error.what());

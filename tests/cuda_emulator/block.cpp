@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "cuda_emulator/instructions.h"
+#include "tests/cuda_emulator/copies.h"
 #include "tests/cuda_emulator/emulator.h"
 #include "tests/cuda_emulator/fiber.h"
 #include "tests/cuda_emulator/schedule.h"
@@ -36,6 +38,7 @@ struct Thread {
   unsigned mask = 0;
   void* data = nullptr;
   Finish finish = nullptr;
+  PendingCopies copies;
 };
 
 /// The running block. There is one, as there is one emulated GPU.
@@ -64,6 +67,8 @@ struct Block {
 // Never destroyed: kernels may run until the program ends.
 Block& the_block = *new Block;
 Block& block() { return the_block; }
+
+Thread& running_thread() { return block().threads[static_cast<std::size_t>(block().current)]; }
 
 std::string text(const uint3& index) {
   return "(" + std::to_string(index.x) + ", " + std::to_string(index.y) + ", " +
@@ -249,7 +254,9 @@ void run_block(const Launch& launch, std::uint64_t number) {
   b.predicates = 0;
   b.failure.clear();
   for (int i = 0; i < b.size; ++i) {
-    b.threads[static_cast<std::size_t>(i)].state = Thread::State::unstarted;
+    Thread& thread = b.threads[static_cast<std::size_t>(i)];
+    thread.state = Thread::State::unstarted;
+    thread.copies.clear();
   }
   b.schedule.start_block(b.size, b.random);
   b.dynamic.start_block();
@@ -293,7 +300,7 @@ Counters counters() { return block().counters; }
 
 int block_barrier(const char* name, bool predicate, const Where& where) {
   Block& b = block();
-  Thread& self = b.threads[static_cast<std::size_t>(b.current)];
+  Thread& self = running_thread();
   self.state = Thread::State::at_barrier;
   self.name = name;
   self.where = where;
@@ -318,7 +325,7 @@ void warp_collective(const char* name, unsigned mask, void* data, Finish finish,
                      const Where& where) {
   Block& b = block();
   const int first = b.current / 32 * 32;
-  Thread& self = b.threads[static_cast<std::size_t>(b.current)];
+  Thread& self = running_thread();
   self.state = Thread::State::at_collective;
   self.name = name;
   self.where = where;
@@ -346,6 +353,16 @@ void warp_collective(const char* name, unsigned mask, void* data, Finish finish,
   while (count > 0) release(members[--count]);
   give_way();
 }
+
+void copy_async(void* shared, const void* global, std::size_t bytes, bool inside) {
+  const auto aligned = [&](const void* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
+  };
+  if (!aligned(shared) || (inside && !aligned(global))) trap("a copy is not aligned to its size");
+  running_thread().copies.ask({shared, inside ? global : nullptr, bytes});
+}
+void end_copy_group() { running_thread().copies.end_group(); }
+void wait_for_copies(std::size_t groups) { running_thread().copies.wait(groups); }
 
 int lane() { return block().current % 32; }
 

@@ -1,10 +1,10 @@
 // cuBLAS and the tensor cores of the emulated GPU, against plain loops in double.
 #include <gtest/gtest.h>
-#include <mma.h>
 
 #include <cmath>
 #include <random>
 
+#include "kernels/instructions.h"
 #include "tests/cuda_emulator/gpu_array.h"
 #include "tests/cuda_emulator/rounded.h"
 
@@ -105,34 +105,39 @@ TEST(Cublas, ReportsMatricesThatLeaveTheirAllocation) {
 
 // ---- Tensor cores -------------------------------------------------------------------------------
 
-namespace wmma = nvcuda::wmma;
-
-/// c[16 x 16] += a[16 x 8] · b[8 x 16], a by rows, b by columns; inputs rounded if asked.
+/// c[16][8] += a[16][k] · b[k][8], all by rows, k = 8 of TF32 or 16 of bf16; by one warp.
 template <bool kRound>
 __global__ void multiply_tf32(const float* a, const float* b, float* c) {
-  wmma::fragment<wmma::matrix_a, 16, 16, 8, wmma::precision::tf32, wmma::row_major> left;
-  wmma::fragment<wmma::matrix_b, 16, 16, 8, wmma::precision::tf32, wmma::col_major> right;
-  wmma::fragment<wmma::accumulator, 16, 16, 8, float> sum;
-  wmma::load_matrix_sync(left, a, 12);
-  wmma::load_matrix_sync(right, b, 8);
-  wmma::load_matrix_sync(sum, c, 16, wmma::mem_row_major);
-  if (kRound) {
-    for (int i = 0; i < left.num_elements; ++i) left.x[i] = wmma::__float_to_tf32(left.x[i]);
-    for (int i = 0; i < right.num_elements; ++i) right.x[i] = wmma::__float_to_tf32(right.x[i]);
-  }
-  wmma::mma_sync(sum, left, right, sum);
-  wmma::store_matrix_sync(c, sum, 16, wmma::mem_row_major);
+  const unsigned g = threadIdx.x / 4;
+  const unsigned t = threadIdx.x % 4;
+  const auto bits = [](float value) {
+    return kRound ? kernels::cuda::tf32_bits(value) : __float_as_uint(value);
+  };
+  const std::uint32_t left[4] = {bits(a[g * 8 + t]), bits(a[(g + 8) * 8 + t]),
+                                 bits(a[g * 8 + t + 4]), bits(a[(g + 8) * 8 + t + 4])};
+  const std::uint32_t right[2] = {bits(b[t * 8 + g]), bits(b[(t + 4) * 8 + g])};
+  float sums[4];
+  for (unsigned i = 0; i < 4; ++i) sums[i] = c[(g + i / 2 * 8) * 8 + 2 * t + i % 2];
+  kernels::cuda::multiply_add_tf32(sums, left, right);
+  for (unsigned i = 0; i < 4; ++i) c[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = sums[i];
 }
 
-__global__ void multiply_bf16(const __nv_bfloat16* a, const __nv_bfloat16* b, float* c) {
-  wmma::fragment<wmma::matrix_a, 16, 16, 16, __nv_bfloat16, wmma::row_major> left;
-  wmma::fragment<wmma::matrix_b, 16, 16, 16, __nv_bfloat16, wmma::row_major> right;
-  wmma::fragment<wmma::accumulator, 16, 16, 16, float> sum;
-  wmma::load_matrix_sync(left, a, 16);
-  wmma::load_matrix_sync(right, b, 16);
-  wmma::fill_fragment(sum, 1.0F);
-  wmma::mma_sync(sum, left, right, sum);
-  wmma::store_matrix_sync(c, sum, 16, wmma::mem_col_major);
+__global__ void multiply_bf16(const float* a, const float* b, float* c) {
+  const unsigned g = threadIdx.x / 4;
+  const unsigned t = threadIdx.x % 4;
+  const auto pair_a = [&](unsigned row, unsigned k) {
+    return kernels::cuda::bf16_bits(a[row * 16 + k], a[row * 16 + k + 1]);
+  };
+  const auto pair_b = [&](unsigned k) {
+    return kernels::cuda::bf16_bits(b[k * 8 + g], b[(k + 1) * 8 + g]);
+  };
+  const std::uint32_t left[4] = {pair_a(g, 2 * t), pair_a(g + 8, 2 * t), pair_a(g, 2 * t + 8),
+                                 pair_a(g + 8, 2 * t + 8)};
+  const std::uint32_t right[2] = {pair_b(2 * t), pair_b(2 * t + 8)};
+  float sums[4];
+  for (unsigned i = 0; i < 4; ++i) sums[i] = c[(g + i / 2 * 8) * 8 + 2 * t + i % 2];
+  kernels::cuda::multiply_add_bf16(sums, left, right);
+  for (unsigned i = 0; i < 4; ++i) c[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = sums[i];
 }
 
 /// Towards zero to 10 bits behind the point: what the cores see of a float nobody rounded.
@@ -142,69 +147,50 @@ float cut(float value) {
   return static_cast<float>(std::ldexp(std::trunc(mantissa * 2048) / 2048, exponent));
 }
 
-template <bool kRound>
-void expect_tf32_product() {
+/// A kernel of the above against plain loops, in every order of threads.
+void expect_product(int inner, void (*multiply)(const float*, const float*, float*),
+                    float (*seen)(float)) {
   const KeepSeed keep;
-  const std::vector<float> a = random_floats(16 * 12, 1);
-  const std::vector<float> b = random_floats(16 * 8, 2);
-  const std::vector<float> c = random_floats(16 * 16, 3);
+  const auto k_count = static_cast<std::size_t>(inner);
+  const std::vector<float> a = random_floats(16 * k_count, 1);
+  const std::vector<float> b = random_floats(8 * k_count, 2);
+  const std::vector<float> c = random_floats(16 * 8, 3);
   for (const auto seed : kSeeds) {
     cuda_emulator::set_seed(seed);
     Context context(kGpu);
     const Buffer<float> a_memory = on_gpu(a);
     const Buffer<float> b_memory = on_gpu(b);
     Buffer<float> c_memory = on_gpu(c);
-    launch(context, "multiply_tf32", LaunchShape{{1}, {32}}, multiply_tf32<kRound>, a_memory.data(),
-           b_memory.data(), c_memory.data());
+    launch(context, "multiply", LaunchShape{{1}, {32}}, multiply, a_memory.data(), b_memory.data(),
+           c_memory.data());
     const std::vector<float> got = c_memory.download();
     for (std::size_t i = 0; i < 16; ++i) {
-      for (std::size_t j = 0; j < 16; ++j) {
-        double want = static_cast<double>(c[i * 16 + j]);
-        for (std::size_t k = 0; k < 8; ++k) {
-          const float x = a[i * 12 + k];
-          const float y = b[j * 8 + k];
-          want += static_cast<double>(kRound ? rounded(x, 10) : cut(x)) *
-                  static_cast<double>(kRound ? rounded(y, 10) : cut(y));
+      for (std::size_t j = 0; j < 8; ++j) {
+        double want = static_cast<double>(c[i * 8 + j]);
+        for (std::size_t k = 0; k < k_count; ++k) {
+          want += static_cast<double>(seen(a[i * k_count + k])) *
+                  static_cast<double>(seen(b[k * 8 + j]));
         }
-        ASSERT_NEAR(static_cast<double>(got[i * 16 + j]), want, 1e-6) << "seed " << seed;
+        ASSERT_NEAR(static_cast<double>(got[i * 8 + j]), want, 2e-6) << "seed " << seed;
       }
     }
   }
 }
 
-TEST(TensorCores, MultiplyTf32AsRounded) { expect_tf32_product<true>(); }
-TEST(TensorCores, CutTheBitsThatNobodyRounded) { expect_tf32_product<false>(); }
-
+TEST(TensorCores, MultiplyTf32AsRounded) {
+  expect_product(8, multiply_tf32<true>, [](float value) { return rounded(value, 10); });
+}
+TEST(TensorCores, CutTheBitsThatNobodyRounded) { expect_product(8, multiply_tf32<false>, cut); }
 TEST(TensorCores, MultiplyBf16) {
-  Context context(kGpu);
-  const std::vector<float> a = random_floats(256, 4);
-  const std::vector<float> b = random_floats(256, 5);
-  const auto narrow = [](const std::vector<float>& values) {
-    std::vector<__nv_bfloat16> result;
-    for (const float value : values) result.push_back(__float2bfloat16(value));
-    return result;
-  };
-  const Buffer<__nv_bfloat16> a_memory = on_gpu(narrow(a));
-  const Buffer<__nv_bfloat16> b_memory = on_gpu(narrow(b));
-  Buffer<float> c_memory(kGpu, 256);
-  launch(context, "multiply_bf16", LaunchShape{{1}, {32}}, multiply_bf16, a_memory.data(),
-         b_memory.data(), c_memory.data());
-  const std::vector<float> got = c_memory.download();
-  for (std::size_t i = 0; i < 16; ++i) {
-    for (std::size_t j = 0; j < 16; ++j) {
-      double want = 1;
-      for (std::size_t k = 0; k < 16; ++k) {
-        want += static_cast<double>(rounded(a[i * 16 + k], 7)) *
-                static_cast<double>(rounded(b[k * 16 + j], 7));
-      }
-      ASSERT_NEAR(static_cast<double>(got[j * 16 + i]), want, 2e-6);
-    }
-  }
+  expect_product(16, multiply_bf16, [](float value) { return rounded(value, 7); });
 }
 
 __global__ void half_a_warp_multiplies(float* c) {
-  wmma::fragment<wmma::matrix_a, 16, 16, 8, wmma::precision::tf32, wmma::row_major> left;
-  if (threadIdx.x < 16) wmma::load_matrix_sync(left, c, 8);
+  float sums[4] = {};
+  const std::uint32_t left[4] = {};
+  const std::uint32_t right[2] = {};
+  if (threadIdx.x < 16) kernels::cuda::multiply_add_tf32(sums, left, right);
+  c[threadIdx.x] = sums[0];
 }
 
 TEST(TensorCores, NeedTheWholeWarp) {
@@ -213,6 +199,37 @@ TEST(TensorCores, NeedTheWholeWarp) {
   launch(context, "half_a_warp_multiplies", LaunchShape{{1}, {32}}, half_a_warp_multiplies,
          c.data());
   EXPECT_NE(failure_of(context).find("threads 16-31 have returned"), std::string::npos);
+}
+
+// ---- Copies beside the arithmetic ---------------------------------------------------------------
+
+/// Reads what it copied, having waited for all but `kPending` of its two groups; -1 marks what has
+/// not come.
+template <int kPending>
+__global__ void copy_two_groups(const float* from, float* to) {
+  alignas(16) __shared__ float shared[8];
+  for (float& value : shared) value = -1;
+  kernels::cuda::copy_async<16>(shared, from, true);
+  kernels::cuda::end_copy_group();
+  kernels::cuda::copy_async<8>(shared + 4, from + 4, true);
+  kernels::cuda::copy_async<4>(shared + 6, from + 6, false);
+  kernels::cuda::end_copy_group();
+  kernels::cuda::wait_for_copies<kPending>();
+  for (int i = 0; i < 8; ++i) to[i] = shared[i];
+}
+
+std::vector<float> copied(void (*kernel)(const float*, float*)) {
+  Context context(kGpu);
+  const Buffer<float> from = on_gpu(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8});
+  Buffer<float> to(kGpu, 8);
+  launch(context, "copy_two_groups", LaunchShape{{1}, {1}}, kernel, from.data(), to.data());
+  return to.download();
+}
+
+TEST(Copies, ArriveWhenTheirGroupIsWaitedForAndNoSooner) {
+  EXPECT_EQ(copied(copy_two_groups<2>), (std::vector<float>{-1, -1, -1, -1, -1, -1, -1, -1}));
+  EXPECT_EQ(copied(copy_two_groups<1>), (std::vector<float>{1, 2, 3, 4, -1, -1, -1, -1}));
+  EXPECT_EQ(copied(copy_two_groups<0>), (std::vector<float>{1, 2, 3, 4, 5, 6, 0, -1}));
 }
 
 }  // namespace

@@ -115,15 +115,19 @@ Trained train(Device device, const NetworkCase& of, int first, int count) {
 
 class CudaFleet : public testing::TestWithParam<NetworkCase> {};
 
+/// Within rounding: cuBLAS chooses among its kernels by the number of replicas, too.
 TEST_P(CudaFleet, TrainsRowsAtOnceAsEachAlone) {
   const Trained all = train(kGpu, GetParam(), 0, kReplicas);
-  const auto row = static_cast<std::ptrdiff_t>(all.rows.size()) / kReplicas;
-  for (int r = 0; r < kReplicas; ++r) {
-    const Trained alone = train(kGpu, GetParam(), r, 1);
-    const std::vector<float> own(all.rows.begin() + r * row, all.rows.begin() + (r + 1) * row);
-    EXPECT_EQ(alone.rows, own) << "replica " << r;
-    EXPECT_EQ(alone.totals[0].loss, all.totals[static_cast<std::size_t>(r)].loss);
-    EXPECT_EQ(alone.totals[0].correct, all.totals[static_cast<std::size_t>(r)].correct);
+  const std::size_t row = all.rows.size() / kReplicas;
+  for (std::size_t r = 0; r < kReplicas; ++r) {
+    SCOPED_TRACE(testing::Message() << "replica " << r);
+    const Trained alone = train(kGpu, GetParam(), static_cast<int>(r), 1);
+    ASSERT_EQ(alone.rows.size(), row);
+    for (std::size_t i = 0; i < row; ++i) {
+      ASSERT_NEAR(alone.rows[i], all.rows[r * row + i], 1e-6) << "parameter " << i;
+    }
+    EXPECT_NEAR(alone.totals[0].loss, all.totals[r].loss, 1e-5 * all.totals[r].loss);
+    EXPECT_EQ(alone.totals[0].correct, all.totals[r].correct);
   }
 }
 
