@@ -155,7 +155,7 @@ TEST(Gather, OfSeveralTilesGivesTheSameBitsAsTheCpu) {
   const std::vector<std::int32_t> start = {0, 2, 5};
   std::vector<std::uint8_t> images(kImages * 300);
   for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<std::uint8_t>(i * 37);
-  for (const int batch : {1, 10, 70}) {
+  for (const int batch : {1, 10, 36, 70}) {
     std::vector<Sample> samples;
     for (int i = 0; i < 2 * batch; ++i) {
       samples.push_back({.image = i % (kImages + 1) - 1,
