@@ -89,7 +89,9 @@ LaunchShape for_each(std::int64_t count, int block = 256, std::int64_t max_block
 [[noreturn]] void fail_launch(const char* name, const LaunchShape& shape, cudaError_t error);
 /// Throws std::logic_error unless the shape is one that CUDA allows.
 void check_shape(const char* name, const LaunchShape& shape);
-/// Lets a kernel use more dynamic shared memory than the 48 KiB that need no asking.
+/// The most shared memory that a block can ask for, dynamic and static together.
+std::size_t most_shared_bytes(Device device);
+/// Lets a kernel use more dynamic shared memory than needs no asking.
 void allow_shared_bytes(const char* name, const void* kernel, const LaunchShape& shape);
 
 /// Runs `kernel` on the context's stream. `name` says what it does. A grid without blocks does

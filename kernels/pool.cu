@@ -1,6 +1,7 @@
-// Pooling on CUDA. Every kernel gathers: a thread computes one result from all it depends on, in a
-// fixed order, so overlapping windows need no atomics. A block takes one row of results (all its
-// columns and images, contiguous in memory); rows shared by neighbouring windows come from a cache.
+// Pooling on CUDA. A thread computes one result from all it depends on, in a fixed order, so
+// overlapping windows need no atomics; on the way back, small windows that lie side by side are
+// written whole by one thread each. A block takes one row of results (all its columns and images,
+// contiguous in memory); rows shared by neighbouring windows come from a cache.
 #include "kernels/pool.h"
 
 #include "kernels/check.h"
@@ -25,7 +26,10 @@ struct RowOfBlock {
 LaunchShape a_block_a_row(const PoolShape& s, int rows, int columns, int width) {
   const std::int64_t blocks = std::int64_t{s.replicas} * s.channels * rows;
   const std::int64_t packs = std::int64_t{columns} * s.batch / width;
-  return {.grid = {grid_extent(blocks, kMostBlocks)}, .block = {threads_for(packs)}};
+  // As many threads as leave none idle in the last of the passes that the row takes.
+  const std::int64_t passes = std::max<std::int64_t>(divide_up(packs, kBlock), 1);
+  return {.grid = {grid_extent(blocks, kMostBlocks)},
+          .block = {threads_for(divide_up(packs, passes))}};
 }
 
 /// The sum of the rectified inputs of one band of rows over the first `valid` images, for thread 0.
@@ -91,6 +95,104 @@ __global__ void max_of_windows(PoolShape s, Replicas<const float> input, Channel
   if (threadIdx.x == 0) band_sums[blockIdx.x] = sum;
 }
 
+// ---- The way back -------------------------------------------------------------------------------
+
+/// Whether windows lie side by side and are small enough for a thread to write a whole one.
+bool has_small_tiles(const PoolShape& s) { return s.window == s.stride && s.window <= 4; }
+
+/// 0 for the inputs that no window covers: the rows of the channel from `row` on, or the columns of
+/// the rows in [row, end) from `column` on, where `in` is the channel.
+template <int kWidth>
+__device__ void clear_outside(const PoolShape& s, int row, int end, int column, float* in) {
+  const int left = (s.width - column) * s.batch;
+  for (int h = row; h < end; ++h) {
+    float* to = in + (static_cast<std::int64_t>(h) * s.width + column) * s.batch;
+    for (int x = static_cast<int>(threadIdx.x) * kWidth; x < left;
+         x += static_cast<int>(blockDim.x) * kWidth) {
+      store(to + x, Pack<float, kWidth>{});
+    }
+  }
+}
+
+/// Windows side by side: a block takes a row of them and every thread writes whole windows, place
+/// p of which gets share(read(replica, offset of the window in the replica), p). The last row of
+/// windows takes the rows below, too. kWindow 0: any window.
+template <int kWidth, int kWindow, class Read, class Share>
+__device__ void write_tiles(const PoolShape& s, Replicas<float> grad_input, const Read& read,
+                            const Share& share) {
+  const RowOfBlock at(s.channels, s.out_height());
+  const int window = kWindow > 0 ? kWindow : s.window;
+  const int in_row = s.width * s.batch;
+  const int out_row = s.out_width() * s.batch;
+  const std::int64_t from = (std::int64_t{at.channel} * s.out_height() + at.row) * out_row;
+  float* in = grad_input[at.replica] + std::int64_t{at.channel} * s.height * in_row;
+  const int top = at.row * window;
+  for (int x = static_cast<int>(threadIdx.x) * kWidth; x < out_row;
+       x += static_cast<int>(blockDim.x) * kWidth) {
+    const auto given = read(at.replica, from + x);
+    float* corner = in + static_cast<std::int64_t>(top) * in_row +
+                    static_cast<std::int64_t>(x / s.batch) * window * s.batch + x % s.batch;
+#pragma unroll
+    for (int u = 0; u < window; ++u) {
+#pragma unroll
+      for (int v = 0; v < window; ++v) {
+        store(corner + static_cast<std::int64_t>(u) * in_row + v * s.batch,
+              share(given, u * window + v));
+      }
+    }
+  }
+  const int bottom = top + window;
+  clear_outside<kWidth>(s, top, bottom, s.out_width() * window, in);
+  if (at.row + 1 == s.out_height()) clear_outside<kWidth>(s, bottom, s.height, 0, in);
+}
+
+template <int kWidth>
+struct WonGradient {
+  Pack<std::uint8_t, kWidth> winner;
+  Pack<float, kWidth> grad;
+};
+
+/// Max pooling with windows side by side. Bytes an input element: 4 written, and (4 + 4 + 1) /
+/// stride² read.
+template <int kWidth, int kWindow>
+__global__ void scatter_to_winners(PoolShape s, Replicas<const float> output,
+                                   Replicas<const std::uint8_t> argmax,
+                                   Replicas<const float> grad_output, Replicas<float> grad_input) {
+  write_tiles<kWidth, kWindow>(
+      s, grad_input,
+      [&](int replica, std::int64_t from) {
+        WonGradient<kWidth> given;
+        given.winner = load<kWidth>(argmax[replica] + from);
+        given.grad = load<kWidth>(grad_output[replica] + from);
+        if (!s.relu) return given;
+        const auto out = load<kWidth>(output[replica] + from);
+        for (int j = 0; j < kWidth; ++j) given.grad.at[j] = out.at[j] > 0 ? given.grad.at[j] : 0;
+        return given;
+      },
+      [](const WonGradient<kWidth>& given, int place) {
+        Pack<float, kWidth> values;
+        for (int j = 0; j < kWidth; ++j) {
+          values.at[j] = given.winner.at[j] == place ? given.grad.at[j] : 0;
+        }
+        return values;
+      });
+}
+
+/// Average pooling with windows side by side. Bytes an input element: 4 written, and 4 / stride²
+/// read.
+template <int kWidth, int kWindow>
+__global__ void spread_over_windows(PoolShape s, float share, Replicas<const float> grad_output,
+                                    Replicas<float> grad_input) {
+  write_tiles<kWidth, kWindow>(
+      s, grad_input,
+      [&](int replica, std::int64_t from) {
+        auto values = load<kWidth>(grad_output[replica] + from);
+        for (int j = 0; j < kWidth; ++j) values.at[j] *= share;
+        return values;
+      },
+      [](const Pack<float, kWidth>& values, int /*place*/) { return values; });
+}
+
 /// The windows along one axis that cover an input position.
 struct Covering {
   int first;
@@ -100,8 +202,8 @@ struct Covering {
         last(position / stride < windows ? position / stride : windows - 1) {}
 };
 
-/// Each input takes the gradients of the windows it won, in ascending order. Bytes an input
-/// element: 4 written, and (4 + 4 + 1) / stride² read.
+/// Windows that overlap, are large or leave gaps: each input takes the gradients of the windows it
+/// won, in ascending order. Bytes an input element: 4 written, and (4 + 4 + 1) / stride² read.
 template <int kWidth>
 __global__ void gather_from_winners(PoolShape s, Replicas<const float> output,
                                     Replicas<const std::uint8_t> argmax,
@@ -160,7 +262,9 @@ __global__ void mean_of_windows(PoolShape s, float share, Replicas<const float> 
   }
 }
 
-/// Each input takes its share of the gradients of the windows that cover it, in ascending order.
+/// Windows that overlap, are large or leave gaps: each input takes its share of the gradients of
+/// the windows that cover it, in ascending order. Bytes an input element: 4 written, and 4 /
+/// stride² read.
 template <int kWidth>
 __global__ void gather_from_windows(PoolShape s, float share, Replicas<const float> grad_output,
                                     Replicas<float> grad_input) {
@@ -222,6 +326,13 @@ void max_pool_backward(Context& context, const PoolShape& shape, Replicas<const 
   with_pack_width(
       shape.batch,
       [&](auto width) {
+        if (has_small_tiles(shape)) {
+          const auto kernel =
+              shape.window == 2 ? scatter_to_winners<width, 2> : scatter_to_winners<width, 0>;
+          return launch(context, "max_pool_backward",
+                        a_block_a_row(shape, shape.out_height(), shape.out_width(), width), kernel,
+                        shape, output, argmax, grad_output, grad_input);
+        }
         launch(context, "max_pool_backward", a_block_a_row(shape, shape.height, shape.width, width),
                gather_from_winners<width>, shape, output, argmax, grad_output, grad_input);
       },
@@ -247,6 +358,13 @@ void average_pool_backward(Context& context, const PoolShape& shape,
   with_pack_width(
       shape.batch,
       [&](auto width) {
+        if (has_small_tiles(shape)) {
+          const auto kernel =
+              shape.window == 2 ? spread_over_windows<width, 2> : spread_over_windows<width, 0>;
+          return launch(context, "average_pool_backward",
+                        a_block_a_row(shape, shape.out_height(), shape.out_width(), width), kernel,
+                        shape, share_of(shape), grad_output, grad_input);
+        }
         launch(context, "average_pool_backward",
                a_block_a_row(shape, shape.height, shape.width, width), gather_from_windows<width>,
                shape, share_of(shape), grad_output, grad_input);

@@ -9,6 +9,7 @@
 #include "kernels/dropout.h"
 #include "kernels/gather.h"
 #include "kernels/loss.h"
+#include "kernels/norm.h"
 #include "kernels/pool.h"
 #include "kernels/rows.h"
 #include "kernels/update.h"
@@ -154,7 +155,7 @@ TEST(Gather, OfSeveralTilesGivesTheSameBitsAsTheCpu) {
   const std::vector<std::int32_t> start = {0, 2, 5};
   std::vector<std::uint8_t> images(kImages * 300);
   for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<std::uint8_t>(i * 37);
-  for (const int batch : {1, 10, 70}) {
+  for (const int batch : {1, 10, 36, 70}) {
     std::vector<Sample> samples;
     for (int i = 0; i < 2 * batch; ++i) {
       samples.push_back({.image = i % (kImages + 1) - 1,
@@ -213,6 +214,58 @@ TEST(Loss, OfBatchesLongerThanABlockAgreesWithTheCpu) {
     EXPECT_NEAR(totals[1][r].loss, totals[0][r].loss, 1e-6 * totals[0][r].loss);
     EXPECT_EQ(totals[1][r].correct, totals[0][r].correct);
     EXPECT_EQ(totals[1][r].count, totals[0][r].count);
+  }
+}
+
+/// What training and the way back leave behind, on either side.
+void compare_batch_norm(const ActivationShape& shape, const std::vector<int>& valid,
+                        bool in_place) {
+  const std::int64_t size = shape.size();
+  const std::int64_t rows = std::int64_t{shape.replicas} * shape.channels;
+  // Far from 0, so that squares alone would lose the variance.
+  const Pair x(random_floats(12, size * shape.replicas, 300, 301));
+  const Pair dy(random_floats(13, size * shape.replicas));
+  const Pair gamma(random_floats(14, rows, 0.5F, 2));
+  const Pair beta(random_floats(15, rows));
+  Pair mean(random_floats(16, rows));
+  Pair variance(random_floats(17, rows, 1, 2));
+  Pair saved(random_floats(18, 2 * rows));
+  Pair y(random_floats(19, size * shape.replicas));
+  Pair dx(dy.cpu.download());
+  Pair grad_gamma(random_floats(20, rows));
+  Pair grad_beta(random_floats(21, rows));
+  for (const auto side : {&Pair::cpu, &Pair::cuda}) {
+    Context context((x.*side).device());
+    const Buffer<int> counts(context.device(), std::span(valid));
+    const auto of_channels = [&](Pair& pair) { return (pair.*side).replicas(shape.channels); };
+    batch_norm_training(context, shape, {}, counts.data(), (x.*side).replicas(size),
+                        {.gamma = (gamma.*side).replicas(shape.channels),
+                         .beta = (beta.*side).replicas(shape.channels),
+                         .running_mean = of_channels(mean),
+                         .running_variance = of_channels(variance)},
+                        (saved.*side).replicas(2 * shape.channels), (y.*side).replicas(size));
+    const Replicas<const float> gradient =
+        in_place ? (dx.*side).replicas(size) : (dy.*side).replicas(size);
+    batch_norm_backward(context, shape, counts.data(), (x.*side).replicas(size),
+                        (gamma.*side).replicas(shape.channels),
+                        (saved.*side).replicas(2 * shape.channels), gradient,
+                        of_channels(grad_gamma), of_channels(grad_beta), (dx.*side).replicas(size));
+  }
+  // A float near 300 has steps of 3e-5, and the values spread over 0.3.
+  y.compare(1e-6);
+  dx.compare(1e-6);
+  for (const Pair* pair : {&mean, &variance, &saved, &grad_gamma, &grad_beta}) pair->compare(1e-6);
+}
+
+TEST(BatchNorm, OfChannelsThatSharedMemoryHoldsInPartAgreesWithTheCpu) {
+  // 64, 140, 264 and 35 KB a channel: training keeps all, most, part, and all in packs of one; the
+  // way back needs twice as much.
+  for (const ActivationShape& shape :
+       {ActivationShape{2, 2, 250, 64}, ActivationShape{2, 1, 1090, 32},
+        ActivationShape{2, 1, 1030, 64}, ActivationShape{2, 2, 1251, 7}}) {
+    SCOPED_TRACE(std::to_string(shape.positions) + " positions of " + std::to_string(shape.batch));
+    compare_batch_norm(shape, {shape.batch, shape.batch}, false);
+    compare_batch_norm(shape, {shape.batch - 2, 0}, true);
   }
 }
 
