@@ -4,6 +4,7 @@
 #include "kernels/norm.h"
 
 #include "kernels/norm_parts.h"
+#include "kernels/wide_store.h"
 
 namespace redoubt::kernels::cuda {
 
@@ -120,7 +121,7 @@ __global__ void __launch_bounds__(kMostThreads)
         return round < kept ? load<kWidth>(shared + at) : load<kWidth>(x + at);
       },
       [&](int round, const Pack<float, kWidth>& values) {
-        store(y + packs.at(round), normalized(values, middle, scale, shift));
+        store_global(y + packs.at(round), normalized(values, middle, scale, shift));
       });
 }
 
@@ -144,8 +145,8 @@ __global__ void normalize_by_running(ChannelChunks chunks, float epsilon,
   const OwnPacks<kWidth> packs(chunk.count);
   packs.template ascending<4>([&](int round) { return load<kWidth>(x + packs.at(round)); },
                               [&](int round, const Pack<float, kWidth>& values) {
-                                store(y + packs.at(round),
-                                      normalized(values, centre, scale, shift));
+                                store_global(y + packs.at(round),
+                                             normalized(values, centre, scale, shift));
                               });
 }
 
@@ -245,12 +246,12 @@ __global__ void __launch_bounds__(kMostThreads)
   };
   if (images.all()) {
     packs.template descending<2>(read_again, [&](int round, const Both& values) {
-      store(dx + packs.at(round), back(values, kAllReal<kWidth>));
+      store_global(dx + packs.at(round), back(values, kAllReal<kWidth>));
     });
   } else {
     packs.template descending<1>(read_again, [&](int round, const Both& values) {
       const int at = packs.at(round);
-      store(dx + at, back(values, images.of<kWidth>(at)));
+      store_global(dx + at, back(values, images.of<kWidth>(at)));
     });
   }
 }

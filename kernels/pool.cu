@@ -6,6 +6,7 @@
 
 #include "kernels/check.h"
 #include "kernels/cuda_parts.h"
+#include "kernels/wide_store.h"
 
 namespace redoubt::kernels::cuda {
 
@@ -85,7 +86,7 @@ __global__ void max_of_windows(PoolShape s, Replicas<const float> input, Channel
         for (int j = 0; j < kWidth; ++j) best.at[j] = best.at[j] < 0 ? 0 : best.at[j];
       }
     }
-    store(output[at.replica] + start + x, best);
+    store_global(output[at.replica] + start + x, best);
     if (argmax) store(argmax[at.replica] + start + x, place);
   }
   if (!effects.record) return;
@@ -109,7 +110,7 @@ __device__ void clear_outside(const PoolShape& s, int row, int end, int column, 
     float* to = in + (static_cast<std::int64_t>(h) * s.width + column) * s.batch;
     for (int x = static_cast<int>(threadIdx.x) * kWidth; x < left;
          x += static_cast<int>(blockDim.x) * kWidth) {
-      store(to + x, Pack<float, kWidth>{});
+      store_global(to + x, Pack<float, kWidth>{});
     }
   }
 }
@@ -136,8 +137,8 @@ __device__ void write_tiles(const PoolShape& s, Replicas<float> grad_input, cons
     for (int u = 0; u < window; ++u) {
 #pragma unroll
       for (int v = 0; v < window; ++v) {
-        store(corner + static_cast<std::int64_t>(u) * in_row + v * s.batch,
-              share(given, u * window + v));
+        store_global(corner + static_cast<std::int64_t>(u) * in_row + v * s.batch,
+                     share(given, u * window + v));
       }
     }
   }
@@ -233,7 +234,7 @@ __global__ void gather_from_winners(PoolShape s, Replicas<const float> output,
         }
       }
     }
-    store(to + x, sum);
+    store_global(to + x, sum);
   }
 }
 
@@ -258,7 +259,7 @@ __global__ void mean_of_windows(PoolShape s, float share, Replicas<const float> 
         for (int j = 0; j < kWidth; ++j) sum.at[j] += share * values.at[j];
       }
     }
-    store(to + x, sum);
+    store_global(to + x, sum);
   }
 }
 
@@ -285,7 +286,7 @@ __global__ void gather_from_windows(PoolShape s, float share, Replicas<const flo
         for (int j = 0; j < kWidth; ++j) sum.at[j] += share * grad.at[j];
       }
     }
-    store(to + x, sum);
+    store_global(to + x, sum);
   }
 }
 
