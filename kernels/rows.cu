@@ -1,5 +1,5 @@
-// Arithmetic on a fleet's matrix on CUDA. Everything but the Gram matrix is bound by memory
-// bandwidth. Factors and weights of rows travel as kernel arguments: no copy, nothing to wait for,
+// Arithmetic on a fleet's matrix on CUDA, bound by memory bandwidth; gram.cu has the Gram matrix.
+// Factors and weights of rows travel as kernel arguments: no copy, nothing to wait for,
 // and a captured graph keeps them.
 #include "kernels/rows.h"
 
@@ -154,95 +154,6 @@ __global__ void find_not_finite(ChannelChunks chunks, Replicas<const float> matr
   if (here != 0) atomicOr(found + chunk.replica, 1);
 }
 
-// ---- Gram matrix --------------------------------------------------------------------------------
-
-constexpr int kGramTile = 32;  ///< rows of either side, and columns taken at a time
-
-/// How a Gram matrix is cut: pairs of row tiles with first <= second, and parts of the columns.
-struct GramCut {
-  int rows;
-  int tiles;
-  int parts;
-  std::int64_t part_columns;
-
-  explicit GramCut(const MatrixShape& shape)
-      : rows(shape.rows), tiles(static_cast<int>(divide_up(shape.rows, kGramTile))) {
-    // Enough blocks to fill a large GPU, but no part shorter than 1,024 columns.
-    const std::int64_t wanted = divide_up(1024, pairs());
-    parts = static_cast<int>(
-        std::clamp<std::int64_t>(shape.columns / 1024, 1, std::max<std::int64_t>(wanted, 1)));
-    part_columns = divide_up(divide_up(shape.columns, parts), kGramTile) * kGramTile;
-  }
-  std::int64_t pairs() const { return std::int64_t{tiles} * (tiles + 1) / 2; }
-};
-
-/// A block multiplies one pair of 32-row tiles over one part of the columns, in double. Each of its
-/// 256 threads keeps 2x2 products. The matrix is symmetric: only pairs first <= second are
-/// computed. Floor: rows² · columns / 2 double-precision multiply-adds. part_grams
-/// [parts][rows][rows].
-__global__ void multiply_row_tiles(GramCut cut, std::int64_t columns, Replicas<const float> matrix,
-                                   double* part_grams) {
-  __shared__ double left[kGramTile][kGramTile + 1];
-  __shared__ double right[kGramTile][kGramTile + 1];
-  int first_tile = 0;
-  int pair = static_cast<int>(blockIdx.x);
-  while (pair >= cut.tiles - first_tile) {
-    pair -= cut.tiles - first_tile;
-    ++first_tile;
-  }
-  const int first = first_tile * kGramTile;
-  const int second = (first_tile + pair) * kGramTile;
-  const std::int64_t begin = blockIdx.y * cut.part_columns;
-  const std::int64_t end = begin + cut.part_columns < columns ? begin + cut.part_columns : columns;
-  const int across = static_cast<int>(threadIdx.x) % kGramTile;
-  const int down = static_cast<int>(threadIdx.x) / kGramTile;
-  const int step = static_cast<int>(blockDim.x) / kGramTile;
-  const int i = static_cast<int>(threadIdx.x) / (kGramTile / 2);
-  const int j = static_cast<int>(threadIdx.x) % (kGramTile / 2);
-  double product[2][2] = {};
-  for (std::int64_t column = begin; column < end; column += kGramTile) {
-    for (int row = down; row < kGramTile; row += step) {
-      const std::int64_t c = column + across;
-      const auto value = [&](int r) {
-        return r < cut.rows && c < end ? static_cast<double>(matrix[r][c]) : 0;
-      };
-      left[row][across] = value(first + row);
-      right[row][across] = value(second + row);
-    }
-    __syncthreads();
-    for (int k = 0; k < kGramTile; ++k) {
-      for (int a = 0; a < 2; ++a) {
-        for (int b = 0; b < 2; ++b) product[a][b] += left[i + a * 16][k] * right[j + b * 16][k];
-      }
-    }
-    __syncthreads();
-  }
-  double* gram = part_grams + static_cast<std::int64_t>(blockIdx.y) * cut.rows * cut.rows;
-  for (int a = 0; a < 2; ++a) {
-    for (int b = 0; b < 2; ++b) {
-      const int row = first + i + a * 16;
-      const int other = second + j + b * 16;
-      if (row < cut.rows && other < cut.rows) {
-        gram[static_cast<std::int64_t>(row) * cut.rows + other] = product[a][b];
-      }
-    }
-  }
-}
-
-/// Adds up the parts in ascending order and mirrors the upper triangle.
-__global__ void add_gram_parts(int rows, int parts, const double* part_grams, double* gram) {
-  const std::int64_t at = pack_index(1);
-  const std::int64_t cells = std::int64_t{rows} * rows;
-  if (at >= cells) return;
-  const std::int64_t row = at / rows;
-  const std::int64_t other = at % rows;
-  const std::int64_t upper = row <= other ? at : other * rows + row;
-  double sum = 0;
-#pragma unroll 8
-  for (int p = 0; p < parts; ++p) sum += part_grams[p * cells + upper];
-  gram[at] = sum;
-}
-
 }  // namespace
 
 void subtract_row(Context& context, const MatrixShape& shape, const float* row,
@@ -355,24 +266,6 @@ void squared_distances(Context& context, const MatrixShape& shape, Replicas<cons
          {.grid = {grid_extent(shape.rows, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
          add_chunks, chunks.chunks, static_cast<const double*>(chunk_sums), sums);
   context.copy_to_host(distances.data(), sums, distances.size_bytes());
-}
-
-void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
-          std::span<double> gram_matrix) {
-  check(std::ssize(gram_matrix) == std::int64_t{shape.rows} * shape.rows,
-        "the Gram matrix is rows x rows");
-  if (gram_matrix.empty()) return;
-  const GramCut cut(shape);
-  const std::size_t cells = gram_matrix.size();
-  auto* sums = context.scratch_of<double>(cells * (1 + static_cast<std::size_t>(cut.parts)));
-  double* part_grams = sums + cells;
-  launch(
-      context, "gram",
-      {.grid = {grid_extent(cut.pairs(), kMostBlocks), grid_extent(cut.parts)}, .block = {kBlock}},
-      multiply_row_tiles, cut, shape.columns, matrix, part_grams);
-  launch(context, "add_gram_parts", over_replicas(1, static_cast<std::int64_t>(cells), 1),
-         add_gram_parts, shape.rows, cut.parts, static_cast<const double*>(part_grams), sums);
-  context.copy_to_host(gram_matrix.data(), sums, gram_matrix.size_bytes());
 }
 
 void finite_rows(Context& context, const MatrixShape& shape, Replicas<const float> matrix,

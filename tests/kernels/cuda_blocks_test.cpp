@@ -67,7 +67,8 @@ TEST(Rows, OfSeveralBlocksAndGroupsAgreeWithTheCpu) {
   Context cpu((Device()));
   Context cuda(kGpu);
   for (const MatrixShape shape :
-       {MatrixShape{300, 40}, MatrixShape{70, 5003}, MatrixShape{3, 9000}}) {
+       {MatrixShape{300, 40}, MatrixShape{70, 5003}, MatrixShape{3, 9000}, MatrixShape{10, 9004},
+        MatrixShape{20, 3003}, MatrixShape{50, 2600}}) {
     SCOPED_TRACE(std::to_string(shape.rows) + " x " + std::to_string(shape.columns));
     Pair matrix(random_floats(6, shape.rows * shape.columns));
     const std::vector<float> factors = random_floats(7, shape.rows);
