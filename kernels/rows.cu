@@ -31,7 +31,7 @@ void for_row_groups(std::span<const T> numbers, const Body& body) {
   }
 }
 
-/// y += factor · x. 12 bytes an element; x shared by all rows (pitch 0) comes from the L2 cache.
+/// y += factor · x. 12 bytes an element.
 template <int kWidth>
 __global__ void add_scaled(std::int64_t size, float factor, Replicas<const float> x,
                            Replicas<float> y) {
@@ -42,6 +42,27 @@ __global__ void add_scaled(std::int64_t size, float factor, Replicas<const float
   Pack<float, kWidth> to = load<kWidth>(y[r] + i);
   for (int j = 0; j < kWidth; ++j) to.at[j] += factor * from.at[j];
   store(y[r] + i, to);
+}
+
+/// y[r] += factor · x. 8 bytes an element, and 4 a column for x.
+template <int kWidth>
+__global__ void add_scaled_row(int rows, std::int64_t size, float factor, const float* x,
+                               Replicas<float> y) {
+  const RowGroup own(rows);
+  const std::int64_t i = own.pack_index(kWidth);
+  if (i >= size) return;
+  const Pack<float, kWidth> from = load<kWidth>(x + i);
+  Pack<float, kWidth> to[kGroupRows];
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (r < own.count) to[r] = load<kWidth>(y[own.first + r] + i);
+  }
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (r >= own.count) break;
+    for (int j = 0; j < kWidth; ++j) to[r].at[j] += factor * from.at[j];
+    store(y[own.first + r] + i, to[r]);
+  }
 }
 
 /// 12 bytes an element.
@@ -107,26 +128,36 @@ __global__ void step_along_mean(std::int64_t count, double factor, double weight
     row[i] = static_cast<float>(static_cast<double>(row[i]) + factor * sum[i] / weight);
 }
 
-/// Squares of the matrix less `row`, which may be null. 4 bytes an element: `row` comes from the L2
-/// cache. chunk_sums [rows][chunks].
+/// Squares of the matrix less `row`, which may be null. 4 bytes an element, and 4 a column for
+/// `row`. chunk_sums [rows][chunks].
 template <int kWidth>
-__global__ void square_chunks(ChannelChunks chunks, Replicas<const float> matrix, const float* row,
+__global__ void square_chunks(RowChunks chunks, Replicas<const float> matrix, const float* row,
                               double* chunk_sums) {
-  const Chunk chunk(chunks);
-  const float* values = matrix[chunk.replica] + chunk.start;
-  double sum = 0;
-  for (int i = static_cast<int>(threadIdx.x) * kWidth; i < chunk.count;
-       i += static_cast<int>(blockDim.x) * kWidth) {
-    const Pack<float, kWidth> pack = load<kWidth>(values + i);
+  const RowGroup own(chunks.rows);
+  double sums[kGroupRows] = {};
+  chunks.for_packs<kWidth>(own, [&](std::int64_t i) {
     Pack<float, kWidth> centre = {};
-    if (row != nullptr) centre = load<kWidth>(row + chunk.first + i);
-    for (int j = 0; j < kWidth; ++j) {
-      const double value = static_cast<double>(pack.at[j]) - static_cast<double>(centre.at[j]);
-      sum += value * value;
+    if (row != nullptr) centre = load<kWidth>(row + i);
+    Pack<float, kWidth> packs[kGroupRows];
+#pragma unroll
+    for (int r = 0; r < kGroupRows; ++r) {
+      packs[r] = r < own.count ? load<kWidth>(matrix[own.first + r] + i) : centre;
     }
+    for (int j = 0; j < kWidth; ++j) {
+      const auto middle = static_cast<double>(centre.at[j]);
+#pragma unroll
+      for (int r = 0; r < kGroupRows; ++r) {
+        const double value = static_cast<double>(packs[r].at[j]) - middle;
+        sums[r] += value * value;
+      }
+    }
+  });
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (r >= own.count) break;
+    const double sum = block_sum(sums[r]);
+    if (threadIdx.x == 0) chunk_sums[(own.first + r) * chunks.chunks + own.place] = sum;
   }
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) chunk_sums[blockIdx.x] = sum;
 }
 
 /// A block adds up the chunks of one row.
@@ -180,6 +211,11 @@ void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replica
   with_pack_width(
       shape.columns,
       [&](auto width) {
+        if (x.pitch == 0) {
+          launch(context, "axpy_row", over_row_groups(shape.rows, shape.columns, width),
+                 add_scaled_row<width>, shape.rows, shape.columns, factor, x.data, y);
+          return;
+        }
         launch(context, "axpy_rows", over_replicas(shape.rows, shape.columns, width),
                add_scaled<width>, shape.columns, factor, x, y);
       },
@@ -251,7 +287,7 @@ void squared_distances(Context& context, const MatrixShape& shape, Replicas<cons
                        const float* row, std::span<double> distances) {
   check(std::ssize(distances) == shape.rows, "one sum a row");
   if (distances.empty()) return;
-  const ChannelChunks chunks(shape.rows, 1, shape.columns);
+  const RowChunks chunks(shape.rows, shape.columns);
   const auto rows = static_cast<std::size_t>(shape.rows);
   auto* sums = context.scratch_of<double>(rows * (1 + static_cast<std::size_t>(chunks.chunks)));
   double* chunk_sums = sums + rows;
