@@ -7,6 +7,7 @@
 #include "kernels/activation.h"
 #include "kernels/bias.h"
 #include "kernels/dropout.h"
+#include "kernels/evasion.h"
 #include "kernels/gather.h"
 #include "kernels/loss.h"
 #include "kernels/pool.h"
@@ -130,6 +131,38 @@ TEST(Weights, OfSeveralBlocksAgreeWithTheCpu) {
   EXPECT_EQ(zeroed[1], zeroed[0]);
   EXPECT_GT(zeroed[1], 0);
   weights.compare(0);
+}
+
+TEST(Evasion, OfSeveralBlocksAndGroupsAgreesWithTheCpu) {
+  constexpr int kReplicas = 6;
+  const std::vector<std::uint8_t> awake = {1, 0, 1, 1, 1, 1};
+  // Three chunks of columns, in packs of four, two and one.
+  for (const std::int64_t size : {9000, 9002, 9003}) {
+    SCOPED_TRACE(size);
+    const Pair values(random_floats(11, kReplicas * size));
+    const Pair anchor(random_floats(12, size));
+    const Pair direction(random_floats(13, size));
+    std::vector<float> some = random_floats(14, size);
+    for (float& count : some) count = count < 0 ? 0 : 1;
+    const Pair counted(some);
+    for (const bool all : {true, false}) {
+      Pair squared(random_floats(15, kReplicas * size));
+      Pair cosine(random_floats(16, kReplicas * size));
+      for (const auto side : {&Pair::cpu, &Pair::cuda}) {
+        const Device device = (values.*side).device();
+        Context context(device);
+        const Buffer<std::uint8_t> active(device, std::span(awake));
+        const auto rows = (values.*side).replicas(size);
+        mix_squared_distance(context, kReplicas, size, 0.3F, (anchor.*side).data(), rows,
+                             (squared.*side).replicas(size), all ? nullptr : active.data());
+        mix_cosine_distance(context, kReplicas, size, 0.3F, (anchor.*side).data(),
+                            (direction.*side).data(), all ? nullptr : (counted.*side).data(), rows,
+                            (cosine.*side).replicas(size), all ? nullptr : active.data());
+      }
+      squared.compare(1e-6);
+      cosine.compare(1e-6);
+    }
+  }
 }
 
 TEST(Dropout, DrawsTheSameBitsAsTheCpu) {
