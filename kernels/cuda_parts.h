@@ -74,6 +74,37 @@ __device__ inline std::int64_t pack_index(int width) {
   return (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * width;
 }
 
+/// Rows that are all taken together with one more: a thread or block does the same columns of so
+/// many of them, and its neighbours those of the next rows. So the shared row comes from memory
+/// once. Row by row it would come as often as there are rows: it is as long as the L2 cache is
+/// wide.
+constexpr int kGroupRows = 4;
+
+/// Element-wise work on such rows: blockIdx.x = block of columns · groups + group of rows.
+inline LaunchShape over_row_groups(int rows, std::int64_t size, int width) {
+  const LaunchShape one_row = over_replicas(1, size, width);
+  return {.grid = {grid_extent(one_row.grid.x * divide_up(rows, kGroupRows), kMostBlocks)},
+          .block = one_row.block};
+}
+
+/// What blockIdx.x says of a block of them.
+struct RowGroup {
+  int first;           ///< row
+  int count;           ///< rows
+  std::int64_t place;  ///< among those that do the same rows
+
+  __device__ explicit RowGroup(int rows) {
+    const auto groups = static_cast<unsigned>((rows + kGroupRows - 1) / kGroupRows);
+    first = static_cast<int>(blockIdx.x % groups) * kGroupRows;
+    count = rows - first < kGroupRows ? rows - first : kGroupRows;
+    place = blockIdx.x / groups;
+  }
+  /// The first element of the calling thread's pack.
+  __device__ std::int64_t pack_index(int width) const {
+    return (place * blockDim.x + threadIdx.x) * width;
+  }
+};
+
 /// Channels [R][C][size] cut into chunks, one a block: blockIdx.x = (replica · C + channel) ·
 /// chunks + chunk. A chunk depends on the shape only, and so does every sum over it.
 struct ChannelChunks {
@@ -114,6 +145,36 @@ struct Chunk {
         start(channel * all.size + first),
         count(static_cast<int>(all.size - first < ChannelChunks::kChunk ? all.size - first
                                                                         : ChannelChunks::kChunk)) {}
+};
+
+/// Sums over whole rows [rows][size] that are taken together with one more: blockIdx.x = chunk ·
+/// groups + group of rows. The sums depend on the shape only.
+struct RowChunks {
+  static constexpr int kChunk = ChannelChunks::kChunk;
+
+  int rows;
+  int chunks;  ///< of a row
+  std::int64_t size;
+
+  RowChunks(int row_count, std::int64_t row_size)
+      : rows(row_count), chunks(static_cast<int>(divide_up(row_size, kChunk))), size(row_size) {}
+
+  LaunchShape launch_shape(int width) const {
+    const std::int64_t blocks = chunks * divide_up(rows, kGroupRows);
+    return {.grid = {grid_extent(blocks, kMostBlocks)},
+            .block = {threads_for(divide_up(std::min<std::int64_t>(size, kChunk), width))}};
+  }
+  /// Calls body(first column of a pack) for the calling thread's packs.
+  template <int kWidth, class Body>
+  __device__ void for_packs(const RowGroup& own, const Body& body) const {
+    const std::int64_t first = own.place * kChunk;
+    const std::int64_t end = first + kChunk < size ? first + kChunk : size;
+#pragma unroll 2
+    for (std::int64_t i = first + static_cast<int>(threadIdx.x) * kWidth; i < end;
+         i += static_cast<int>(blockDim.x) * kWidth) {
+      body(i);
+    }
+  }
 };
 
 // ---- recording ----------------------------------------------------------------------------------

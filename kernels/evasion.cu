@@ -12,15 +12,39 @@ __device__ bool resting(const std::uint8_t* active, int replica) {
   return active != nullptr && active[replica] == 0;
 }
 
-/// 12 bytes an element; the anchor comes from the L2 cache.
-__global__ void add_squared_distance(std::int64_t size, float rho, const float* anchor,
-                                     Replicas<const float> values, Replicas<float> gradients,
-                                     const std::uint8_t* active) {
-  const std::int64_t i = pack_index(1);
-  const int r = static_cast<int>(blockIdx.y);
-  if (i >= size || resting(active, r)) return;
-  float& gradient = gradients[r][i];
-  gradient = (1 - rho) * gradient + 2 * rho * (values[r][i] - anchor[i]);
+/// Which of a group's rows a thread has to do with.
+struct AwakeRows {
+  RowGroup own;
+  const std::uint8_t* active;
+
+  __device__ bool has(int r) const { return r < own.count && !resting(active, own.first + r); }
+};
+
+/// 12 bytes an element, and 4 a column for the anchor.
+template <int kWidth>
+__global__ void add_squared_distance(int replicas, std::int64_t size, float rho,
+                                     const float* anchor, Replicas<const float> values,
+                                     Replicas<float> gradients, const std::uint8_t* active) {
+  const AwakeRows rows = {RowGroup(replicas), active};
+  const std::int64_t i = rows.own.pack_index(kWidth);
+  if (i >= size) return;
+  const Pack<float, kWidth> from = load<kWidth>(anchor + i);
+  Pack<float, kWidth> weights[kGroupRows];
+  Pack<float, kWidth> mixed[kGroupRows];
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (!rows.has(r)) continue;
+    weights[r] = load<kWidth>(values[rows.own.first + r] + i);
+    mixed[r] = load<kWidth>(gradients[rows.own.first + r] + i);
+  }
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (!rows.has(r)) continue;
+    for (int j = 0; j < kWidth; ++j) {
+      mixed[r].at[j] = (1 - rho) * mixed[r].at[j] + 2 * rho * (weights[r].at[j] - from.at[j]);
+    }
+    store(gradients[rows.own.first + r] + i, mixed[r]);
+  }
 }
 
 /// What a cosine needs of δ = w - anchor and d.
@@ -30,30 +54,73 @@ struct CosineSums {
   double direction_direction;
 };
 
-/// A block sums one chunk of one replica. 4 bytes an element. chunk_sums [R][chunks].
-__global__ void sum_cosine_chunks(ChannelChunks chunks, const float* anchor, const float* direction,
-                                  const float* counted, Replicas<const float> values,
-                                  CosineSums* chunk_sums) {
-  const Chunk chunk(chunks);
-  const float* from = values[chunk.replica];
-  CosineSums sums = {};
-  for (int i = static_cast<int>(threadIdx.x); i < chunk.count; i += static_cast<int>(blockDim.x)) {
-    const std::int64_t at = chunk.first + i;
-    if (counted != nullptr && counted[at] == 0) continue;
-    const double delta = static_cast<double>(from[at]) - static_cast<double>(anchor[at]);
-    const auto along = static_cast<double>(direction[at]);
-    sums.delta_delta += delta * delta;
-    sums.delta_direction += delta * along;
-    sums.direction_direction += along * along;
+/// What the metric's gradient is of: back · δ - along · d.
+struct CosineFactors {
+  double along;
+  double back;
+};
+
+/// The columns of a pack that a cosine looks at.
+template <int kWidth>
+struct CosinePack {
+  Pack<float, kWidth> anchor;
+  Pack<float, kWidth> direction;
+  Pack<float, kWidth> counted;
+
+  __device__ CosinePack(const float* anchors, const float* directions, const float* counts,
+                        std::int64_t i)
+      : anchor(load<kWidth>(anchors + i)), direction(load<kWidth>(directions + i)) {
+    for (int j = 0; j < kWidth; ++j) counted.at[j] = 1;
+    if (counts != nullptr) counted = load<kWidth>(counts + i);
   }
-  sums.delta_delta = block_sum(sums.delta_delta);
-  sums.delta_direction = block_sum(sums.delta_direction);
-  sums.direction_direction = block_sum(sums.direction_direction);
-  if (threadIdx.x == 0) chunk_sums[blockIdx.x] = sums;
+};
+
+/// 4 bytes an element, and 8 to 12 a column for what the replicas share. Of a resting replica the
+/// sums mean nothing. chunk_sums [R][chunks].
+template <int kWidth>
+__global__ void sum_cosine_chunks(RowChunks chunks, const float* anchor, const float* direction,
+                                  const float* counted, Replicas<const float> values,
+                                  const std::uint8_t* active, CosineSums* chunk_sums) {
+  const AwakeRows rows = {RowGroup(chunks.rows), active};
+  double delta_delta[kGroupRows] = {};
+  double delta_direction[kGroupRows] = {};
+  double direction_direction = 0;
+  chunks.for_packs<kWidth>(rows.own, [&](std::int64_t i) {
+    const CosinePack<kWidth> shared(anchor, direction, counted, i);
+    Pack<float, kWidth> weights[kGroupRows];
+#pragma unroll
+    for (int r = 0; r < kGroupRows; ++r) {
+      weights[r] = rows.has(r) ? load<kWidth>(values[rows.own.first + r] + i) : shared.anchor;
+    }
+    for (int j = 0; j < kWidth; ++j) {
+      if (shared.counted.at[j] == 0) continue;
+      const auto from = static_cast<double>(shared.anchor.at[j]);
+      const auto along = static_cast<double>(shared.direction.at[j]);
+      direction_direction += along * along;
+#pragma unroll
+      for (int r = 0; r < kGroupRows; ++r) {
+        const double delta = static_cast<double>(weights[r].at[j]) - from;
+        delta_delta[r] += delta * delta;
+        delta_direction[r] += delta * along;
+      }
+    }
+  });
+  CosineSums sums = {};
+  sums.direction_direction = block_sum(direction_direction);
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (r >= rows.own.count) break;
+    sums.delta_delta = block_sum(delta_delta[r]);
+    sums.delta_direction = block_sum(delta_direction[r]);
+    if (threadIdx.x == 0) {
+      chunk_sums[(rows.own.first + r) * chunks.chunks + rows.own.place] = sums;
+    }
+  }
 }
 
-/// A block adds up the chunks of one replica.
-__global__ void add_cosine_chunks(int chunks, const CosineSums* chunk_sums, CosineSums* sums) {
+/// A block adds up the chunks of one replica. Roots and quotients are taken here, once a replica.
+__global__ void add_cosine_chunks(int chunks, float rho, const CosineSums* chunk_sums,
+                                  CosineFactors* factors) {
   CosineSums sum = {};
   for (int i = static_cast<int>(threadIdx.x); i < chunks; i += static_cast<int>(blockDim.x)) {
     const CosineSums& part = chunk_sums[static_cast<std::int64_t>(blockIdx.x) * chunks + i];
@@ -64,49 +131,92 @@ __global__ void add_cosine_chunks(int chunks, const CosineSums* chunk_sums, Cosi
   sum.delta_delta = block_sum(sum.delta_delta);
   sum.delta_direction = block_sum(sum.delta_direction);
   sum.direction_direction = block_sum(sum.direction_direction);
-  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+  if (threadIdx.x != 0) return;
+  const double lengths = sqrt(sum.delta_delta * sum.direction_direction);
+  const auto share = static_cast<double>(rho);
+  factors[blockIdx.x] = {
+      .along = lengths > 0 ? share / lengths : 0,
+      .back = lengths > 0 ? share * sum.delta_direction / (lengths * sum.delta_delta) : 0};
 }
 
-/// 12 bytes an element.
-__global__ void add_cosine_distance(std::int64_t size, float rho, const float* anchor,
+/// 12 bytes an element, and 8 to 12 a column for what the replicas share.
+template <int kWidth>
+__global__ void add_cosine_distance(int replicas, std::int64_t size, float rho, const float* anchor,
                                     const float* direction, const float* counted,
-                                    const CosineSums* all_sums, Replicas<const float> values,
+                                    const CosineFactors* all_factors, Replicas<const float> values,
                                     Replicas<float> gradients, const std::uint8_t* active) {
-  const std::int64_t i = pack_index(1);
-  const int r = static_cast<int>(blockIdx.y);
-  if (i >= size || resting(active, r)) return;
-  const CosineSums sums = all_sums[r];
-  const double lengths = sqrt(sums.delta_delta * sums.direction_direction);
-  const double along = lengths > 0 ? static_cast<double>(rho) / lengths : 0;
-  const double back =
-      lengths > 0 ? static_cast<double>(rho) * sums.delta_direction / (lengths * sums.delta_delta)
-                  : 0;
-  const double delta = static_cast<double>(values[r][i]) - static_cast<double>(anchor[i]);
-  const bool counts = counted == nullptr || counted[i] != 0;
-  const double metric = counts ? back * delta - along * static_cast<double>(direction[i]) : 0;
-  float& gradient = gradients[r][i];
-  gradient = static_cast<float>(static_cast<double>((1 - rho) * gradient) + metric);
+  const AwakeRows rows = {RowGroup(replicas), active};
+  const std::int64_t i = rows.own.pack_index(kWidth);
+  if (i >= size) return;
+  const CosinePack<kWidth> shared(anchor, direction, counted, i);
+  Pack<float, kWidth> weights[kGroupRows];
+  Pack<float, kWidth> mixed[kGroupRows];
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (!rows.has(r)) continue;
+    weights[r] = load<kWidth>(values[rows.own.first + r] + i);
+    mixed[r] = load<kWidth>(gradients[rows.own.first + r] + i);
+  }
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (!rows.has(r)) continue;
+    const CosineFactors factors = all_factors[rows.own.first + r];
+    for (int j = 0; j < kWidth; ++j) {
+      const double delta =
+          static_cast<double>(weights[r].at[j]) - static_cast<double>(shared.anchor.at[j]);
+      const double along = factors.along * static_cast<double>(shared.direction.at[j]);
+      const double metric = shared.counted.at[j] != 0 ? factors.back * delta - along : 0;
+      mixed[r].at[j] = static_cast<float>(static_cast<double>((1 - rho) * mixed[r].at[j]) + metric);
+    }
+    store(gradients[rows.own.first + r] + i, mixed[r]);
+  }
 }
 
-/// A block takes the weights of one replica: mean, deviation, clamp. They stay in the L2 cache.
-__global__ void clip_own_weights(WeightShape shape, double delta, Replicas<const float> masks,
-                                 Replicas<float> weights, const std::uint8_t* active) {
+constexpr int kClipBlock = 1024;
+constexpr int kHeld = 32;  ///< weights in each thread's registers
+
+/// A block takes the weights of one replica: mean, deviation, clamp. 4 bytes a weight read, and 4
+/// written where one is clamped; what goes beyond 32,768 weights is read three times.
+template <int kWidth>
+__global__ void __launch_bounds__(kClipBlock, 1)
+    clip_own_weights(WeightShape shape, double delta, Replicas<const float> masks,
+                     Replicas<float> weights, const std::uint8_t* active) {
+  constexpr int kPacks = kHeld / kWidth;
   __shared__ double shared[2];
   const int r = static_cast<int>(blockIdx.x);
   if (resting(active, r)) return;
   const float* mask = masks ? masks[r] : nullptr;
   float* w = weights[r];
   const std::int64_t size = shape.channels * shape.per_channel;
+  const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * kWidth;
+  const std::int64_t own = static_cast<std::int64_t>(threadIdx.x) * kWidth;
   const auto counts = [&](std::int64_t i) {
     return mask == nullptr || mask[i / shape.per_channel] != 0;
   };
+  Pack<float, kWidth> held[kPacks];
+  unsigned counted = 0;  // one bit a pack
+#pragma unroll
+  for (int n = 0; n < kPacks; ++n) {
+    const std::int64_t i = own + n * step;
+    if (i >= size) continue;
+    held[n] = load<kWidth>(w + i);
+    if (counts(i)) counted |= 1U << n;
+  }
+  const auto over_counted = [&](const auto& body) {
+#pragma unroll
+    for (int n = 0; n < kPacks; ++n) {
+      if ((counted >> n & 1) != 0) body(held[n]);
+    }
+    for (std::int64_t i = own + kPacks * step; i < size; i += step) {
+      if (counts(i)) body(load<kWidth>(w + i));
+    }
+  };
   double sum = 0;
   double count = 0;
-  for (std::int64_t i = threadIdx.x; i < size; i += blockDim.x) {
-    if (!counts(i)) continue;
-    sum += static_cast<double>(w[i]);
-    count += 1;
-  }
+  over_counted([&](const Pack<float, kWidth>& pack) {
+    for (int j = 0; j < kWidth; ++j) sum += static_cast<double>(pack.at[j]);
+    count += kWidth;
+  });
   sum = block_sum(sum);
   count = block_sum(count);
   if (threadIdx.x == 0) {
@@ -117,20 +227,32 @@ __global__ void clip_own_weights(WeightShape shape, double delta, Replicas<const
   const double mean = shared[0];
   const double all = shared[1];
   double squares = 0;
-  for (std::int64_t i = threadIdx.x; i < size; i += blockDim.x) {
-    if (!counts(i)) continue;
-    const double distance = static_cast<double>(w[i]) - mean;
-    squares += distance * distance;
-  }
+  over_counted([&](const Pack<float, kWidth>& pack) {
+    for (int j = 0; j < kWidth; ++j) {
+      const double distance = static_cast<double>(pack.at[j]) - mean;
+      squares += distance * distance;
+    }
+  });
   squares = block_sum(squares);
   __syncthreads();
   if (threadIdx.x == 0) shared[0] = all > 0 ? sqrt(squares / all) : 0;
   __syncthreads();
   const auto low = static_cast<float>(mean - delta * shared[0]);
   const auto high = static_cast<float>(mean + delta * shared[0]);
-  for (std::int64_t i = threadIdx.x; i < size; i += blockDim.x) {
-    w[i] = w[i] < low ? low : (w[i] > high ? high : w[i]);
+  const auto clamp = [&](Pack<float, kWidth> pack, std::int64_t i) {
+    bool changed = false;
+    for (int j = 0; j < kWidth; ++j) {
+      const float weight = pack.at[j];
+      pack.at[j] = weight < low ? low : (weight > high ? high : weight);
+      changed = changed || weight < low || weight > high;
+    }
+    if (changed) store(w + i, pack);
+  };
+#pragma unroll
+  for (int n = 0; n < kPacks; ++n) {
+    if (own + n * step < size) clamp(held[n], own + n * step);
   }
+  for (std::int64_t i = own + kPacks * step; i < size; i += step) clamp(load<kWidth>(w + i), i);
 }
 
 }  // namespace
@@ -138,34 +260,61 @@ __global__ void clip_own_weights(WeightShape shape, double delta, Replicas<const
 void mix_squared_distance(Context& context, int replicas, std::int64_t size, float rho,
                           const float* anchor, Replicas<const float> values,
                           Replicas<float> gradients, const std::uint8_t* active) {
-  launch(context, "mix_squared_distance", over_replicas(replicas, size, 1), add_squared_distance,
-         size, rho, anchor, values, gradients, active);
+  with_pack_width(
+      size,
+      [&](auto width) {
+        launch(context, "mix_squared_distance", over_row_groups(replicas, size, width),
+               add_squared_distance<width>, replicas, size, rho, anchor, values, gradients, active);
+      },
+      Replicas<const float>(anchor, 0), values, gradients);
 }
 
 void mix_cosine_distance(Context& context, int replicas, std::int64_t size, float rho,
                          const float* anchor, const float* direction, const float* counted,
                          Replicas<const float> values, Replicas<float> gradients,
                          const std::uint8_t* active) {
-  const ChannelChunks chunks(replicas, 1, size);
+  const RowChunks chunks(replicas, size);
   const auto rows = static_cast<std::size_t>(replicas);
-  auto* sums = context.scratch_of<CosineSums>(rows * (1 + static_cast<std::size_t>(chunks.chunks)));
-  CosineSums* chunk_sums = sums + rows;
-  launch(context, "cosine_sums", chunks.launch_shape(1), sum_cosine_chunks, chunks, anchor,
-         direction, counted, values, chunk_sums);
+  const std::size_t cells = rows * static_cast<std::size_t>(chunks.chunks);
+  auto* chunk_sums = static_cast<CosineSums*>(
+      context.scratch(cells * sizeof(CosineSums) + rows * sizeof(CosineFactors)));
+  auto* factors = reinterpret_cast<CosineFactors*>(chunk_sums + cells);
+  const auto over_packs = [&](const auto& body) {
+    with_pack_width(size, body, Replicas<const float>(anchor, 0),
+                    Replicas<const float>(direction, 0), Replicas<const float>(counted, 0), values,
+                    gradients);
+  };
+  over_packs([&](auto width) {
+    launch(context, "cosine_sums", chunks.launch_shape(width), sum_cosine_chunks<width>, chunks,
+           anchor, direction, counted, values, active, chunk_sums);
+  });
   launch(context, "add_cosine_chunks",
          {.grid = {grid_extent(replicas, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
-         add_cosine_chunks, chunks.chunks, static_cast<const CosineSums*>(chunk_sums), sums);
-  launch(context, "mix_cosine_distance", over_replicas(replicas, size, 1), add_cosine_distance,
-         size, rho, anchor, direction, counted, static_cast<const CosineSums*>(sums), values,
-         gradients, active);
+         add_cosine_chunks, chunks.chunks, rho, static_cast<const CosineSums*>(chunk_sums),
+         factors);
+  over_packs([&](auto width) {
+    launch(context, "mix_cosine_distance", over_row_groups(replicas, size, width),
+           add_cosine_distance<width>, replicas, size, rho, anchor, direction, counted,
+           static_cast<const CosineFactors*>(factors), values, gradients, active);
+  });
 }
 
 void clip_to_deviations(Context& context, int replicas, const WeightShape& shape, double delta,
                         Replicas<const float> masks, Replicas<float> weights,
                         const std::uint8_t* active) {
-  launch(context, "clip_to_deviations",
-         {.grid = {grid_extent(replicas, kMostBlocks)}, .block = {kBlock}}, clip_own_weights, shape,
-         delta, masks, weights, active);
+  const std::int64_t size = shape.channels * shape.per_channel;
+  // Two 16-byte loads a thread where the layer is small: more threads would only be more to sum up.
+  const std::int64_t threads =
+      std::clamp<std::int64_t>(divide_up(divide_up(size, 8), kWarp) * kWarp, kWarp, kClipBlock);
+  with_pack_width(
+      masks ? shape.per_channel : size,
+      [&](auto width) {
+        launch(context, "clip_to_deviations",
+               {.grid = {grid_extent(replicas, kMostBlocks)},
+                .block = {static_cast<unsigned>(threads)}},
+               clip_own_weights<width>, shape, delta, masks, weights, active);
+      },
+      weights);
 }
 
 }  // namespace redoubt::kernels::cuda

@@ -1,5 +1,5 @@
-// Arithmetic on a fleet's matrix on CUDA. Everything but the Gram matrix is bound by memory
-// bandwidth. Factors and weights of rows travel as kernel arguments: no copy, nothing to wait for,
+// Arithmetic on a fleet's matrix on CUDA, bound by memory bandwidth; gram.cu has the Gram matrix.
+// Factors and weights of rows travel as kernel arguments: no copy, nothing to wait for,
 // and a captured graph keeps them.
 #include "kernels/rows.h"
 
@@ -31,7 +31,7 @@ void for_row_groups(std::span<const T> numbers, const Body& body) {
   }
 }
 
-/// y += factor · x. 12 bytes an element; x shared by all rows (pitch 0) comes from the L2 cache.
+/// y += factor · x. 12 bytes an element.
 template <int kWidth>
 __global__ void add_scaled(std::int64_t size, float factor, Replicas<const float> x,
                            Replicas<float> y) {
@@ -42,6 +42,27 @@ __global__ void add_scaled(std::int64_t size, float factor, Replicas<const float
   Pack<float, kWidth> to = load<kWidth>(y[r] + i);
   for (int j = 0; j < kWidth; ++j) to.at[j] += factor * from.at[j];
   store(y[r] + i, to);
+}
+
+/// y[r] += factor · x. 8 bytes an element, and 4 a column for x.
+template <int kWidth>
+__global__ void add_scaled_row(int rows, std::int64_t size, float factor, const float* x,
+                               Replicas<float> y) {
+  const RowGroup own(rows);
+  const std::int64_t i = own.pack_index(kWidth);
+  if (i >= size) return;
+  const Pack<float, kWidth> from = load<kWidth>(x + i);
+  Pack<float, kWidth> to[kGroupRows];
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (r < own.count) to[r] = load<kWidth>(y[own.first + r] + i);
+  }
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (r >= own.count) break;
+    for (int j = 0; j < kWidth; ++j) to[r].at[j] += factor * from.at[j];
+    store(y[own.first + r] + i, to[r]);
+  }
 }
 
 /// 12 bytes an element.
@@ -107,26 +128,36 @@ __global__ void step_along_mean(std::int64_t count, double factor, double weight
     row[i] = static_cast<float>(static_cast<double>(row[i]) + factor * sum[i] / weight);
 }
 
-/// Squares of the matrix less `row`, which may be null. 4 bytes an element: `row` comes from the L2
-/// cache. chunk_sums [rows][chunks].
+/// Squares of the matrix less `row`, which may be null. 4 bytes an element, and 4 a column for
+/// `row`. chunk_sums [rows][chunks].
 template <int kWidth>
-__global__ void square_chunks(ChannelChunks chunks, Replicas<const float> matrix, const float* row,
+__global__ void square_chunks(RowChunks chunks, Replicas<const float> matrix, const float* row,
                               double* chunk_sums) {
-  const Chunk chunk(chunks);
-  const float* values = matrix[chunk.replica] + chunk.start;
-  double sum = 0;
-  for (int i = static_cast<int>(threadIdx.x) * kWidth; i < chunk.count;
-       i += static_cast<int>(blockDim.x) * kWidth) {
-    const Pack<float, kWidth> pack = load<kWidth>(values + i);
+  const RowGroup own(chunks.rows);
+  double sums[kGroupRows] = {};
+  chunks.for_packs<kWidth>(own, [&](std::int64_t i) {
     Pack<float, kWidth> centre = {};
-    if (row != nullptr) centre = load<kWidth>(row + chunk.first + i);
-    for (int j = 0; j < kWidth; ++j) {
-      const double value = static_cast<double>(pack.at[j]) - static_cast<double>(centre.at[j]);
-      sum += value * value;
+    if (row != nullptr) centre = load<kWidth>(row + i);
+    Pack<float, kWidth> packs[kGroupRows];
+#pragma unroll
+    for (int r = 0; r < kGroupRows; ++r) {
+      packs[r] = r < own.count ? load<kWidth>(matrix[own.first + r] + i) : centre;
     }
+    for (int j = 0; j < kWidth; ++j) {
+      const auto middle = static_cast<double>(centre.at[j]);
+#pragma unroll
+      for (int r = 0; r < kGroupRows; ++r) {
+        const double value = static_cast<double>(packs[r].at[j]) - middle;
+        sums[r] += value * value;
+      }
+    }
+  });
+#pragma unroll
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (r >= own.count) break;
+    const double sum = block_sum(sums[r]);
+    if (threadIdx.x == 0) chunk_sums[(own.first + r) * chunks.chunks + own.place] = sum;
   }
-  sum = block_sum(sum);
-  if (threadIdx.x == 0) chunk_sums[blockIdx.x] = sum;
 }
 
 /// A block adds up the chunks of one row.
@@ -152,95 +183,6 @@ __global__ void find_not_finite(ChannelChunks chunks, Replicas<const float> matr
     for (int j = 0; j < kWidth; ++j) here |= pack.at[j] - pack.at[j] == 0 ? 0 : 1;
   }
   if (here != 0) atomicOr(found + chunk.replica, 1);
-}
-
-// ---- Gram matrix --------------------------------------------------------------------------------
-
-constexpr int kGramTile = 32;  ///< rows of either side, and columns taken at a time
-
-/// How a Gram matrix is cut: pairs of row tiles with first <= second, and parts of the columns.
-struct GramCut {
-  int rows;
-  int tiles;
-  int parts;
-  std::int64_t part_columns;
-
-  explicit GramCut(const MatrixShape& shape)
-      : rows(shape.rows), tiles(static_cast<int>(divide_up(shape.rows, kGramTile))) {
-    // Enough blocks to fill a large GPU, but no part shorter than 1,024 columns.
-    const std::int64_t wanted = divide_up(1024, pairs());
-    parts = static_cast<int>(
-        std::clamp<std::int64_t>(shape.columns / 1024, 1, std::max<std::int64_t>(wanted, 1)));
-    part_columns = divide_up(divide_up(shape.columns, parts), kGramTile) * kGramTile;
-  }
-  std::int64_t pairs() const { return std::int64_t{tiles} * (tiles + 1) / 2; }
-};
-
-/// A block multiplies one pair of 32-row tiles over one part of the columns, in double. Each of its
-/// 256 threads keeps 2x2 products. The matrix is symmetric: only pairs first <= second are
-/// computed. Floor: rows² · columns / 2 double-precision multiply-adds. part_grams
-/// [parts][rows][rows].
-__global__ void multiply_row_tiles(GramCut cut, std::int64_t columns, Replicas<const float> matrix,
-                                   double* part_grams) {
-  __shared__ double left[kGramTile][kGramTile + 1];
-  __shared__ double right[kGramTile][kGramTile + 1];
-  int first_tile = 0;
-  int pair = static_cast<int>(blockIdx.x);
-  while (pair >= cut.tiles - first_tile) {
-    pair -= cut.tiles - first_tile;
-    ++first_tile;
-  }
-  const int first = first_tile * kGramTile;
-  const int second = (first_tile + pair) * kGramTile;
-  const std::int64_t begin = blockIdx.y * cut.part_columns;
-  const std::int64_t end = begin + cut.part_columns < columns ? begin + cut.part_columns : columns;
-  const int across = static_cast<int>(threadIdx.x) % kGramTile;
-  const int down = static_cast<int>(threadIdx.x) / kGramTile;
-  const int step = static_cast<int>(blockDim.x) / kGramTile;
-  const int i = static_cast<int>(threadIdx.x) / (kGramTile / 2);
-  const int j = static_cast<int>(threadIdx.x) % (kGramTile / 2);
-  double product[2][2] = {};
-  for (std::int64_t column = begin; column < end; column += kGramTile) {
-    for (int row = down; row < kGramTile; row += step) {
-      const std::int64_t c = column + across;
-      const auto value = [&](int r) {
-        return r < cut.rows && c < end ? static_cast<double>(matrix[r][c]) : 0;
-      };
-      left[row][across] = value(first + row);
-      right[row][across] = value(second + row);
-    }
-    __syncthreads();
-    for (int k = 0; k < kGramTile; ++k) {
-      for (int a = 0; a < 2; ++a) {
-        for (int b = 0; b < 2; ++b) product[a][b] += left[i + a * 16][k] * right[j + b * 16][k];
-      }
-    }
-    __syncthreads();
-  }
-  double* gram = part_grams + static_cast<std::int64_t>(blockIdx.y) * cut.rows * cut.rows;
-  for (int a = 0; a < 2; ++a) {
-    for (int b = 0; b < 2; ++b) {
-      const int row = first + i + a * 16;
-      const int other = second + j + b * 16;
-      if (row < cut.rows && other < cut.rows) {
-        gram[static_cast<std::int64_t>(row) * cut.rows + other] = product[a][b];
-      }
-    }
-  }
-}
-
-/// Adds up the parts in ascending order and mirrors the upper triangle.
-__global__ void add_gram_parts(int rows, int parts, const double* part_grams, double* gram) {
-  const std::int64_t at = pack_index(1);
-  const std::int64_t cells = std::int64_t{rows} * rows;
-  if (at >= cells) return;
-  const std::int64_t row = at / rows;
-  const std::int64_t other = at % rows;
-  const std::int64_t upper = row <= other ? at : other * rows + row;
-  double sum = 0;
-#pragma unroll 8
-  for (int p = 0; p < parts; ++p) sum += part_grams[p * cells + upper];
-  gram[at] = sum;
 }
 
 }  // namespace
@@ -269,6 +211,11 @@ void axpy_rows(Context& context, const MatrixShape& shape, float factor, Replica
   with_pack_width(
       shape.columns,
       [&](auto width) {
+        if (x.pitch == 0) {
+          launch(context, "axpy_row", over_row_groups(shape.rows, shape.columns, width),
+                 add_scaled_row<width>, shape.rows, shape.columns, factor, x.data, y);
+          return;
+        }
         launch(context, "axpy_rows", over_replicas(shape.rows, shape.columns, width),
                add_scaled<width>, shape.columns, factor, x, y);
       },
@@ -340,7 +287,7 @@ void squared_distances(Context& context, const MatrixShape& shape, Replicas<cons
                        const float* row, std::span<double> distances) {
   check(std::ssize(distances) == shape.rows, "one sum a row");
   if (distances.empty()) return;
-  const ChannelChunks chunks(shape.rows, 1, shape.columns);
+  const RowChunks chunks(shape.rows, shape.columns);
   const auto rows = static_cast<std::size_t>(shape.rows);
   auto* sums = context.scratch_of<double>(rows * (1 + static_cast<std::size_t>(chunks.chunks)));
   double* chunk_sums = sums + rows;
@@ -355,24 +302,6 @@ void squared_distances(Context& context, const MatrixShape& shape, Replicas<cons
          {.grid = {grid_extent(shape.rows, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
          add_chunks, chunks.chunks, static_cast<const double*>(chunk_sums), sums);
   context.copy_to_host(distances.data(), sums, distances.size_bytes());
-}
-
-void gram(Context& context, const MatrixShape& shape, Replicas<const float> matrix,
-          std::span<double> gram_matrix) {
-  check(std::ssize(gram_matrix) == std::int64_t{shape.rows} * shape.rows,
-        "the Gram matrix is rows x rows");
-  if (gram_matrix.empty()) return;
-  const GramCut cut(shape);
-  const std::size_t cells = gram_matrix.size();
-  auto* sums = context.scratch_of<double>(cells * (1 + static_cast<std::size_t>(cut.parts)));
-  double* part_grams = sums + cells;
-  launch(
-      context, "gram",
-      {.grid = {grid_extent(cut.pairs(), kMostBlocks), grid_extent(cut.parts)}, .block = {kBlock}},
-      multiply_row_tiles, cut, shape.columns, matrix, part_grams);
-  launch(context, "add_gram_parts", over_replicas(1, static_cast<std::int64_t>(cells), 1),
-         add_gram_parts, shape.rows, cut.parts, static_cast<const double*>(part_grams), sums);
-  context.copy_to_host(gram_matrix.data(), sums, gram_matrix.size_bytes());
 }
 
 void finite_rows(Context& context, const MatrixShape& shape, Replicas<const float> matrix,

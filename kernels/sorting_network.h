@@ -11,7 +11,7 @@ namespace redoubt::kernels {
 /// ascending order when exchange puts the lesser of values i and j at i. About
 /// count · log₂²(count) / 4 comparisons.
 template <class Exchange>
-REDOUBT_HOST_DEVICE void sorting_network(int count, const Exchange& exchange) {
+REDOUBT_HOST_DEVICE constexpr void sorting_network(int count, const Exchange& exchange) {
   int top = 1;
   while (top < count) top *= 2;
   for (int p = top / 2; p > 0; p /= 2) {

@@ -186,8 +186,8 @@ void add_weights(int replicas, int channels, std::int64_t per_channel, const std
   const kernels::WeightShape layer = {.channels = channels, .per_channel = per_channel};
   const kernels::WeightShape all = {.channels = replicas * channels, .per_channel = per_channel};
   const std::int64_t size = std::int64_t{all.channels} * per_channel;
-  // Once for the mean and once for the deviation.
-  cases.push_back({"weight_moments/" + path, 0, 2 * float_bytes(size), [=](Device device) {
+  // Once: the deviation is of what the mean was of.
+  cases.push_back({"weight_moments/" + path, 0, float_bytes(size), [=](Device device) {
                      const Values weights(device, 1, size);
                      return [=](Context& context) {
                        kernels::weight_moments(context, all, weights.data(), nullptr);
@@ -200,8 +200,8 @@ void add_weights(int replicas, int channels, std::int64_t per_channel, const std
                        kernels::zero_weights_outside(context, all, -2, 2, nullptr, weights.data());
                      };
                    }});
-  // A replica's layer stays in a cache from the first pass to the last.
-  cases.push_back({"clip_to_deviations/" + path, 0, 2 * float_bytes(size), [=](Device device) {
+  // A replica's layer stays in registers or a cache, and nothing is beyond the bounds.
+  cases.push_back({"clip_to_deviations/" + path, 0, float_bytes(size), [=](Device device) {
                      const Values weights(device, replicas, size / replicas);
                      return [=](Context& context) {
                        kernels::clip_to_deviations(context, replicas, layer, 3, {}, weights.view());

@@ -7,6 +7,7 @@
 #include "kernels/activation.h"
 #include "kernels/bias.h"
 #include "kernels/dropout.h"
+#include "kernels/evasion.h"
 #include "kernels/gather.h"
 #include "kernels/loss.h"
 #include "kernels/norm.h"
@@ -68,7 +69,8 @@ TEST(Rows, OfSeveralBlocksAndGroupsAgreeWithTheCpu) {
   Context cpu((Device()));
   Context cuda(kGpu);
   for (const MatrixShape shape :
-       {MatrixShape{300, 40}, MatrixShape{70, 5003}, MatrixShape{3, 9000}}) {
+       {MatrixShape{300, 40}, MatrixShape{70, 5003}, MatrixShape{3, 9000}, MatrixShape{10, 9004},
+        MatrixShape{20, 3003}, MatrixShape{50, 2600}}) {
     SCOPED_TRACE(std::to_string(shape.rows) + " x " + std::to_string(shape.columns));
     Pair matrix(random_floats(6, shape.rows * shape.columns));
     const std::vector<float> factors = random_floats(7, shape.rows);
@@ -130,6 +132,38 @@ TEST(Weights, OfSeveralBlocksAgreeWithTheCpu) {
   EXPECT_EQ(zeroed[1], zeroed[0]);
   EXPECT_GT(zeroed[1], 0);
   weights.compare(0);
+}
+
+TEST(Evasion, OfSeveralBlocksAndGroupsAgreesWithTheCpu) {
+  constexpr int kReplicas = 6;
+  const std::vector<std::uint8_t> awake = {1, 0, 1, 1, 1, 1};
+  // Three chunks of columns, in packs of four, two and one.
+  for (const std::int64_t size : {9000, 9002, 9003}) {
+    SCOPED_TRACE(size);
+    const Pair values(random_floats(11, kReplicas * size));
+    const Pair anchor(random_floats(12, size));
+    const Pair direction(random_floats(13, size));
+    std::vector<float> some = random_floats(14, size);
+    for (float& count : some) count = count < 0 ? 0 : 1;
+    const Pair counted(some);
+    for (const bool all : {true, false}) {
+      Pair squared(random_floats(15, kReplicas * size));
+      Pair cosine(random_floats(16, kReplicas * size));
+      for (const auto side : {&Pair::cpu, &Pair::cuda}) {
+        const Device device = (values.*side).device();
+        Context context(device);
+        const Buffer<std::uint8_t> active(device, std::span(awake));
+        const auto rows = (values.*side).replicas(size);
+        mix_squared_distance(context, kReplicas, size, 0.3F, (anchor.*side).data(), rows,
+                             (squared.*side).replicas(size), all ? nullptr : active.data());
+        mix_cosine_distance(context, kReplicas, size, 0.3F, (anchor.*side).data(),
+                            (direction.*side).data(), all ? nullptr : (counted.*side).data(), rows,
+                            (cosine.*side).replicas(size), all ? nullptr : active.data());
+      }
+      squared.compare(1e-6);
+      cosine.compare(1e-6);
+    }
+  }
 }
 
 TEST(Dropout, DrawsTheSameBitsAsTheCpu) {

@@ -193,6 +193,8 @@ void add_evasion_cases(std::vector<OperationCase>& cases) {
     cases.push_back(clip_case(1, 1, 1, with_masks));
     cases.push_back(clip_case(6, 54, 1.2, with_masks));
     cases.push_back(clip_case(50, 25, 0.5, with_masks));
+    // More weights than a GPU's block holds in registers.
+    cases.push_back(clip_case(70, 484, 1.1, with_masks));
   }
 }
 

@@ -298,7 +298,8 @@ OperationCase weights_case(int channels, std::int64_t per_channel, bool with_mas
 }  // namespace
 
 void add_row_cases(std::vector<OperationCase>& cases) {
-  for (const int rows : {1, 2, 3, 4, 7, 10, 33, 100}) {
+  // On a GPU a column of up to 4, 10, 16, 32, 50 and 64 rows is in registers, else in memory.
+  for (const int rows : {1, 2, 3, 4, 7, 10, 13, 20, 33, 50, 59, 100}) {
     for (const std::int64_t columns : {1, 31, 2051}) {
       cases.push_back(columns_case(rows, columns, rows % 2 + 1, false));
     }
@@ -309,6 +310,7 @@ void add_row_cases(std::vector<OperationCase>& cases) {
       cases.push_back(known_rows_case(rows, columns));
     }
   }
+  cases.push_back(known_rows_case(200, 44));
   for (const int threads : {1, 2}) {
     for (const int rows : {1, 3, 7, 10}) {
       for (const std::int64_t columns : {1, 31, 64, 2048, 5003}) {
