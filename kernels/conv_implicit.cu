@@ -9,33 +9,11 @@
 // Floor: 2·Cout·K·J operations a replica at the device's rate for the precision, K = Cin·KH·KW, J =
 // OH·OW·N; inputs are read once a row of tiles, mostly from the L2 cache.
 #include "kernels/conv_engines.h"
-#include "kernels/conv_tiles.h"
+#include "kernels/conv_tap_loaders.h"
 
 namespace redoubt::kernels::cuda::implicit {
 
 namespace {
-
-/// result[m][position][n] = Σ_{c,u,v} weight[m][c][u][v] · source[c][tap's position][n]: the output
-/// (c: input channels) or the gradient of the input (c: output channels). Along either axis the tap
-/// u of position i reads (i · step + u · sign + shift) / divide, if that is whole and in the
-/// source.
-struct TapProduct {
-  int rows;   ///< M, channels that come out
-  int inner;  ///< channels summed over
-  int kernel_height;
-  int kernel_width;
-  int source_height;
-  int source_width;
-  int height;
-  int width;
-  int batch;
-  int step;
-  int sign;
-  int shift;
-  int divide;
-  std::int64_t weight_row;    ///< floats between weights of neighbouring m
-  std::int64_t weight_inner;  ///< and of neighbouring c
-};
 
 TapProduct forward_product(const ConvShape& s) {
   const std::int64_t area = std::int64_t{s.kernel_height} * s.kernel_width;
@@ -75,130 +53,19 @@ TapProduct backward_product(const ConvShape& s) {
           .weight_inner = s.in_channels * area};
 }
 
-/// A tap of the sum, and steps of a fixed length through the taps without dividing each time.
-struct Tap {
-  int channel;
-  int u;
-  int v;
-
-  __device__ Tap(const TapProduct& p, int k)
-      : channel(k / (p.kernel_height * p.kernel_width)),
-        u(k / p.kernel_width % p.kernel_height),
-        v(k % p.kernel_width) {}
-
-  /// `length` is the tap at the step's length.
-  __device__ void advance(const TapProduct& p, const Tap& length) {
-    v += length.v;
-    u += length.u;
-    channel += length.channel;
-    if (v >= p.kernel_width) {
-      v -= p.kernel_width;
-      ++u;
-    }
-    if (u >= p.kernel_height) {
-      u -= p.kernel_height;
-      ++channel;
-    }
-  }
-};
-
-/// Asks for each step's tiles: a thread's part of them lies in one column of A, and in one pack of
-/// columns of B, whose tap moves on from step to step.
-template <class Math, int kM, int kWidth>
-class TapLoader {
- public:
-  static constexpr int kN = kM <= 32 && kWidth > 1 ? 256 : 128;
-  static constexpr int kK = 16;
-  using Tiles = TilePair<Math, kM, kN, kK, TileOrder::inner_rows>;
-  using Sums = TileSums<Math, kM, kN, kK, TileOrder::inner_rows>;
-
-  __device__ TapLoader(const TapProduct& p, const float* weight, const float* source, int first_row,
-                       int first_column)
-      : p_(p),
-        rows_(p.rows - first_row - thread() / kK),
-        weight_(weight + (first_row + thread() / kK) * p.weight_row),
-        weight_tap_(p, thread() % kK),
-        source_tap_(p, thread() / kPacksOfRow),
-        weight_length_(p, kK),
-        source_length_(p, kRowsAtOnce) {
-    const int column = first_column + thread() % kPacksOfRow * kWidth;
-    const int position = column / p.batch;
-    source_ = source + column % p.batch;
-    top_ = position / p.width * p.step + p.shift;
-    left_ = position % p.width * p.step + p.shift;
-    if (column >= p.height * p.width * p.batch) top_ = kNowhere;
-  }
-
-  /// Asks for this thread's part of the next kK taps.
-  __device__ void fetch(Tiles& tiles) {
-    const float* weight = weight_ + weight_tap_.channel * p_.weight_inner +
-                          weight_tap_.u * p_.kernel_width + weight_tap_.v;
-    float* to = tiles.a + thread() / kK * Tiles::kPitchA + thread() % kK;
-    for (int i = 0; i < kWeights; ++i) {
-      copy_async<4>(to + i * kWeightRows * Tiles::kPitchA, weight,
-                    i * kWeightRows < rows_ && weight_tap_.channel < p_.inner);
-      weight += kWeightRows * p_.weight_row;
-    }
-    weight_tap_.advance(p_, weight_length_);
-    for (int i = 0; i < kPacks; ++i) {
-      const int row = thread() / kPacksOfRow + i * kRowsAtOnce;
-      fetch_source(tiles.b + row * Tiles::kPitchB + thread() % kPacksOfRow * kWidth);
-      source_tap_.advance(p_, source_length_);
-    }
-  }
-
- private:
-  static constexpr int kNowhere = -(1 << 30);              ///< above every source
-  static constexpr int kWeightRows = Sums::kThreads / kK;  ///< of A, between a thread's elements
-  static constexpr int kWeights = kM / kWeightRows;
-  static constexpr int kPacksOfRow = kN / kWidth;
-  static constexpr int kRowsAtOnce = Sums::kThreads / kPacksOfRow;
-  static constexpr int kPacks = kK / kRowsAtOnce;
-  static_assert(kPacks * kRowsAtOnce == kK);
-
-  __device__ static int thread() { return static_cast<int>(threadIdx.x); }
-
-  __device__ void fetch_source(float* to) const {
-    int h = top_ + source_tap_.u * p_.sign;
-    int w = left_ + source_tap_.v * p_.sign;
-    bool inside = source_tap_.channel < p_.inner && h >= 0 && w >= 0;
-    if (p_.divide > 1) {
-      inside = inside && h % p_.divide == 0 && w % p_.divide == 0;
-      h /= p_.divide;
-      w /= p_.divide;
-    }
-    inside = inside && h < p_.source_height && w < p_.source_width;
-    const int position = (source_tap_.channel * p_.source_height + h) * p_.source_width + w;
-    copy_async<4 * kWidth>(to, source_ + std::int64_t{position} * p_.batch, inside);
-  }
-
-  const TapProduct& p_;
-  int rows_;  ///< of weights from this thread's first on
-  const float* weight_;
-  const float* source_;
-  int top_;
-  int left_;
-  Tap weight_tap_;
-  Tap source_tap_;
-  Tap weight_length_;
-  Tap source_length_;
-};
-
 /// A block computes kM channels of kN results. Grid: result tiles, channel tiles, replicas.
-template <class Math, int kM, int kWidth>
-__global__ void __launch_bounds__(TapLoader<Math, kM, kWidth>::Sums::kThreads)
+template <class Loader, int kM, int kWidth>
+__global__ void __launch_bounds__(Loader::Sums::kThreads)
     multiply_taps(TapProduct p, Replicas<const float> source, Replicas<const float> weight,
                   Replicas<const float> bias, Replicas<float> result) {
-  using Loader = TapLoader<Math, kM, kWidth>;
   const int replica = static_cast<int>(blockIdx.z);
   const int first_row = static_cast<int>(blockIdx.y) * kM;
   const int first_column = static_cast<int>(blockIdx.x) * Loader::kN;
   const int columns = p.height * p.width * p.batch;
-  const int taps = p.inner * p.kernel_height * p.kernel_width;
   const float* start = bias ? bias[replica] : nullptr;
   float* out = result[replica];
   Loader loader(p, weight[replica], source[replica], first_row, first_column);
-  multiply_tiles(loader, (taps + Loader::kK - 1) / Loader::kK,
+  multiply_tiles(loader, Loader::steps(p),
                  [&]<int kSums>(int tile_row, int tile_column, const Pack<float, kSums>& sums) {
                    const int row = first_row + tile_row;
                    const int column = first_column + tile_column;
@@ -214,32 +81,79 @@ __global__ void __launch_bounds__(TapLoader<Math, kM, kWidth>::Sums::kThreads)
                  });
 }
 
+/// Weights as the tiles of ChannelLoader: [tiles of kM rows][steps][kSizeA], in which k = (u, v, c)
+/// with whole groups of channels; 0 for channels, taps and rows that there are not. 4 bytes read
+/// and 4 written a weight.
+template <class Loader, int kM>
+__global__ void lay_out_weights(TapProduct p, std::int64_t size, Replicas<const float> weight,
+                                Replicas<float> laid_out) {
+  const std::int64_t i = pack_index(1);
+  if (i >= size) return;
+  const auto tile = static_cast<int>(i / Loader::Tiles::kSizeA);
+  const int channels = Loader::channels(p);
+  const int steps = Loader::steps(p);
+  const int replica = static_cast<int>(blockIdx.y);
+  laid_out[replica][i] = Loader::Tiles::word_of_a(
+      static_cast<int>(i % Loader::Tiles::kSizeA), [&](int tile_row, int tile_k) -> float {
+        const int m = tile / steps * kM + tile_row;
+        const int k = tile % steps * Loader::kK + tile_k;
+        const int c = k % channels;
+        const int tap = k / channels;
+        if (m >= p.rows || c >= p.inner || tap >= p.kernel_height * p.kernel_width) return 0;
+        return weight[replica][m * p.weight_row + c * p.weight_inner + tap];
+      });
+}
+
+/// The weights as ChannelLoader wants them, in scratch memory.
+template <class Loader, int kM>
+Replicas<const float> laid_out(Context& context, const TapProduct& product, int replicas,
+                               Replicas<const float> weight) {
+  const bool shared = weight.pitch == 0;
+  const int own = shared ? 1 : replicas;
+  const std::int64_t size =
+      divide_up(product.rows, kM) * Loader::steps(product) * Loader::Tiles::kSizeA;
+  auto* memory = context.scratch_of<float>(static_cast<std::size_t>(own * size));
+  launch(context, "lay_out_weights", over_replicas(own, size, 1), lay_out_weights<Loader, kM>,
+         product, size, weight, Replicas<float>(memory, size));
+  return {memory, shared ? 0 : size};
+}
+
 void run_tap_product(Context& context, const char* name, const TapProduct& product, int replicas,
                      Replicas<const float> source, Replicas<const float> weight,
                      Replicas<const float> bias, Replicas<float> result) {
   const std::int64_t columns = std::int64_t{product.height} * product.width * product.batch;
   check_results(columns);
+  const auto run = [&](auto loader, auto tile_rows, auto width, Replicas<const float> weights) {
+    using Loader = typename decltype(loader)::type;
+    launch(context, name,
+           {.grid = {grid_extent(divide_up(columns, Loader::kN), kMostBlocks),
+                     grid_extent(divide_up(product.rows, tile_rows)), grid_extent(replicas)},
+            .block = {Loader::Sums::kThreads},
+            .shared_bytes = kSharedBytesOf<Loader>},
+           multiply_taps<Loader, tile_rows, width>, product, source, weights, bias, result);
+  };
+  // Laying out costs less than it saves where there are several channels to walk through.
+  const bool by_channels = product.inner > 2 && product.divide == 1;
   with_math(context, [&](auto math) {
+    using Math = decltype(math);
+    const auto run_rows = [&](auto tile_rows, auto width) {
+      if (by_channels) {
+        using Loader = ChannelLoader<Math, tile_rows, width>;
+        run(std::type_identity<Loader>(), tile_rows, width,
+            laid_out<Loader, tile_rows>(context, product, replicas, weight));
+      } else {
+        constexpr auto kRows = Number<std::min<int>(tile_rows, 64)>();
+        run(std::type_identity<TapLoader<Math, kRows, width>>(), kRows, width, weight);
+      }
+    };
     with_pack_width(
         product.batch,
         [&](auto width) {
-          const auto run = [&](auto tile_rows) {
-            using Math = decltype(math);
-            constexpr int kM = decltype(tile_rows)::value;
-            constexpr int kWidth = decltype(width)::value;
-            using Loader = TapLoader<Math, kM, kWidth>;
-            launch(context, name,
-                   {.grid = {grid_extent(divide_up(columns, Loader::kN), kMostBlocks),
-                             grid_extent(divide_up(product.rows, kM)), grid_extent(replicas)},
-                    .block = {Loader::Sums::kThreads},
-                    .shared_bytes = kSharedBytesOf<Loader>},
-                   multiply_taps<Math, kM, kWidth>, product, source, weight, bias, result);
-          };
-          if (product.rows <= 32) return run(Number<32>());
+          if (product.rows <= 32) return run_rows(Number<32>(), width);
           // Fp32 would need so many registers for 128 that one block filled a multiprocessor.
-          constexpr bool kFp32 = std::is_same_v<decltype(math), Fp32>;
-          if (kFp32 || product.rows <= 64 || width == 1) return run(Number<64>());
-          if constexpr (!kFp32) run(Number<128>());
+          constexpr bool kFp32 = std::is_same_v<Math, Fp32>;
+          if (kFp32 || product.rows <= 64 || width == 1) return run_rows(Number<64>(), width);
+          if constexpr (!kFp32) run_rows(Number<128>(), width);
         },
         source, result);
   });

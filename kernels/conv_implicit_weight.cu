@@ -27,8 +27,8 @@ class ResultLoader {
  public:
   static constexpr int kN = kColumns;
   static constexpr int kK = std::is_same_v<Math, Fp32> ? 32 : 16;
-  using Tiles = TilePair<Math, kM, kN, kK, TileOrder::inner_columns>;
-  using Sums = TileSums<Math, kM, kN, kK, TileOrder::inner_columns>;
+  using Tiles = TilePair<Math, kM, kN, kK, TileOrder::inner_columns, false>;
+  using Sums = TileSums<Math, kM, kN, kK, TileOrder::inner_columns, false>;
 
   __device__ ResultLoader(const ResultParts& p, const float* grad_output, const float* input,
                           int first_row, int first_column, int first_result, int end)
@@ -68,7 +68,7 @@ class ResultLoader {
     for (int i = 0; i < kPacksB; ++i) {
       const int h = down_ + u_[i];
       const int w = right_ + v_[i];
-      const bool inside = more && h >= 0 && h < s.height && w >= 0 && w < s.width;
+      const bool inside = more && is_below(h, s.height) && is_below(w, s.width);
       const int row = Tiles::row_of_column(first + i * kRowsAtOnce);
       copy_async<4 * kWidth>(tiles.b + row * Tiles::kPitchB + k,
                              input_ + std::int64_t{tap_[i] + position} * s.batch, inside);

@@ -24,6 +24,12 @@ struct Fp32 {
 struct Tf32 {
   static constexpr int kPad = 8;
   static constexpr int kInner = 8;
+  static constexpr int kNumbersOfWord = 1;
+  /// A lane's register of A, from number(k), the numbers of its row from 2t on.
+  template <class Number>
+  __device__ static std::uint32_t word_of_a(int which, const Number& number) {
+    return tf32_bits(number(which / 2));
+  }
   __device__ static void set_a(std::uint32_t (&a)[4], int /*group*/, Pack<float, 2> upper,
                                Pack<float, 2> lower) {
     a[0] = tf32_bits(upper.at[0]);
@@ -44,6 +50,11 @@ struct Tf32 {
 struct Bf16 {
   static constexpr int kPad = 8;
   static constexpr int kInner = 16;
+  static constexpr int kNumbersOfWord = 2;
+  template <class Number>
+  __device__ static std::uint32_t word_of_a(int which, const Number& number) {
+    return bf16_bits(number(which / 2 * 8), number(which / 2 * 8 + 1));
+  }
   __device__ static void set_a(std::uint32_t (&a)[4], int group, Pack<float, 2> upper,
                                Pack<float, 2> lower) {
     a[2 * group] = bf16_bits(upper.at[0], upper.at[1]);
@@ -60,14 +71,38 @@ struct Bf16 {
 
 // ---- tiles --------------------------------------------------------------------------------------
 
-/// Both tiles of one step, in floats. Rows begin at 16 bytes for wide copies.
-template <class Math, int kM, int kN, int kK, TileOrder kOrder>
+/// Both tiles of one step, in floats. Rows begin at 16 bytes for wide copies. kFragments: A lies as
+/// the registers of tensor cores do, rounded: [16 rows each][kInner each][lane][4 words].
+template <class Math, int kM, int kN, int kK, TileOrder kOrder, bool kFragments>
 struct alignas(16) TilePair {
   static constexpr bool kInnerRows = kOrder == TileOrder::inner_rows;
   static constexpr int kPitchA = kK + Math::kPad;
   static constexpr int kPitchB = kInnerRows ? kN + 4 : kK + Math::kPad;
+  static constexpr int kSizeA = [] {
+    if constexpr (kFragments) {
+      return kM * kK / Math::kNumbersOfWord;
+    } else {
+      return kM * kPitchA;
+    }
+  }();
 
-  float a[kM * kPitchA];
+  /// What a[place] holds of the numbers number(row, k); 0 for padding.
+  template <class Number>
+  __device__ static float word_of_a(int place, const Number& number) {
+    if constexpr (kFragments) {
+      constexpr int kAcross = kK / Math::kInner;
+      const int lane = place / 4 % kWarp;
+      const int block = place / 4 / kWarp;
+      const int row = block / kAcross * 16 + place % 2 * 8 + lane / 4;
+      const int first = block % kAcross * Math::kInner + lane % 4 * 2;
+      return __uint_as_float(
+          Math::word_of_a(place % 4, [&](int k) { return number(row, first + k); }));
+    } else {
+      return place % kPitchA < kK ? number(place / kPitchA, place % kPitchA) : 0.0F;
+    }
+  }
+
+  float a[kSizeA];
   float b[(kInnerRows ? kK : kN) * kPitchB];
 
   /// The row of b that holds column n of an [N][K] tile. A thread of Fp32 reads four neighbouring
@@ -82,9 +117,9 @@ struct alignas(16) TilePair {
 
 /// The sums of a block's tile. Warps lie over it in kDown rows, each with a tile of its own; a
 /// lane's sums are as instructions.h says.
-template <class Math, int kM, int kN, int kK, TileOrder kOrder>
+template <class Math, int kM, int kN, int kK, TileOrder kOrder, bool kFragments>
 class TileSums {
-  using Tiles = TilePair<Math, kM, kN, kK, kOrder>;
+  using Tiles = TilePair<Math, kM, kN, kK, kOrder, kFragments>;
   // Tiles of 32 x 64, where the block's is large enough for four warps of them.
   static constexpr int kWarps = kM * kN >= 128 * 128 ? 8 : 4;
   static constexpr int kDown = kM * kN < 64 * 64 ? 2 : kM / 32;
@@ -98,30 +133,12 @@ class TileSums {
 
   /// sums += A · B.
   __device__ void add(const Tiles& tiles) {
-    const float* a = tiles.a + (first_row() + group()) * Tiles::kPitchA + 2 * place();
-    const float* b = Tiles::kInnerRows
-                         ? tiles.b + 2 * place() * Tiles::kPitchB + first_column() + group()
-                         : tiles.b + (first_column() + group()) * Tiles::kPitchB + 2 * place();
 #pragma unroll
     for (int k = 0; k < kK; k += Math::kInner) {
       std::uint32_t left[kRows][4];
       std::uint32_t right[kColumns][2];
-#pragma unroll
-      for (int g = 0; g < Math::kInner / 8; ++g) {
-        for (int i = 0; i < kRows; ++i) {
-          const float* from = a + i * 16 * Tiles::kPitchA + k + g * 8;
-          Math::set_a(left[i], g, load<2>(from), load<2>(from + 8 * Tiles::kPitchA));
-        }
-        for (int j = 0; j < kColumns; ++j) {
-          if constexpr (Tiles::kInnerRows) {
-            const float* from = b + (k + g * 8) * Tiles::kPitchB + j * 8;
-            Math::set_b(right[j], g, from[0], from[Tiles::kPitchB]);
-          } else {
-            const auto both = load<2>(b + j * 8 * Tiles::kPitchB + k + g * 8);
-            Math::set_b(right[j], g, both.at[0], both.at[1]);
-          }
-        }
-      }
+      for (int i = 0; i < kRows; ++i) load_a(tiles, i, k, left[i]);
+      for (int j = 0; j < kColumns; ++j) load_b(tiles, j, k, right[j]);
 #pragma unroll
       for (int i = 0; i < kRows; ++i) {
 #pragma unroll
@@ -147,6 +164,35 @@ class TileSums {
   }
 
  private:
+  __device__ static void load_a(const Tiles& tiles, int i, int k, std::uint32_t (&to)[4]) {
+    if constexpr (kFragments) {
+      const int block = (first_row() / 16 + i) * (kK / Math::kInner) + k / Math::kInner;
+      const auto words = load<4>(tiles.a + (block * kWarp + group() * 4 + place()) * 4);
+      for (int j = 0; j < 4; ++j) to[j] = __float_as_uint(words.at[j]);
+    } else {
+      const float* from =
+          tiles.a + (first_row() + i * 16 + group()) * Tiles::kPitchA + k + 2 * place();
+#pragma unroll
+      for (int g = 0; g < Math::kInner / 8; ++g) {
+        Math::set_a(to, g, load<2>(from + g * 8), load<2>(from + g * 8 + 8 * Tiles::kPitchA));
+      }
+    }
+  }
+  __device__ static void load_b(const Tiles& tiles, int j, int k, std::uint32_t (&to)[2]) {
+    const int column = first_column() + j * 8 + group();
+#pragma unroll
+    for (int g = 0; g < Math::kInner / 8; ++g) {
+      const int inner = k + g * 8 + 2 * place();
+      if constexpr (Tiles::kInnerRows) {
+        const float* from = tiles.b + inner * Tiles::kPitchB + column;
+        Math::set_b(to, g, from[0], from[Tiles::kPitchB]);
+      } else {
+        const auto both = load<2>(tiles.b + column * Tiles::kPitchB + inner);
+        Math::set_b(to, g, both.at[0], both.at[1]);
+      }
+    }
+  }
+
   __device__ static int warp() { return static_cast<int>(threadIdx.x) / kWarp; }
   __device__ static int group() { return static_cast<int>(threadIdx.x) % kWarp / 4; }
   __device__ static int place() { return static_cast<int>(threadIdx.x) % 4; }
@@ -161,8 +207,8 @@ class TileSums {
 /// The sums of a block's tile. 256 threads lie over the tile as 16 x 16; each keeps kM / 16 rows
 /// side by side and kN / 16 columns.
 template <int kM, int kN, int kK, TileOrder kOrder>
-class TileSums<Fp32, kM, kN, kK, kOrder> {
-  using Tiles = TilePair<Fp32, kM, kN, kK, kOrder>;
+class TileSums<Fp32, kM, kN, kK, kOrder, false> {
+  using Tiles = TilePair<Fp32, kM, kN, kK, kOrder, false>;
   static constexpr int kSide = 16;
   static constexpr int kRows = kM / kSide;
   static constexpr int kGroups = kN / kSide / 4;  ///< of four columns each
@@ -266,6 +312,11 @@ void with_math(const Context& context, const Body& body) {
 /// Results of a channel are counted in int, up to the end of the last tile.
 inline void check_results(std::int64_t results) {
   check(results < kMostBlocks - 1024, "a batch has less than 2^31 results a channel");
+}
+
+/// 0 <= value < end.
+__device__ inline bool is_below(int value, int end) {
+  return static_cast<unsigned>(value) < static_cast<unsigned>(end);
 }
 
 template <int kValue>

@@ -4,8 +4,8 @@
 #pragma once
 
 #include <cuda_bf16.h>
-#include <mma.h>
 
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/launch.h"
@@ -50,9 +50,12 @@ __device__ inline void multiply_add_bf16(float (&sums)[4], const std::uint32_t (
 #endif
 }
 
-/// The bits of a float rounded to TF32.
+/// The bits of a float that the cores see as it is rounded to TF32, ties away from zero: half of
+/// the last place that they see is added, and they cut the rest. Infinity and NaN stay what they
+/// are.
 __device__ inline std::uint32_t tf32_bits(float value) {
-  return __float_as_uint(nvcuda::wmma::__float_to_tf32(value));
+  const float power = __uint_as_float(__float_as_uint(value) & 0xff800000U);
+  return __float_as_uint(fmaf(power, 0x1p-11F, value));
 }
 
 /// Two floats rounded to bf16, the first in the low half.
