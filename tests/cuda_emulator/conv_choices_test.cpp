@@ -21,7 +21,7 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 constexpr ConvShape kShape = {.replicas = 2,
-                              .batch = 4,
+                              .batch = 12,
                               .in_channels = 3,
                               .height = 6,
                               .width = 5,
@@ -155,9 +155,9 @@ TEST(ConvChoices, RememberedAreNotMeasured) {
   Memory memory;
   ConvChoices choices(&memory, clock.timer());
   run_with({.conv_choices = &choices});
-  EXPECT_THAT(memory.settled, ElementsAre("forward 2 x 3x6x5x4 to 7 by 3x3/1+1 fp32",
-                                          "backward-weight 2 x 3x6x5x4 to 7 by 3x3/1+1 fp32",
-                                          "backward-input 2 x 3x6x5x4 to 7 by 3x3/1+1 fp32"));
+  EXPECT_THAT(memory.settled, ElementsAre("forward 2 x 3x6x5x12 to 7 by 3x3/1+1 fp32",
+                                          "backward-weight 2 x 3x6x5x12 to 7 by 3x3/1+1 fp32",
+                                          "backward-input 2 x 3x6x5x12 to 7 by 3x3/1+1 fp32"));
   ASSERT_EQ(memory.last_timings.size(), 3U);
   EXPECT_EQ(memory.last_timings[0].engine, ConvEngine::implicit);
   EXPECT_EQ(memory.last_timings[0].milliseconds, 2.0);
@@ -214,7 +214,9 @@ TEST(ConvChoices, PassOverAnEngineThatHasNotTheMemory) {
   Context context(kGpu, 1, {.conv_choices = &choices});
   Operands operands;
   const auto want = run_with({.conv_engine = ConvEngine::implicit});
-  cuda_emulator::set_memory(1);  // nothing more
+  // Enough for weights laid out anew, but not for columns.
+  const MemorySize memory_now = memory_size(kGpu);
+  cuda_emulator::set_memory(memory_now.all - memory_now.free + 70 * 1024);
   EXPECT_EQ(operands.run(context), want);
   EXPECT_FALSE(memory.last_timings[1].milliseconds.has_value());
 }
