@@ -208,7 +208,7 @@ TEST(ConvChoices, PassOverAnEngineThatCannot) {
 
 TEST(ConvChoices, PassOverAnEngineThatHasNotTheMemory) {
   const KeepLimits keep;
-  Clock clock({{ConvEngine::columns, 1}, {ConvEngine::implicit, 3}, {ConvEngine::cudnn, 2}});
+  Clock clock({{ConvEngine::columns, 1}, {ConvEngine::implicit, 2}, {ConvEngine::cudnn, 3}});
   Memory memory;
   ConvChoices choices(&memory, clock.timer());
   Context context(kGpu, 1, {.conv_choices = &choices});
