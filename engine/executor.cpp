@@ -24,6 +24,13 @@ int batches_at_once(const Network& network, Device device, int batch) {
   return static_cast<int>(std::clamp<std::size_t>(fitting, 1, wanted));
 }
 
+/// Images of a batch that is only read: on a GPU at least as many as kernels walk along well, which
+/// training with few at a time does not allow them.
+int reading_batch(Device device, int batch) {
+  constexpr int kLeast = 64;
+  return is_cuda(device) ? std::max(batch, kLeast) : batch;
+}
+
 }  // namespace
 
 /// What one thread trains with.
@@ -39,13 +46,13 @@ struct Executor::Trainer {
 /// What one thread evaluates and records with: a few batches side by side.
 struct Executor::Reader {
   explicit Reader(const Executor& all)
-      : replicas(batches_at_once(all.network_, all.device_, all.batch_)),
+      : replicas(batches_at_once(all.network_, all.device_, all.reading_batch_)),
         context(all.device_, 1, all.arithmetic_),
-        workspace(all.network_, all.device_, replicas, all.batch_, false),
+        workspace(all.network_, all.device_, replicas, all.reading_batch_, false),
         evaluator(all.network_, all.source_, context, workspace),
-        staged(static_cast<std::size_t>(replicas * all.batch_)),
+        staged(static_cast<std::size_t>(replicas * all.reading_batch_)),
         valid(static_cast<std::size_t>(replicas)),
-        device_samples(all.device_, replicas * all.batch_),
+        device_samples(all.device_, replicas * all.reading_batch_),
         device_valid(all.device_, replicas),
         record(all.device_, replicas * all.network_.layout().mask_size()) {}
 
@@ -87,6 +94,7 @@ Executor::Executor(const Network& network, const kernels::ImageSource& source, D
       // A GPU does one thing after the other, whichever thread asks.
       threads_(is_cuda(device) ? 1 : threads),
       batch_(batch),
+      reading_batch_(reading_batch(device, batch)),
       arithmetic_(arithmetic),
       context_(device, threads_, arithmetic),
       trainers_(static_cast<std::size_t>(threads_)),
@@ -141,7 +149,8 @@ std::vector<LossTotals> Executor::train(Fleet& fleet, std::span<const TrainingTa
 std::vector<LossTotals> Executor::evaluate(const ModelVariants& variants,
                                            std::span<const Sample> samples) {
   // A CPU's thread takes a batch at a time, a GPU all of them.
-  const std::size_t share = is_cuda(device_) ? samples.size() : static_cast<std::size_t>(batch_);
+  const std::size_t share =
+      is_cuda(device_) ? samples.size() : static_cast<std::size_t>(reading_batch_);
   const std::size_t shares = samples.empty() ? 0 : (samples.size() + share - 1) / share;
   const auto count = static_cast<std::size_t>(variants.count);
   // One slot a share and variant, added up in order: the sum does not depend on the threads.
@@ -167,7 +176,7 @@ std::vector<std::vector<double>> Executor::record_activations(
     const std::span<const Sample> samples = lists[static_cast<std::size_t>(index)];
     const Pass pass = {.context = own.context,
                        .replicas = own.replicas,
-                       .batch = batch_,
+                       .batch = reading_batch_,
                        .parameters = {parameters, 0},
                        .masks = {masks, 0},
                        .record = own.record.replicas(mask_size),

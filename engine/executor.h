@@ -62,6 +62,7 @@ class Executor {
   Device device_;
   int threads_;
   int batch_;
+  int reading_batch_;
   Arithmetic arithmetic_;
   Context context_;
   std::vector<std::unique_ptr<Trainer>> trainers_;

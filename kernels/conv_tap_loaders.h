@@ -84,15 +84,14 @@ class ChannelLoader {
     }
     weight_ += Tiles::kSizeA;
     float* to = tiles.b + thread() / kPacksOfRow * Tiles::kPitchB + thread() % kPacksOfRow * kWidth;
+    if (channel_ + kK <= p_.inner) return fetch_channels(to);
+#pragma unroll 1
     for (int i = 0; i < kPacks; ++i) {
       copy_async<4 * kWidth>(to + i * kRowsAtOnce * Tiles::kPitchB, from_,
                              inside_ && channel_ + thread() / kPacksOfRow < p_.inner);
       from_ += kRowsAtOnce * channel_size_;
       channel_ += kRowsAtOnce;
-      if (channel_ >= p_.inner) {
-        channel_ = 0;
-        next_tap();
-      }
+      if (channel_ >= p_.inner) next_tap();
     }
   }
 
@@ -104,7 +103,18 @@ class ChannelLoader {
 
   __device__ static int thread() { return static_cast<int>(threadIdx.x); }
 
+  /// A step that stays in one tap.
+  __device__ void fetch_channels(float* to) {
+    for (int i = 0; i < kPacks; ++i) {
+      copy_async<4 * kWidth>(to + i * kRowsAtOnce * Tiles::kPitchB, from_, inside_);
+      from_ += kRowsAtOnce * channel_size_;
+    }
+    channel_ += kK;
+    if (channel_ == p_.inner) next_tap();
+  }
+
   __device__ void next_tap() {
+    channel_ = 0;
     if (++v_ == p_.kernel_width) {
       v_ = 0;
       ++u_;

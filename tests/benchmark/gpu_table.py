@@ -278,10 +278,11 @@ def report(document, peers, run_seconds):
     return "\n".join(lines)
 
 
-def read_json(path):
+def read_json(path, last_line=False):
+    """A file's object; of a peer's, its last line's, which has all that the others have."""
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            return json.loads(file.read().strip().split("\n")[-1]) if last_line else json.load(file)
     except (OSError, ValueError) as error:
         print(f"gpu_table.py: {path}: {error}", file=sys.stderr)
         sys.exit(2)
@@ -294,7 +295,7 @@ def main():
     parser.add_argument("--run-seconds", type=float)
     arguments = parser.parse_args()
     document = read_json(arguments.ours)
-    peers = read_json(arguments.peers) if arguments.peers else {}
+    peers = read_json(arguments.peers, last_line=True) if arguments.peers else {}
     try:
         text = report(document, peers, arguments.run_seconds)
     except KeyError as error:
