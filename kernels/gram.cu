@@ -5,10 +5,8 @@
 
 #include "kernels/check.h"
 #include "kernels/cuda_parts.h"
+#include "kernels/instructions.h"
 #include "kernels/rows.h"
-#ifdef REDOUBT_CUDA_EMULATED
-#include "cuda_emulator/double_product.h"
-#endif
 
 namespace redoubt::kernels::cuda {
 
@@ -44,18 +42,6 @@ struct GramCut {
   }
   std::int64_t pairs() const { return std::int64_t{groups} * (groups + 1) / 2; }
 };
-
-/// sums += left · right, of 8x4 and 4x8 doubles. Lane l holds left(l / 4, l % 4), right(l % 4, l /
-/// 4) and sums(l / 4, l % 4 · 2 + i).
-__device__ inline void add_product(double (&sums)[2], double left, double right) {
-#ifdef REDOUBT_CUDA_EMULATED
-  cuda_emulator::add_product_8x8x4(sums, left, right);
-#else
-  asm volatile("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
-               : "+d"(sums[0]), "+d"(sums[1])
-               : "d"(left), "d"(right));
-#endif
-}
 
 /// A row's four columns from `column` on; zeros beyond the end, and of a row that is not there.
 template <int kWidth>
@@ -145,7 +131,7 @@ __device__ void multiply_groups(const GramCut& cut, std::int64_t columns, int fi
 #pragma unroll
       for (int i = 0; i < kTiles; ++i) {
 #pragma unroll
-        for (int j = kSame ? i : 0; j < kTiles; ++j) add_product(sums[i][j], a[i], b[j]);
+        for (int j = kSame ? i : 0; j < kTiles; ++j) multiply_add_double(sums[i][j], a[i], b[j]);
       }
     }
   }
@@ -222,11 +208,11 @@ void multiply(Context& context, const MatrixShape& shape, Replicas<const float> 
   with_pack_width(
       shape.columns,
       [&](auto width) {
+        constexpr int kWidth = width == 4 ? 4 : 1;
         launch(context, "gram",
                {.grid = {grid_extent(cut.pairs(), kMostBlocks), grid_extent(cut.parts)},
                 .block = {kGramBlock}},
-               multiply_rows < kTiles, width == 4 ? 4 : 1, kOneGroup >, cut, shape.columns, matrix,
-               part_grams);
+               multiply_rows<kTiles, kWidth, kOneGroup>, cut, shape.columns, matrix, part_grams);
       },
       matrix);
   launch(context, "add_gram_parts",
@@ -246,8 +232,9 @@ void gram(Context& context, const MatrixShape& shape, Replicas<const float> matr
   if (shape.rows > kMostTiles * kTile) {
     return multiply<kPairedTiles, false>(context, shape, matrix, gram_matrix);
   }
-  if (shape.rows > 4 * kTile)
+  if (shape.rows > 4 * kTile) {
     return multiply<kMostTiles, true>(context, shape, matrix, gram_matrix);
+  }
   if (shape.rows > 2 * kTile) return multiply<4, true>(context, shape, matrix, gram_matrix);
   multiply<2, true>(context, shape, matrix, gram_matrix);
 }

@@ -19,7 +19,7 @@ namespace redoubt::kernels::cuda {
 // ---------------------------
 //
 // With g = lane / 4 and t = lane % 4, a lane holds of the sums [16][8] rows g and g + 8 at columns
-// 2t and 2t + 1: {[g][2t], [g][2t+1], [g+8][2t], [g+8][2t+1]}. Of A and B, see each.
+// 2t and 2t + 1: {[g][2t], [g][2t+1], [g+8][2t], [g+8][2t+1]}. Of the rest, see each.
 
 /// sums += A [16][8] · B [8][8]; a = {[g][t], [g+8][t], [g][t+4], [g+8][t+4]}, b = {[t][g],
 /// [t+4][g]}, as bits of floats of which the cores see 10 bits behind the point.
@@ -47,6 +47,17 @@ __device__ inline void multiply_add_bf16(float (&sums)[4], const std::uint32_t (
       "{%8, %9}, {%0, %1, %2, %3};"
       : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#endif
+}
+
+/// sums += A [8][4] · B [4][8] of doubles; a = [g][t], b = [t][g], sums = {[g][2t], [g][2t+1]}.
+__device__ inline void multiply_add_double(double (&sums)[2], double a, double b) {
+#ifdef REDOUBT_CUDA_EMULATED
+  cuda_emulator::multiply_add_double(sums, a, b);
+#else
+  asm("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
+      : "+d"(sums[0]), "+d"(sums[1])
+      : "d"(a), "d"(b));
 #endif
 }
 

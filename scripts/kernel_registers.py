@@ -65,7 +65,7 @@ def text(kernels_of_files, version):
     lines = ["# Registers, shared memory and spills", "",
              f"What ptxas (CUDA {version}) says of each kernel, {datetime.date.today():%d %B %Y}, by "
              "`scripts/kernel_registers.py > docs/gpu/registers.md`.",
-             "No GPU was at hand: nothing here is measured. The numbers after a kernel's name are its "
+             "It compiles and measures nothing. The numbers after a kernel's name are its "
              "template's: the width of its",
              "packs in floats, for the convolutions after the arithmetic and the channels of a tile. "
              "Dynamic shared memory is not counted.", ""]

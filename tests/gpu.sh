@@ -11,19 +11,20 @@
 #   REDOUBT_GPU_REPEATS how often everything is measured; 5, of which medians are shown
 #   REDOUBT_GPU_PYTHON  the interpreter that has the PyTorch to compare with; python3
 #   REDOUBT_GPU_SMOKE   1: sizes at which the figures mean nothing, only to see that the script runs
-# All of it takes about a quarter of an hour; the parts may be run one by one.
+# On an H100 operations take half a minute, sanitizer two, experiment one, speed five, and peers as long as
+# PyTorch's slowest loops; the parts may be run one by one.
 #
 # BUILD is a build with the CUDA side, or a folder with its programs. Where only the driver, CUDA's
 # libraries (cuBLAS; cuDNN if the build has it) and Python are installed, carry this repository's files
 # and such a folder, made where the build is by
 #   mkdir -p carried/lib
-#   for name in kernels_test cuda_engines_test redoubt redoubt_benchmark; do
+#   for name in kernels_test cuda_engines_test cuda_fleet_test cuda_federation_test redoubt redoubt_benchmark; do
 #     find BUILD -type f -name $name -perm -u+x -exec cp {} carried/ \;
 #   done
 #   ldd carried/* | awk '/=> \// {print $3}' | sort -u |
 #     grep -Ev '/(libc|libm|libdl|librt|libpthread|libcu[a-zA-Z]*|libnv[a-zA-Z]*)\.so' |
 #     xargs cp -L -t carried/lib
-#   strip carried/kernels_test carried/cuda_engines_test carried/redoubt carried/redoubt_benchmark
+#   strip carried/*_test carried/redoubt carried/redoubt_benchmark
 # What is in BUILD/lib is found first. That leaves libstdc++, libgomp, yaml-cpp, fmt, spdlog, GoogleTest,
 # Google Benchmark and oneDNN to be carried.
 set -u
@@ -76,6 +77,8 @@ if wanted operations; then
   say "## Operations"
   check "against plain loops in double" "$kernels" '--gtest_filter=*cuda*'
   check "engines of convolution at each precision, against the CPU" "$(find_program cuda_engines_test)"
+  check "a fleet trained at once, alone, and on the CPU" "$(find_program cuda_fleet_test)"
+  check "a short experiment on both devices" "$(find_program cuda_federation_test)"
 fi
 if wanted sanitizer; then
   say ""

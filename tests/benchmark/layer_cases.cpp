@@ -343,8 +343,8 @@ void add_norm(const kernels::ActivationShape& s, const std::string& path, Operat
     std::shared_ptr<Buffer<float>> variance;
     std::shared_ptr<Buffer<int>> valid;
   };
-  // Read for the mean, for the variance, and to be normalised.
-  cases.push_back({"batch_norm_training/" + path, 0, 4 * bytes, [=](Device device) {
+  // Each array once; what shared memory does not hold is read again.
+  cases.push_back({"batch_norm_training/" + path, 0, 2 * bytes, [=](Device device) {
                      const Arrays a(device, s);
                      return [=](Context& context) {
                        kernels::batch_norm_training(
@@ -364,7 +364,7 @@ void add_norm(const kernels::ActivationShape& s, const std::string& path, Operat
                            a.mean.view(), a.variance->replicas(s.channels), a.output.view());
                      };
                    }});
-  cases.push_back({"batch_norm_backward/" + path, 0, 5 * bytes, [=](Device device) {
+  cases.push_back({"batch_norm_backward/" + path, 0, 3 * bytes, [=](Device device) {
                      const Arrays a(device, s);
                      const Values gradient(device, r, s.size());
                      const Values grad_gamma(device, r, s.channels);

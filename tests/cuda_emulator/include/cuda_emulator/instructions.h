@@ -56,4 +56,27 @@ void multiply_add(float (&sums)[4], const std::uint32_t (&a)[4], const std::uint
   warp_collective("mma.sync", 0xffffffffU, &own, finish_product<kInner>, where);
 }
 
+/// A lane's part of a product [8][4] · [4][8] of doubles.
+struct DoubleProduct {
+  double* sums;
+  double a;
+  double b;
+};
+
+inline void finish_double_product(const Lanes& lanes) {
+  const auto lane = [&](int i) { return static_cast<const DoubleProduct*>(lanes.data[i]); };
+  for (int row = 0; row < 8; ++row) {
+    for (int column = 0; column < 8; ++column) {
+      double& sum = lane(row * 4 + column / 2)->sums[column % 2];
+      for (int k = 0; k < 4; ++k) sum += lane(row * 4 + k)->a * lane(column * 4 + k)->b;
+    }
+  }
+}
+
+inline void multiply_add_double(double (&sums)[2], double a, double b,
+                                Where where = Where::current()) {
+  DoubleProduct own = {sums, a, b};
+  warp_collective("mma.sync", 0xffffffffU, &own, finish_double_product, where);
+}
+
 }  // namespace cuda_emulator
