@@ -2,11 +2,11 @@
 #include <cublas_v2.h>
 #include <cuda_bf16.h>
 #include <dnnl.h>
-#include <mma.h>
 #include <omp.h>
 
 #include <vector>
 
+#include "cuda_emulator/instructions.h"
 #include "tests/cuda_emulator/block.h"
 #include "tests/cuda_emulator/machine.h"
 
@@ -29,7 +29,7 @@ std::vector<float> operand(const void* from, cudaDataType type, int rows, int co
       const std::ptrdiff_t place = std::ptrdiff_t{j} * stride + i;
       float value = type == CUDA_R_32F ? static_cast<const float*>(from)[place]
                                        : float{static_cast<const __nv_bfloat16*>(from)[place]};
-      if (compute == CUBLAS_COMPUTE_32F_FAST_TF32) value = nvcuda::wmma::__float_to_tf32(value);
+      if (compute == CUBLAS_COMPUTE_32F_FAST_TF32) value = cuda_emulator::rounded_to_tf32(value);
       if (compute == CUBLAS_COMPUTE_32F_FAST_16BF) value = __nv_bfloat16(value);
       values.push_back(value);
     }

@@ -1,10 +1,10 @@
 // cuDNN's convolutions, by plain loops.
 #include <cudnn.h>
-#include <mma.h>
 
 #include <cstring>
 #include <vector>
 
+#include "cuda_emulator/instructions.h"
 #include "tests/cuda_emulator/block.h"
 #include "tests/cuda_emulator/emulator.h"
 #include "tests/cuda_emulator/machine.h"
@@ -98,7 +98,7 @@ Values operand(const void* data, std::size_t floats, cudnnMathType_t math) {
   const auto* start = static_cast<const float*>(data);
   Values values(start, start + floats);
   if (math == CUDNN_FMA_MATH) return values;
-  for (float& value : values) value = nvcuda::wmma::__float_to_tf32(value);
+  for (float& value : values) value = cuda_emulator::rounded_to_tf32(value);
   return values;
 }
 

@@ -14,6 +14,14 @@ void copy_async(void* shared, const void* global, std::size_t bytes, bool inside
 void end_copy_group();
 void wait_for_copies(std::size_t groups);
 
+/// TF32: 10 bits behind the point, ties away from zero; what the emulated libraries do to their
+/// operands.
+inline float rounded_to_tf32(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7f800000U) == 0x7f800000U) return value;
+  return std::bit_cast<float>((bits + 0x1000U) & ~0x1fffU);
+}
+
 /// A lane's registers of a product [16][k] · [k][8]: k = 8 of TF32, or k = 16 of bf16 in pairs.
 struct Registers {
   float* sums;
