@@ -10,8 +10,9 @@
 #   REDOUBT_GPU_PARTS   which parts, of: operations sanitizer experiment speed peers; all
 #   REDOUBT_GPU_REPEATS how often everything is measured; 5, of which medians are shown
 #   REDOUBT_GPU_PYTHON  the interpreter that has the PyTorch to compare with; python3
+#   REDOUBT_GPU_PEERS   which works PyTorch does, e.g. round/pfl-cifar/10; all
 #   REDOUBT_GPU_SMOKE   1: sizes at which the figures mean nothing, only to see that the script runs
-# On an H100 operations take half a minute, sanitizer two, experiment one, speed five, and peers as long as
+# On an H100 operations take half a minute, sanitizer and experiment one, speed five, and peers as long as
 # PyTorch's slowest loops; the parts may be run one by one.
 #
 # BUILD is a build with the CUDA side, or a folder with its programs. Where only the driver, CUDA's
@@ -66,6 +67,17 @@ check() {
   say '  ```'
 }
 
+# sharded COMMAND...: a program of GoogleTest in eight processes, each with a part of its tests.
+sharded() {
+  for shard in 0 1 2 3 4 5 6 7; do
+    { GTEST_TOTAL_SHARDS=8 GTEST_SHARD_INDEX=$shard "$@" > "$work/shard$shard" 2>&1
+      echo "exit code $?" >> "$work/shard$shard"; } &
+  done
+  wait
+  grep -hE 'FAILED|SUMMARY|exit code' "$work"/shard? | sort | uniq -c
+  ! grep -qE 'exit code [1-9]' "$work"/shard?
+}
+
 : > "$report"
 say "# $device"
 say ""
@@ -84,9 +96,12 @@ if wanted sanitizer; then
   say ""
   say "## compute-sanitizer"
   if command -v compute-sanitizer > /dev/null; then
-    check "memcheck" compute-sanitizer --tool memcheck --error-exitcode 9 "$kernels" '--gtest_filter=*cuda*'
-    check "racecheck" compute-sanitizer --tool racecheck --error-exitcode 9 "$kernels" \
-      '--gtest_filter=*Operation*cuda*-*GivesTheSameBits*'
+    engines=$(find_program cuda_engines_test)
+    sanitize() { sharded compute-sanitizer --tool "$1" --error-exitcode 9 "$2" "--gtest_filter=$3"; }
+    check "memcheck of operations" sanitize memcheck "$kernels" '*cuda*'
+    check "memcheck of engines and of what takes several blocks" sanitize memcheck "$engines" '*'
+    check "racecheck of operations" sanitize racecheck "$kernels" '*Operation*cuda*-*GivesTheSameBits*'
+    check "racecheck of engines and of what takes several blocks" sanitize racecheck "$engines" '*'
   else
     say "- it is not there: memcheck and racecheck were not run"
   fi
@@ -128,7 +143,9 @@ for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
     "$work/pfl/pfl-cifar10/summary.json") && echo "$seconds s" && echo "--run-seconds $seconds" >> "$work/table-arguments"
 }
 measure_peers() {
-  set -- "$python" -B "$top/tests/benchmark/peers/pytorch_fleet.py" --repeats "$repeats"
+  # The works are words without spaces.
+  # shellcheck disable=SC2086
+  set -- "$python" -B "$top/tests/benchmark/peers/pytorch_fleet.py" --repeats "$repeats" ${REDOUBT_GPU_PEERS:-}
   [ "$smoke" = 1 ] && set -- "$@" --device cpu --smoke
   "$@" > "$work/peers.json"
   outcome=$?
