@@ -111,7 +111,7 @@ __global__ void shift_means(int rows, std::int64_t columns, KnownRows known, con
   Pack<float, kWidth> shifted;
   for (int j = 0; j < kWidth; ++j) {
     // Rounding may leave a little less than nothing.
-    const double variance = squares[j] > 0 ? squares[j] : 0;
+    const double variance = squares[j] < 0 ? 0 : squares[j];  // NaN passes
     shifted.at[j] = static_cast<float>(mean[j] + shift * sqrt(variance));
   }
   store(output + i, shifted);

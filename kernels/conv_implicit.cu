@@ -123,6 +123,7 @@ void run_tap_product(Context& context, const char* name, const TapProduct& produ
                      Replicas<const float> bias, Replicas<float> result) {
   const std::int64_t columns = std::int64_t{product.height} * product.width * product.batch;
   check_results(columns);
+  check_results(std::int64_t{product.inner} * product.source_height * product.source_width);
   const auto run = [&](auto loader, auto tile_rows, auto width, Replicas<const float> weights) {
     using Loader = typename decltype(loader)::type;
     launch(context, name,

@@ -31,7 +31,6 @@ struct TapProduct {
 
 /// Where a thread's pack of columns of B stands: neighbouring images of one result.
 struct OwnColumn {
-  static constexpr int kNowhere = -(1 << 30);  ///< above every source
   int image;
   int top;  ///< the row that tap 0 reads
   int left;
@@ -40,7 +39,8 @@ struct OwnColumn {
       : image(column % p.batch),
         top(column / p.batch / p.width * p.step + p.shift),
         left(column / p.batch % p.width * p.step + p.shift) {
-    if (column >= p.height * p.width * p.batch) top = kNowhere;
+    // No such result: all its taps read above the source.
+    if (column >= p.height * p.width * p.batch) top = -p.kernel_height;
   }
 };
 

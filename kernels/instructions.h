@@ -15,8 +15,7 @@
 
 namespace redoubt::kernels::cuda {
 
-// ---- tensor cores (PTX ISA, "mma.sync.aligned.m16n8k8" and "m16n8k16")
-// ---------------------------
+// ---- tensor cores (PTX ISA, "mma.sync.aligned") -------------------------------------------------
 //
 // With g = lane / 4 and t = lane % 4, a lane holds of the sums [16][8] rows g and g + 8 at columns
 // 2t and 2t + 1: {[g][2t], [g][2t+1], [g+8][2t], [g+8][2t+1]}. Of the rest, see each.
@@ -55,15 +54,15 @@ __device__ inline void multiply_add_double(double (&sums)[2], double a, double b
 #ifdef REDOUBT_CUDA_EMULATED
   cuda_emulator::multiply_add_double(sums, a, b);
 #else
-  asm("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
-      : "+d"(sums[0]), "+d"(sums[1])
-      : "d"(a), "d"(b));
+  asm volatile("mma.sync.aligned.m8n8k4.row.col.f64.f64.f64.f64 {%0, %1}, {%2}, {%3}, {%0, %1};"
+               : "+d"(sums[0]), "+d"(sums[1])
+               : "d"(a), "d"(b));
 #endif
 }
 
 /// The bits of a float that the cores see as it is rounded to TF32, ties away from zero: half of
 /// the last place that they see is added, and they cut the rest. Infinity and NaN stay what they
-/// are.
+/// are; subnormal numbers are cut.
 __device__ inline std::uint32_t tf32_bits(float value) {
   const float power = __uint_as_float(__float_as_uint(value) & 0xff800000U);
   return __float_as_uint(fmaf(power, 0x1p-11F, value));

@@ -34,7 +34,7 @@ struct Moments {
 
   /// From Σ (x - anchor) and Σ (x - anchor)². The anchor is one of the values, so the variance is
   /// at least (mean - anchor)² / count: the subtraction loses at most a factor `count` of double's
-  /// 2^-53, which leaves more than a float holds.
+  /// 2^-53, which leaves more than a float holds below 2^28 values.
   __device__ Moments(const Sums& sums, double anchor, double values, float epsilon)
       : count(values) {
     if (count > 0) {

@@ -17,19 +17,18 @@ __device__ bool masked(const float* mask, int channel) {
 /// The packs that a thread holds of its block's chunk of a layer [channels][per_channel], masked
 /// channels left out. All are loaded at once.
 template <int kWidth>
-struct OwnPacks {
+struct HeldPacks {
   static constexpr int kCount = ChannelChunks::kChunk / kBlock / kWidth;
 
   Pack<float, kWidth> at[kCount];
   unsigned here = 0;  ///< one bit a pack
 
-  __device__ OwnPacks(const Chunk& chunk, std::int64_t per_channel, const float* weights,
-                      const float* mask) {
+  __device__ HeldPacks(const Chunk& chunk, std::int64_t per_channel, const float* weights,
+                       const float* mask) {
 #pragma unroll
     for (int n = 0; n < kCount; ++n) {
       const std::int64_t i = chunk.start + place(n);
-      if (place(n) >= chunk.count ||
-          (mask != nullptr && masked(mask, static_cast<int>(i / per_channel)))) {
+      if (place(n) >= chunk.count || masked(mask, static_cast<int>(i / per_channel))) {
         continue;
       }
       at[n] = load<kWidth>(weights + i);
@@ -57,7 +56,7 @@ __global__ void measure_chunks(ChannelChunks chunks, std::int64_t per_channel, c
                                const float* mask, PartMoments* of_chunk) {
   __shared__ double shared_mean;
   const Chunk chunk(chunks);
-  const OwnPacks<kWidth> packs(chunk, per_channel, weights, mask);
+  const HeldPacks<kWidth> packs(chunk, per_channel, weights, mask);
   const auto over_own = [&](const auto& term) {
     double sums[2] = {};
 #pragma unroll
@@ -131,7 +130,7 @@ __global__ void zero_far_weights(ChannelChunks chunks, std::int64_t per_channel,
                                  double high, const float* mask, float* weights,
                                  unsigned long long* zeroed) {
   const Chunk chunk(chunks);
-  OwnPacks<kWidth> packs(chunk, per_channel, weights, mask);
+  HeldPacks<kWidth> packs(chunk, per_channel, weights, mask);
   unsigned found = 0;
 #pragma unroll
   for (int n = 0; n < packs.kCount; ++n) {

@@ -149,7 +149,8 @@ measure_peers() {
   [ "$smoke" = 1 ] && set -- "$@" --device cpu --smoke
   "$@" > "$work/peers.json"
   outcome=$?
-  [ "$outcome" = 0 ] && echo "--peers $work/peers.json" >> "$work/table-arguments"
+  # Each line has all that is known so far: what was measured before a failure counts.
+  [ -s "$work/peers.json" ] && echo "--peers $work/peers.json" >> "$work/table-arguments"
   [ "$outcome" = 0 ] || [ "$outcome" = 77 ]
 }
 if wanted speed || wanted peers; then

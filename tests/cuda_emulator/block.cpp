@@ -53,6 +53,7 @@ struct Block {
   int at_barrier = 0;
   int predicates = 0;  ///< how many of them brought a true one
   int barrier_answer = 0;
+  bool copies_at_once = false;
   std::string failure;
   SharedMemory dynamic;
   Random random;
@@ -253,6 +254,7 @@ void run_block(const Launch& launch, std::uint64_t number) {
   b.at_barrier = 0;
   b.predicates = 0;
   b.failure.clear();
+  b.copies_at_once = seed() != 0 && b.random.below(2) == 1;
   for (int i = 0; i < b.size; ++i) {
     Thread& thread = b.threads[static_cast<std::size_t>(i)];
     thread.state = Thread::State::unstarted;
@@ -358,8 +360,10 @@ void copy_async(void* shared, const void* global, std::size_t bytes, bool inside
   const auto aligned = [&](const void* pointer) {
     return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
   };
-  if (!aligned(shared) || (inside && !aligned(global))) trap("a copy is not aligned to its size");
-  running_thread().copies.ask({shared, inside ? global : nullptr, bytes});
+  if (!aligned(shared) || !aligned(global)) trap("a copy is not aligned to its size");
+  const Copy copy = {shared, inside ? global : nullptr, bytes};
+  if (block().copies_at_once) return PendingCopies::make(copy);
+  running_thread().copies.ask(copy);
 }
 void end_copy_group() { running_thread().copies.end_group(); }
 void wait_for_copies(std::size_t groups) { running_thread().copies.wait(groups); }

@@ -1,5 +1,6 @@
-// What a thread copies into shared memory beside its arithmetic: it arrives when the thread waits
-// for it, and no sooner, so that nobody can read it too early unnoticed.
+// What a thread copies into shared memory beside its arithmetic. It may arrive at once, or when the
+// thread waits for it and no sooner: so whoever overwrites what others still read is noticed, and
+// whoever reads too early.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +18,14 @@ struct Copy {
 
 class PendingCopies {
  public:
+  static void make(const Copy& copy) {
+    if (copy.global == nullptr) {
+      std::memset(copy.shared, 0, copy.bytes);
+    } else {
+      std::memcpy(copy.shared, copy.global, copy.bytes);
+    }
+  }
+
   void ask(const Copy& copy) { open_.push_back(copy); }
 
   void end_group() {
@@ -27,13 +36,7 @@ class PendingCopies {
   /// Until at most the last `groups` groups are pending.
   void wait(std::size_t groups) {
     for (; groups_.size() > groups; groups_.pop_front()) {
-      for (const Copy& copy : groups_.front()) {
-        if (copy.global == nullptr) {
-          std::memset(copy.shared, 0, copy.bytes);
-        } else {
-          std::memcpy(copy.shared, copy.global, copy.bytes);
-        }
-      }
+      for (const Copy& copy : groups_.front()) make(copy);
     }
   }
 

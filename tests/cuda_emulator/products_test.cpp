@@ -1,8 +1,11 @@
 // cuBLAS and the tensor cores of the emulated GPU, against plain loops in double.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <limits>
 #include <random>
+#include <set>
 
 #include "kernels/instructions.h"
 #include "tests/cuda_emulator/gpu_array.h"
@@ -185,6 +188,41 @@ TEST(TensorCores, MultiplyBf16) {
   expect_product(16, multiply_bf16, [](float value) { return rounded(value, 7); });
 }
 
+__global__ void round_to_tf32(const float* from, float* to) {
+  to[threadIdx.x] = __uint_as_float(kernels::cuda::tf32_bits(from[threadIdx.x]) & ~0x1fffU);
+}
+
+TEST(TensorCores, SeeWhatIsRoundedToTf32) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const std::vector<float> values = {0,
+                                     -0.0F,
+                                     1,
+                                     1 + 0x1p-11F,             // a tie
+                                     1 + 0x1p-11F - 0x1p-23F,  // just below
+                                     -1 - 0x1p-11F,
+                                     2 - 0x1p-23F,  // into the next power
+                                     0x1p-126F,
+                                     0x1.8006p-120F,
+                                     kLargest,
+                                     -kLargest,
+                                     kInfinity,
+                                     -kInfinity};
+  std::vector<float> asked = values;
+  asked.push_back(std::bit_cast<float>(0x7fffffffU));  // a GPU's own NaN
+  Context context(kGpu);
+  const Buffer<float> from = on_gpu(asked);
+  Buffer<float> to(kGpu, std::ssize(asked));
+  launch(context, "round_to_tf32", LaunchShape{{1}, {static_cast<unsigned>(asked.size())}},
+         round_to_tf32, from.data(), to.data());
+  const std::vector<float> got = to.download();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float want = std::isinf(values[i]) ? values[i] : rounded(values[i], 10);
+    EXPECT_EQ(got[i], want) << values[i];
+  }
+  EXPECT_TRUE(std::isnan(got.back()));
+}
+
 __global__ void half_a_warp_multiplies(float* c) {
   float sums[4] = {};
   const std::uint32_t left[4] = {};
@@ -227,9 +265,22 @@ std::vector<float> copied(void (*kernel)(const float*, float*)) {
 }
 
 TEST(Copies, ArriveWhenTheirGroupIsWaitedForAndNoSooner) {
+  const KeepSeed keep;
+  cuda_emulator::set_seed(0);
   EXPECT_EQ(copied(copy_two_groups<2>), (std::vector<float>{-1, -1, -1, -1, -1, -1, -1, -1}));
   EXPECT_EQ(copied(copy_two_groups<1>), (std::vector<float>{1, 2, 3, 4, -1, -1, -1, -1}));
   EXPECT_EQ(copied(copy_two_groups<0>), (std::vector<float>{1, 2, 3, 4, 5, 6, 0, -1}));
+}
+
+TEST(Copies, OfSomeOrdersArriveAtOnce) {
+  const KeepSeed keep;
+  std::set<std::vector<float>> seen;
+  for (const auto seed : kSeeds) {
+    cuda_emulator::set_seed(seed);
+    seen.insert(copied(copy_two_groups<2>));
+  }
+  EXPECT_EQ(seen, (std::set<std::vector<float>>{{-1, -1, -1, -1, -1, -1, -1, -1},
+                                                {1, 2, 3, 4, 5, 6, 0, -1}}));
 }
 
 }  // namespace

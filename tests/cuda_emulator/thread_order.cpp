@@ -4,6 +4,8 @@
 
 namespace redoubt::test {
 
+bool gpu_is_emulated() { return true; }
+
 ThreadOrder::ThreadOrder(std::uint64_t seed) : before_(cuda_emulator::seed()) {
   cuda_emulator::set_seed(seed);
 }

@@ -115,8 +115,9 @@ Trained train(Device device, const NetworkCase& of, int first, int count) {
 
 class CudaFleet : public testing::TestWithParam<NetworkCase> {};
 
-/// Within rounding: cuBLAS chooses among its kernels by the number of replicas, too.
+/// To the bit, but for cuBLAS: it chooses among its kernels by the number of replicas, too.
 TEST_P(CudaFleet, TrainsRowsAtOnceAsEachAlone) {
+  const double allowed = gpu_is_emulated() ? 0 : 1e-6;
   const Trained all = train(kGpu, GetParam(), 0, kReplicas);
   const std::size_t row = all.rows.size() / kReplicas;
   for (std::size_t r = 0; r < kReplicas; ++r) {
@@ -124,9 +125,9 @@ TEST_P(CudaFleet, TrainsRowsAtOnceAsEachAlone) {
     const Trained alone = train(kGpu, GetParam(), static_cast<int>(r), 1);
     ASSERT_EQ(alone.rows.size(), row);
     for (std::size_t i = 0; i < row; ++i) {
-      ASSERT_NEAR(alone.rows[i], all.rows[r * row + i], 1e-6) << "parameter " << i;
+      ASSERT_NEAR(alone.rows[i], all.rows[r * row + i], allowed) << "parameter " << i;
     }
-    EXPECT_NEAR(alone.totals[0].loss, all.totals[r].loss, 1e-5 * all.totals[r].loss);
+    EXPECT_NEAR(alone.totals[0].loss, all.totals[r].loss, 10 * allowed * all.totals[r].loss);
     EXPECT_EQ(alone.totals[0].correct, all.totals[r].correct);
   }
 }

@@ -1,10 +1,13 @@
 // Each engine of convolution at each precision against the CPU, on shapes that need every tile
 // size, several parts of a sum and groups of replicas.
+#include <bit>
+#include <limits>
 #include <string>
 
 #include "kernels/conv.h"
 #include "kernels/gemm.h"
 #include "tests/kernels/cpu_and_cuda.h"
+#include "tests/support/thread_order.h"
 
 namespace redoubt::kernels {
 
@@ -140,11 +143,57 @@ TEST(ConvolutionPrecision, RoundsItsInputsAsThePrecisionSays) {
     }
     return most;
   };
-  const double ours = distance(ConvEngine::implicit, Precision::tf32);
-  EXPECT_GT(ours, 1e-5);
-  EXPECT_GT(distance(ConvEngine::implicit, Precision::bf16), 2 * ours);
-  EXPECT_GT(distance(ConvEngine::columns, Precision::tf32), 1e-5);
-  EXPECT_GT(distance(ConvEngine::columns, Precision::bf16), 1e-5);
+  for (const ConvEngine engine : {ConvEngine::implicit, ConvEngine::columns, ConvEngine::cudnn}) {
+    if (!is_built(engine)) continue;
+    SCOPED_TRACE(testing::Message() << "engine " << static_cast<int>(engine));
+    const double tf32 = distance(engine, Precision::tf32);
+    const double bf16 = distance(engine, Precision::bf16);
+    if (engine == ConvEngine::implicit || test::gpu_is_emulated()) {
+      EXPECT_GT(tf32, 1e-5);
+      EXPECT_GT(bf16, 2 * tf32);
+    } else if (engine == ConvEngine::columns) {
+      EXPECT_GT(tf32, 1e-5);
+      EXPECT_GT(bf16, 1e-5);
+    }
+  }
+}
+
+/// A 3x3 convolution whose middle pixel of image 1 is strange: which outputs, and which gradients
+/// of weights, are.
+void expect_strange_results(float strange, int channels, Precision precision) {
+  const ConvShape s = {1, 4, channels, 5, 5, 16, 3, 3, 1, 1};
+  std::vector<float> pixels = random_floats(1, s.input_size(), 0.5F, 1);
+  pixels[(2 * 5 + 2) * 4 + 1] = strange;
+  const Buffer<float> input(kGpu, std::span<const float>(pixels));
+  const Buffer<float> weight(kGpu,
+                             std::span<const float>(random_floats(2, s.weight_size(), 0.5F, 1)));
+  Buffer<float> output(kGpu, s.output_size());
+  Buffer<float> gradient(kGpu, s.weight_size());
+  Context context(kGpu, 1, {.precision = precision, .conv_engine = ConvEngine::implicit});
+  conv_forward(context, s, input.replicas(0), weight.replicas(0), {}, output.replicas(0));
+  conv_backward_weight(context, s, input.replicas(0), output.replicas(0), gradient.replicas(0));
+  const auto near_middle = [](std::size_t place) { return place >= 1 && place <= 3; };
+  const std::vector<float> got = output.download();
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const std::size_t position = i / 4 % 25;
+    const bool touched = i % 4 == 1 && near_middle(position / 5) && near_middle(position % 5);
+    ASSERT_EQ(std::isfinite(got[i]), !touched) << "output " << i;
+  }
+  for (const float value : gradient.download()) ASSERT_FALSE(std::isfinite(value));
+}
+
+/// Our own engine, whose ways of rounding and laying out are ours: of many channels and of one.
+TEST(ConvolutionPrecision, LetsNanAndInfinityThroughSoThatTheyAreNoticed) {
+  const auto gpus_nan = std::bit_cast<float>(0x7fffffffU);
+  for (const float strange : {gpus_nan, std::numeric_limits<float>::infinity()}) {
+    for (const int channels : {1, 4}) {
+      for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+        SCOPED_TRACE(testing::Message() << strange << ", " << channels << " channels, precision "
+                                        << static_cast<int>(precision));
+        expect_strange_results(strange, channels, precision);
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 namespace redoubt::test {
 
+bool gpu_is_emulated() { return false; }
+
 ThreadOrder::ThreadOrder(std::uint64_t seed) : before_(seed) {}
 ThreadOrder::~ThreadOrder() = default;
 

@@ -5,6 +5,9 @@
 
 namespace redoubt::test {
 
+/// Whether this program's GPU is emulated: then products do not depend on how many there are.
+bool gpu_is_emulated();
+
 /// While it lives, an emulated GPU takes the order of that seed. A real one takes its own, another
 /// every time.
 class ThreadOrder {
