@@ -32,9 +32,9 @@ Engine passes_of(ConvEngine engine) {
 }
 
 /// Engines in the order in which they are tried, of which the first is the best guess. A 1x1
-/// kernel's columns are the input itself, so cuBLAS has no columns to build. Otherwise building them
-/// moves 8·K·J bytes for 2·Cout·K·J operations: on an H100 that makes cuBLAS the slower one up to
-/// 128 channels at least (docs/gpu).
+/// kernel's columns are the input itself, so cuBLAS has no columns to build. Otherwise building
+/// them moves 8·K·J bytes for 2·Cout·K·J operations: on an H100 that makes cuBLAS the slower one up
+/// to 128 channels at least (docs/gpu).
 std::vector<ConvEngine> candidates(const ConvShape& s) {
   const bool is_product =
       s.kernel_height == 1 && s.kernel_width == 1 && s.stride == 1 && s.padding == 0;
