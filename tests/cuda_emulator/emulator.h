@@ -11,8 +11,7 @@
 //     ASan, a kernel's access outside its allocations stops the program.
 //   - Host code that touches device memory faults; a kernel given a host pointer is refused.
 //   - A copy into shared memory beside the arithmetic arrives at once or when it is waited for;
-//   under
-//     seed 0 always the latter.
+//     with seed 0 always the latter.
 //   - A stream's work is done when somebody waits for it, not when it is asked for.
 // An error reaches the caller as CUDA's would, with the report in cudaGetErrorString().
 // Not emulated: blocks that wait for one another, textures, unified memory, cooperative groups.
