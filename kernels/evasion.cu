@@ -18,6 +18,27 @@ struct AwakeRows {
   const std::uint8_t* active;
 
   __device__ bool has(int r) const { return r < own.count && !resting(active, own.first + r); }
+
+  /// Calls mix(row, pack of its values, pack of its gradients to change) for the columns from i on.
+  /// All loads come before the first use.
+  template <int kWidth, class Mix>
+  __device__ void mix_gradients(std::int64_t i, Replicas<const float> values,
+                                Replicas<float> gradients, const Mix& mix) const {
+    Pack<float, kWidth> weights[kGroupRows];
+    Pack<float, kWidth> mixed[kGroupRows];
+#pragma unroll
+    for (int r = 0; r < kGroupRows; ++r) {
+      if (!has(r)) continue;
+      weights[r] = load<kWidth>(values[own.first + r] + i);
+      mixed[r] = load<kWidth>(gradients[own.first + r] + i);
+    }
+#pragma unroll
+    for (int r = 0; r < kGroupRows; ++r) {
+      if (!has(r)) continue;
+      mix(own.first + r, weights[r], mixed[r]);
+      store(gradients[own.first + r] + i, mixed[r]);
+    }
+  }
 };
 
 /// 12 bytes an element, and 4 a column for the anchor.
@@ -29,22 +50,13 @@ __global__ void add_squared_distance(int replicas, std::int64_t size, float rho,
   const std::int64_t i = rows.own.pack_index(kWidth);
   if (i >= size) return;
   const Pack<float, kWidth> from = load<kWidth>(anchor + i);
-  Pack<float, kWidth> weights[kGroupRows];
-  Pack<float, kWidth> mixed[kGroupRows];
-#pragma unroll
-  for (int r = 0; r < kGroupRows; ++r) {
-    if (!rows.has(r)) continue;
-    weights[r] = load<kWidth>(values[rows.own.first + r] + i);
-    mixed[r] = load<kWidth>(gradients[rows.own.first + r] + i);
-  }
-#pragma unroll
-  for (int r = 0; r < kGroupRows; ++r) {
-    if (!rows.has(r)) continue;
-    for (int j = 0; j < kWidth; ++j) {
-      mixed[r].at[j] = (1 - rho) * mixed[r].at[j] + 2 * rho * (weights[r].at[j] - from.at[j]);
-    }
-    store(gradients[rows.own.first + r] + i, mixed[r]);
-  }
+  rows.mix_gradients<kWidth>(
+      i, values, gradients,
+      [&](int, const Pack<float, kWidth>& weights, Pack<float, kWidth>& mixed) {
+        for (int j = 0; j < kWidth; ++j) {
+          mixed.at[j] = (1 - rho) * mixed.at[j] + 2 * rho * (weights.at[j] - from.at[j]);
+        }
+      });
 }
 
 /// What a cosine needs of δ = w - anchor and d.
@@ -149,27 +161,18 @@ __global__ void add_cosine_distance(int replicas, std::int64_t size, float rho, 
   const std::int64_t i = rows.own.pack_index(kWidth);
   if (i >= size) return;
   const CosinePack<kWidth> shared(anchor, direction, counted, i);
-  Pack<float, kWidth> weights[kGroupRows];
-  Pack<float, kWidth> mixed[kGroupRows];
-#pragma unroll
-  for (int r = 0; r < kGroupRows; ++r) {
-    if (!rows.has(r)) continue;
-    weights[r] = load<kWidth>(values[rows.own.first + r] + i);
-    mixed[r] = load<kWidth>(gradients[rows.own.first + r] + i);
-  }
-#pragma unroll
-  for (int r = 0; r < kGroupRows; ++r) {
-    if (!rows.has(r)) continue;
-    const CosineFactors factors = all_factors[rows.own.first + r];
-    for (int j = 0; j < kWidth; ++j) {
-      const double delta =
-          static_cast<double>(weights[r].at[j]) - static_cast<double>(shared.anchor.at[j]);
-      const double along = factors.along * static_cast<double>(shared.direction.at[j]);
-      const double metric = shared.counted.at[j] != 0 ? factors.back * delta - along : 0;
-      mixed[r].at[j] = static_cast<float>(static_cast<double>((1 - rho) * mixed[r].at[j]) + metric);
-    }
-    store(gradients[rows.own.first + r] + i, mixed[r]);
-  }
+  rows.mix_gradients<kWidth>(
+      i, values, gradients,
+      [&](int row, const Pack<float, kWidth>& weights, Pack<float, kWidth>& mixed) {
+        const CosineFactors factors = all_factors[row];
+        for (int j = 0; j < kWidth; ++j) {
+          const double delta =
+              static_cast<double>(weights.at[j]) - static_cast<double>(shared.anchor.at[j]);
+          const double along = factors.along * static_cast<double>(shared.direction.at[j]);
+          const double metric = shared.counted.at[j] != 0 ? factors.back * delta - along : 0;
+          mixed.at[j] = static_cast<float>(static_cast<double>((1 - rho) * mixed.at[j]) + metric);
+        }
+      });
 }
 
 constexpr int kClipBlock = 1024;
