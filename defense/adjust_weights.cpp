@@ -61,8 +61,10 @@ std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*
                                                    moments.mean + reach, weights.mask,
                                                    row + weights.offset));
   }
-  const ModelVariants variants = {
-      .count = levels, .parameters = rows.replicas(row_size), .masks = {model.mask.data(), 0}};
+  const ModelVariants variants = {.count = levels,
+                                  .parameters = rows.replicas(row_size),
+                                  .masks = {model.mask.data(), 0},
+                                  .inputs = {model.inputs}};
   std::vector<Evaluation> judged;
   int chosen = 1;
   if (!settings_.delta) {

@@ -82,7 +82,8 @@ Aggregate AccuracyCheck::aggregate(Context& context, const ClientUpdates& update
     context.copy_on_device(model.data(), updates.matrix[row], model.bytes());
     kernels::axpy_rows(context, {.rows = 1, .columns = columns}, 1, {updates.global, 0},
                        {model.data(), 0});
-    const ModelVariants one = {.parameters = {model.data(), 0}, .masks = {updates.mask, 0}};
+    const ModelVariants one = {
+        .parameters = {model.data(), 0}, .masks = {updates.mask, 0}, .inputs = {updates.inputs}};
     accuracies.push_back(executor.evaluate(one, environment_.validation).front().accuracy());
   }
   const double least = lower_median(accuracies) - settings_.drop;

@@ -59,7 +59,8 @@ class PruningLevels {
     return {.count = levels_,
             .parameters = {model.row.data(), 0},
             .masks = masks_.replicas(mask_size_),
-            .first_layer = layer_};
+            .first_layer = layer_,
+            .inputs = {model.inputs}};
   }
   const float* mask(int level) const { return masks_.data() + level * mask_size_; }
 

@@ -66,8 +66,23 @@ struct AdjustWeightsSettings {
   bool operator==(const AdjustWeightsSettings&) const = default;
 };
 
+/// Limiting extreme inputs (Wu et al. 2022): bytes of an image that lie within `margin` of an end
+/// of [0, 255] count as the first that does not.
+struct LimitInputsSettings {
+  enum class Ends : std::uint8_t { both, bright, dark };
+  Ends ends = Ends::bright;
+  std::optional<int> margin = {};  ///< fixed; absent: swept upward as below
+  int from = 10;
+  int to = 120;
+  int step = 10;
+  Judge judge = Judge::automatic;
+  StopRule stop = {};
+  bool operator==(const LimitInputsSettings&) const = default;
+};
+
 /// A stage. The order is that of stage_table().
-using StageSettings = std::variant<PruneSettings, FineTuneSettings, AdjustWeightsSettings>;
+using StageSettings =
+    std::variant<PruneSettings, FineTuneSettings, AdjustWeightsSettings, LimitInputsSettings>;
 
 struct FedAvgSettings {
   bool operator==(const FedAvgSettings&) const = default;

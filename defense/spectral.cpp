@@ -162,6 +162,7 @@ Points Spectral::references(Context& context, const ClientUpdates& updates) cons
                      .batch = training.batch,
                      .optimizer = training.optimizer,
                      .penalty = last_conv_penalty(layout, training.last_conv_l2),
+                     .inputs = updates.inputs,
                      .key = key});
   }
   environment_.executor.train(fleet, tasks, {updates.mask, 0});

@@ -8,6 +8,7 @@
 #include "defense/fine_tune.h"
 #include "defense/foolsgold.h"
 #include "defense/krum.h"
+#include "defense/limit_inputs.h"
 #include "defense/prune.h"
 #include "defense/robust_means.h"
 #include "defense/rule.h"
@@ -33,6 +34,7 @@ std::unique_ptr<Stage> make_stage(const StageSettings& settings) {
           [](const PruneSettings& s) -> Made { return std::make_unique<Prune>(s); },
           [](const FineTuneSettings& s) -> Made { return std::make_unique<FineTune>(s); },
           [](const AdjustWeightsSettings& s) -> Made { return std::make_unique<AdjustWeights>(s); },
+          [](const LimitInputsSettings& s) -> Made { return std::make_unique<LimitInputs>(s); },
       },
       settings);
 }
@@ -43,6 +45,7 @@ std::span<const StageEntry> stage_table() {
       {.name = "fine_tune", .description = "rounds of training under the masks"},
       {.name = "adjust_weights",
        .description = "zero conv weights outside mean ± delta deviations"},
+      {.name = "limit_inputs", .description = "clamp the brightest and darkest inputs"},
   }};
   return table;
 }

@@ -167,7 +167,9 @@ std::vector<LossTotals> Executor::evaluate(const ModelVariants& variants,
 }
 
 std::vector<std::vector<double>> Executor::record_activations(
-    const float* parameters, const float* masks, std::span<const std::span<const Sample>> lists) {
+    const ModelVariants& model, std::span<const std::span<const Sample>> lists) {
+  check(model.count == 1, "activations are recorded of one model");
+  const kernels::ImageSource source = source_.within(model.inputs_of(0));
   const std::int64_t mask_size = network_.layout().mask_size();
   std::vector<std::vector<double>> records(
       lists.size(), std::vector<double>(static_cast<std::size_t>(mask_size)));
@@ -177,13 +179,13 @@ std::vector<std::vector<double>> Executor::record_activations(
     const Pass pass = {.context = own.context,
                        .replicas = own.replicas,
                        .batch = reading_batch_,
-                       .parameters = {parameters, 0},
-                       .masks = {masks, 0},
+                       .parameters = {model.parameters[0], 0},
+                       .masks = {model.masks ? model.masks[0] : nullptr, 0},
                        .record = own.record.replicas(mask_size),
                        .valid = own.device_valid.data()};
     own.context.fill_zero(own.record.data(), own.record.bytes());
     for (std::size_t first = 0; first < samples.size(); first += own.capacity()) {
-      own.gather(source_, samples, first);
+      own.gather(source, samples, first);
       network_.forward(pass, own.workspace);
     }
     std::vector<double>& record = records[static_cast<std::size_t>(index)];

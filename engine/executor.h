@@ -44,12 +44,11 @@ class Executor {
   std::vector<kernels::LossTotals> evaluate(const ModelVariants& variants,
                                             std::span<const kernels::Sample> samples);
 
-  /// For each list of samples, each channel's post-ReLU outputs of one model, summed over positions
-  /// and images: result[list][mask row] (Wu et al. 2020, section IV-A; the mean is the sum divided
-  /// by both).
+  /// For each list of samples, each channel's post-ReLU outputs of `model`, which is the only one
+  /// of its variants, summed over positions and images: result[list][mask row] (Wu et al. 2020,
+  /// section IV-A; the mean is the sum divided by both).
   std::vector<std::vector<double>> record_activations(
-      const float* parameters, const float* masks,
-      std::span<const std::span<const kernels::Sample>> lists);
+      const ModelVariants& model, std::span<const std::span<const kernels::Sample>> lists);
 
  private:
   struct Trainer;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "kernels/check.h"
+
 namespace redoubt {
 
 using kernels::LossTotals;
@@ -37,6 +39,9 @@ void FleetEvaluator::evaluate(const ModelVariants& variants, std::span<const Sam
                               std::span<LossTotals> totals) {
   std::fill(totals.begin(), totals.end(), LossTotals());
   if (samples.empty()) return;
+  check(variants.inputs.size() <= 1 ||
+            (std::ssize(variants.inputs) == variants.count && variants.first_layer == 0),
+        "variants hear one range or one each, and then share no layer");
   const int passes = make_plan(samples);
   const std::int64_t count = std::int64_t{variants.count} * replicas_;
   if (totals_.count() < count) totals_ = {context_.device(), count};
@@ -94,10 +99,14 @@ void FleetEvaluator::issue(const PassIdentity& pass) {
                                     .keys = keys_.data(),
                                     .active = active_.data()};
   kernels::begin_step(context_, pass.plan, state);
-  kernels::gather(context_, source_, replicas, batch, batch_samples_.replicas(batch),
-                  workspace_.activation(0), workspace_.labels());
+  const auto read = [&](const kernels::ByteRange& inputs) {
+    kernels::gather(context_, source_.within(inputs), replicas, batch,
+                    batch_samples_.replicas(batch), workspace_.activation(0), workspace_.labels());
+  };
   Pass forward = {.context = context_, .replicas = replicas, .batch = batch};
   for (int v = 0; v < variants.count; ++v) {
+    const kernels::ByteRange inputs = variants.inputs_of(v);
+    if (v == 0 || !(inputs == variants.inputs_of(v - 1))) read(inputs);
     forward.parameters = {variants.parameters[v], 0};
     if (variants.masks) forward.masks = {variants.masks[v], 0};
     network_.forward(forward, workspace_, v == 0 ? 0 : variants.first_layer);

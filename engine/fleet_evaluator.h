@@ -22,6 +22,14 @@ struct ModelVariants {
   kernels::Replicas<const float> parameters = {};
   kernels::Replicas<const float> masks = {};  ///< absent: every channel is heard
   int first_layer = 0;
+  /// What they hear of an image: one range for all, or one each (then first_layer is 0); empty:
+  /// all of it.
+  std::vector<kernels::ByteRange> inputs = {};
+
+  kernels::ByteRange inputs_of(int variant) const {
+    if (inputs.empty()) return {};
+    return inputs.size() == 1 ? inputs.front() : inputs[static_cast<std::size_t>(variant)];
+  }
   bool operator==(const ModelVariants&) const = default;
 };
 

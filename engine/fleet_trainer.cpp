@@ -39,7 +39,8 @@ struct Batches {
 
 bool can_follow(const TrainingTask& first, const TrainingTask& second) {
   return second.row == first.row + 1 && second.optimizer == first.optimizer &&
-         second.penalty == first.penalty && second.evasion == first.evasion;
+         second.penalty == first.penalty && second.evasion == first.evasion &&
+         second.inputs == first.inputs;
 }
 
 FleetTrainer::FleetTrainer(const Network& network, const kernels::ImageSource& source,
@@ -82,6 +83,7 @@ int FleetTrainer::begin(Fleet& fleet, std::span<const TrainingTask> tasks,
                                  .optimizer = first.optimizer,
                                  .penalty = first.penalty,
                                  .evasion = first.evasion,
+                                 .inputs = first.inputs,
                                  .plan = {.replicas = replicas,
                                           .batch = batch_,
                                           .samples = planned_samples_.data(),
@@ -163,7 +165,7 @@ void FleetTrainer::issue(const StepIdentity& identity) {
               .batch = batch_,
               .masks = identity.masks,
               .keys = state.keys},
-             source_, batch_samples_.replicas(batch_), identity.rows,
+             source_.within(identity.inputs), batch_samples_.replicas(batch_), identity.rows,
              {.optimizer = identity.optimizer,
               .penalty = identity.penalty,
               .evasion = identity.evasion,

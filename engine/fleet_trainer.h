@@ -25,7 +25,8 @@ struct TrainingTask {
   OptimizerSettings optimizer = {};
   L2Penalty penalty = {};
   Evasion evasion = {};
-  RandomKey key = {};  ///< for dropout; the step is filled in
+  kernels::ByteRange inputs = {};  ///< what the model hears of an image
+  RandomKey key = {};              ///< for dropout; the step is filled in
 };
 
 /// Whether the second task can be trained in the same operations, in the row after the first's.
@@ -61,6 +62,7 @@ class FleetTrainer {
     OptimizerSettings optimizer = {};
     L2Penalty penalty = {};
     Evasion evasion = {};
+    kernels::ByteRange inputs = {};
     kernels::StepPlan plan = {};
     bool operator==(const StepIdentity&) const = default;
   };

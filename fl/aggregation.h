@@ -11,6 +11,7 @@
 #include "engine/safetensors.h"
 #include "fl/distances.h"
 #include "fl/record.h"
+#include "kernels/gather.h"
 #include "kernels/rows.h"
 
 namespace redoubt {
@@ -24,6 +25,7 @@ struct ClientUpdates {
   std::span<const int> clients;           ///< [clients] their ids, ascending
   const float* global = nullptr;          ///< [row] the model that the updates are to change
   const float* mask = nullptr;            ///< [mask row] its channels; absent: all are heard
+  kernels::ByteRange inputs = {};         ///< what it hears of an image
   int round = 1;                          ///< counted from 1
   float learning_rate = 0;                ///< that the clients were told to train with
   /// Columns that lengths and distances are of; absent: all.

@@ -249,6 +249,7 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
                                  .clients = ids,
                                  .global = model.row.data(),
                                  .mask = model.mask.data(),
+                                 .inputs = model.inputs,
                                  .round = plan.round,
                                  .learning_rate = plan.learning_rate,
                                  .trained = executor_.network().trained_ranges()});

@@ -10,12 +10,13 @@
 
 namespace redoubt {
 
-/// One row of parameters and one row of channel masks, on the device.
+/// One row of parameters and one row of channel masks, on the device, and how it reads images.
 struct GlobalModel {
   Buffer<float> row;
-  Buffer<float> mask;  ///< 1: heard, 0: pruned
+  Buffer<float> mask;              ///< 1: heard, 0: pruned
+  kernels::ByteRange inputs = {};  ///< what it hears of an image
 
-  /// Nothing pruned.
+  /// Nothing pruned or limited.
   GlobalModel(const Network& network, std::span<const float> parameters, Device device)
       : row(device, parameters),
         mask(device, std::span<const float>(std::vector<float>(
@@ -23,7 +24,7 @@ struct GlobalModel {
 
   /// The model itself, as the only variant.
   ModelVariants variant() const {
-    return {.parameters = {row.data(), 0}, .masks = {mask.data(), 0}};
+    return {.parameters = {row.data(), 0}, .masks = {mask.data(), 0}, .inputs = {inputs}};
   }
 };
 

@@ -163,6 +163,7 @@ TrainingTask Federation::training_task(const GlobalModel& model, const Client& c
           .optimizer = training.optimizer,
           .penalty = last_conv_penalty(executor_.network().layout(), training.last_conv_l2),
           .evasion = evasion_of(model, client, plan),
+          .inputs = model.inputs,
           .key = {.seed = seed_,
                   .purpose = Purpose::dropout,
                   .client = static_cast<std::uint32_t>(client.id),

@@ -15,7 +15,7 @@ std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
                                                      int round) {
   std::vector<std::span<const Sample>> data;
   for (const Client& client : clients_) data.emplace_back(client.samples);
-  const auto records = executor_.record_activations(model.row.data(), model.mask.data(), data);
+  const auto records = executor_.record_activations(model.variant(), data);
   // Channels that are silent already have no outputs to rank: they come last and get no votes.
   const std::vector<float> mask = model.mask.download();
   const auto layer_mask = std::span(mask).subspan(static_cast<std::size_t>(layer.offset),
@@ -56,7 +56,7 @@ std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
 
 std::vector<double> Federation::activity_on(const GlobalModel& model,
                                             std::span<const Sample> samples) {
-  return executor_.record_activations(model.row.data(), model.mask.data(), {&samples, 1}).front();
+  return executor_.record_activations(model.variant(), {&samples, 1}).front();
 }
 
 std::vector<double> Federation::ask_accuracies(const ModelVariants& variants, int round) {

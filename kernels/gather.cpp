@@ -1,5 +1,7 @@
 #include "kernels/gather.h"
 
+#include <algorithm>
+
 #include "kernels/check.h"
 
 namespace redoubt::kernels {
@@ -14,11 +16,12 @@ void check_sample(const ImageSource& source, const Sample& sample) {
         "a sample's trigger is in the trigger table");
 }
 
-/// table[c · 256 + byte] is the byte's normalised value in channel c.
+/// table[c · 256 + byte] is the limited byte's normalised value in channel c.
 void fill_table(const ImageSource& source, float* table) {
   for (int c = 0; c < source.channels; ++c) {
     for (int byte = 0; byte < kByteValues; ++byte) {
-      const double value = (byte / 255.0 - static_cast<double>(source.mean[c])) /
+      const int heard = std::clamp<int>(byte, source.range.lowest, source.range.highest);
+      const double value = (heard / 255.0 - static_cast<double>(source.mean[c])) /
                            static_cast<double>(source.deviation[c]);
       table[c * kByteValues + byte] = static_cast<float>(value);
     }

@@ -14,12 +14,16 @@ constexpr int kTileBytes = 128;  ///< of each image: one memory segment
 /// A word longer than the bytes, so that a column of the tile lies in 32 different banks.
 constexpr int kTilePitch = kTileBytes + 4;
 
-/// table[c · 256 + byte] is the byte's normalised value, computed as on the CPU, so with its bits.
-__global__ void fill_byte_table(const float* mean, const float* deviation, float* table) {
+/// table[c · 256 + byte] is the limited byte's normalised value, computed as on the CPU, so with
+/// its bits.
+__global__ void fill_byte_table(const float* mean, const float* deviation, ByteRange range,
+                                float* table) {
   const int c = static_cast<int>(blockIdx.x);
   const int byte = static_cast<int>(threadIdx.x);
+  const int above = byte < range.lowest ? range.lowest : byte;
+  const int heard = above > range.highest ? range.highest : above;
   const double value =
-      (byte / 255.0 - static_cast<double>(mean[c])) / static_cast<double>(deviation[c]);
+      (heard / 255.0 - static_cast<double>(mean[c])) / static_cast<double>(deviation[c]);
   table[c * kByteValues + byte] = static_cast<float>(value);
 }
 
@@ -154,7 +158,7 @@ void gather(Context& context, const ImageSource& source, int replicas, int batch
   auto* table = context.scratch_of<float>(static_cast<std::size_t>(source.channels) * kByteValues);
   launch(context, "fill_byte_table",
          {.grid = {grid_extent(source.channels, kMostBlocks)}, .block = {kByteValues}},
-         fill_byte_table, source.mean, source.deviation, table);
+         fill_byte_table, source.mean, source.deviation, source.range, table);
   const int positions = source.height * source.width;
   const std::int64_t tiles = source.channels * divide_up(positions, kTileBytes);
   const auto move = [&](auto width, auto images) {

@@ -24,6 +24,15 @@ struct TriggerPixel {
   bool operator==(const TriggerPixel&) const = default;
 };
 
+/// What a model makes of an image's bytes before they are normalised: those below `lowest` or above
+/// `highest` count as these.
+struct ByteRange {
+  std::uint8_t lowest = 0;
+  std::uint8_t highest = 255;
+
+  bool operator==(const ByteRange&) const = default;
+};
+
 /// Images as bytes [count][C][H][W] in device memory, and what to do with them.
 struct ImageSource {
   const std::uint8_t* images = nullptr;
@@ -38,11 +47,19 @@ struct ImageSource {
   const TriggerPixel* trigger_pixels = nullptr;
   const std::int32_t* trigger_start = nullptr;
   int trigger_count = 0;
+  ByteRange range = {};  ///< of the bytes that are heard
+
+  /// The same images under another range.
+  ImageSource within(const ByteRange& bytes) const {
+    ImageSource source = *this;
+    source.range = bytes;
+    return source;
+  }
 };
 
 /// output [R][C][H][W][N] and labels [R][N] from samples [R][N]. The trigger is stamped on the
-/// bytes, so before normalising. Throws std::logic_error for an image or trigger out of range
-/// (CPU; CUDA does not look).
+/// bytes, so before they are limited to the range and normalised. Throws std::logic_error for an
+/// image or trigger out of range (CPU; CUDA does not look).
 void gather(Context& context, const ImageSource& source, int replicas, int batch,
             Replicas<const Sample> samples, Replicas<float> output, Replicas<std::int32_t> labels);
 

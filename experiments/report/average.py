@@ -23,12 +23,14 @@ NAMES = {
     "pruned_channels": "pruned channels",
     "zeroed_weights": "zeroed weights",
     "delta": "Δ",
+    "margin": "margin",
     "removed_attackers": "attackers left out",
     "removed_benign": "others left out",
     "training": "training",
     "prune": "pruning",
     "fine_tune": "fine-tuning",
     "adjust_weights": "adjusting weights",
+    "limit_inputs": "limiting inputs",
 }
 
 

@@ -274,8 +274,9 @@ def draw_levels(panel, records, x, label):
 
 def level_figure(layout, points, draw_panel):
     alone = len(points) == 1
-    along = {(records[0]["layer"], str(records[0].get("level_delta")),
-              len(records[0]["level_accuracy"])) for _, records, _ in points}
+    along = {(records[0].get("layer"), str(records[0].get("level_delta")),
+              str(records[0].get("level_margin")), len(records[0]["level_accuracy"]))
+             for _, records, _ in points}
     figure, axes = style.panels(layout, len(points), width=6.4 if alone else 3.2,
                                 height=3.0 if alone else 2.3, columns=columns_of(points),
                                 sharey=True, sharex=len(along) == 1)
@@ -314,12 +315,22 @@ def draw_adjusting(panel, label, records, chosen):
     panel.set_xlabel(f"Δ, weights of {records[0]['layer']} within μ ± Δσ are kept")
 
 
+def draw_limiting(panel, label, records, chosen):
+    """At margin 0, the model as it came."""
+    draw_levels(panel, records, [0, *records[0]["level_margin"]], slug(label))
+    mark_chosen(panel, {record.get("margin", 0) for record in chosen}, slug(label))
+    panel.set_xlabel("margin, bytes nearer to an end of 0 to 255 are clamped")
+    panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+
+
 def stage_figures(study):
     figures = []
     for stage, kind, draw_panel, what in (
         ("prune", "pruning", draw_pruning, "By the number of channels pruned."),
         ("adjust_weights", "adjusting", draw_adjusting,
          "By the reach Δ beyond which weights become zero."),
+        ("limit_inputs", "limiting", draw_limiting,
+         "By the margin from an end of a byte's range within which inputs are clamped."),
     ):
         points, places = level_points(study, stage)
         if points:

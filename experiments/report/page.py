@@ -14,7 +14,7 @@ from gallery import gallery_figures
 from output import Output
 from tables import plain_table, results_tables
 
-STAGE_METRICS = ("pruned_channels", "delta", "zeroed_weights")
+STAGE_METRICS = ("pruned_channels", "delta", "zeroed_weights", "margin")
 RULE_METRICS = ("removed_attackers", "removed_benign", "confidence_as_printed", "confidence")
 CONFIDENCE_NOTE = (
     "Confidence as printed is the paper's formula: the attackers' share of all marked fragments. "
@@ -63,8 +63,8 @@ class Section:
         self.add_figures("axis", f"Along {x}", axis_figures(study))
         self.add_figures("training", "Training", training_figures(study))
         did = plain_table(study, self.prefix, "stages", "What the stages chose", STAGE_METRICS,
-                          ("prune", "adjust_weights"))
-        self.add_figures("stages", "Pruning and adjusting weights", stage_figures(study), [did])
+                          ("prune", "adjust_weights", "limit_inputs"))
+        self.add_figures("stages", "What the stages tried", stage_figures(study), [did])
         found = plain_table(study, self.prefix, "identification",
                             "Whom the rule left out, in the last round", RULE_METRICS,
                             ("training",))

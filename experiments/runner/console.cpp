@@ -44,6 +44,11 @@ std::string note_of(const Json& line) {
     return fmt::format("{} weights of {} zeroed, {}", line["zeroed_weights"].get<std::int64_t>(),
                        line["layer"].get<std::string>(), delta);
   }
+  if (line.contains("highest_input")) {
+    if (!line.contains("margin")) return "inputs as before, the first step already cost too much";
+    return fmt::format("inputs limited to bytes {} to {}", line["lowest_input"].get<int>(),
+                       line["highest_input"].get<int>());
+  }
   if (line.contains("rounds")) return fmt::format("{} rounds", line["rounds"].get<int>());
   if (line.contains("validation_accuracy")) {
     return fmt::format("round {}, the best on the server's images", line["round"].get<int>());

@@ -12,6 +12,11 @@ struct EnumNames<Judge> {
                                              {"validation", Judge::validation},
                                              {"clients", Judge::clients}}};
 };
+inline constexpr const char* kJudgeMeaning =
+    "who measures accuracy: validation, the server's images; clients, the mean of what they "
+    "report; "
+    "automatic, the server if it has images";
+
 template <>
 struct EnumNames<PruneSettings::Vote> {
   using Vote = PruneSettings::Vote;
@@ -71,9 +76,7 @@ struct Description<PruneSettings> {
             "prune exactly so many channels and judge nothing; null: as far as the stop rule lets",
             at_least(0));
     if (!s.channels) {
-      v.field("judge", s.judge,
-              "who measures accuracy: validation, the server's images; clients, the mean of what "
-              "they report; automatic, the server if it has images");
+      v.field("judge", s.judge, kJudgeMeaning);
       v.field("stop", s.stop,
               "how far pruning may go: up to the last level before the first that loses more");
     }
@@ -102,13 +105,41 @@ struct Description<AdjustWeightsSettings> {
       v.field("from", s.from, "first, largest delta of the sweep", at_least(0));
       v.field("to", s.to, "last, smallest delta of the sweep, at most from", at_least(0));
       v.field("step", s.step, "distance between deltas of the sweep", above(0));
-      v.field("judge", s.judge,
-              "who measures accuracy: validation, the server's images; clients, the mean of what "
-              "they report; automatic, the server if it has images");
+      v.field("judge", s.judge, kJudgeMeaning);
       v.field("stop", s.stop,
               "how far the sweep may go: up to the last delta before the first that loses more");
       if constexpr (V::reads) {
         if (s.to > s.from) v.value().fail("`to` is above `from`; the sweep goes downward");
+      }
+    }
+  }
+};
+
+template <>
+struct EnumNames<LimitInputsSettings::Ends> {
+  using Ends = LimitInputsSettings::Ends;
+  static constexpr Names<Ends, 3> names = {
+      {{"both", Ends::both}, {"bright", Ends::bright}, {"dark", Ends::dark}}};
+};
+
+template <>
+struct Description<LimitInputsSettings> {
+  template <class V, class S>
+  static void visit(V& v, S& s) {
+    v.field("ends", s.ends,
+            "which ends of a byte's 0 to 255 are cut: both, the bright one or the dark one");
+    v.field("margin", s.margin,
+            "bytes nearer to an end than this count as if they were not; null: swept upward",
+            between(0, 127));
+    if (!s.margin) {
+      v.field("from", s.from, "first, smallest margin of the sweep", between(0, 127));
+      v.field("to", s.to, "last, largest margin of the sweep, at least from", between(0, 127));
+      v.field("step", s.step, "distance between margins of the sweep", between(1, 127));
+      v.field("judge", s.judge, kJudgeMeaning);
+      v.field("stop", s.stop,
+              "how far the sweep may go: up to the last margin before the first that loses more");
+      if constexpr (V::reads) {
+        if (s.to < s.from) v.value().fail("`to` is below `from`; the sweep goes upward");
       }
     }
   }

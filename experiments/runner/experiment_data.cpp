@@ -7,6 +7,7 @@
 #include "datasets/partition.h"
 #include "engine/initialize.h"
 #include "engine/safetensors.h"
+#include "experiments/runner/metadata.h"
 #include "kernels/check.h"
 
 namespace redoubt::runner {
@@ -108,18 +109,21 @@ Network make_network(const ModelSettings& settings, const Shape& input, int clas
   return Network(input, classes, preset(settings.preset).layers);
 }
 
-std::vector<float> initial_row(const Experiment& experiment, const Network& network) {
+GlobalModel initial_model(const Experiment& experiment, const Network& network, Device device) {
   const ModelSettings& settings = experiment.model;
   std::vector<float> row(static_cast<std::size_t>(network.layout().row_size()));
   if (settings.initial) {
-    fill_row(network.layout(), read_safetensors(*settings.initial), settings.initial->string(),
-             row);
-    return row;
+    const std::string origin = settings.initial->string();
+    const TensorFile file = read_safetensors(*settings.initial);
+    fill_row(network.layout(), file, origin, row);
+    GlobalModel model(network, row, device);
+    model.inputs = input_range_of(file, origin);
+    return model;
   }
   const Initialization usual = settings.preset.empty() ? Initialization::uniform_fan_in
                                                        : preset(settings.preset).initialization;
   initialize(network.layout(), settings.initialization.value_or(usual), experiment.seed, row);
-  return row;
+  return {network, row, device};
 }
 
 std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data) {

@@ -9,6 +9,7 @@
 #include "experiments/runner/spec.h"
 #include "fl/attack/attack.h"
 #include "fl/client.h"
+#include "fl/global_model.h"
 #include "fl/image_store.h"
 #include "fl/server.h"
 
@@ -33,8 +34,8 @@ ExperimentData load_data(const Experiment& experiment);
 /// The network that the settings name, for images of this shape. Throws InputError.
 Network make_network(const ModelSettings& settings, const Shape& input, int classes);
 
-/// The first row of parameters: fresh, or from the initial file. Throws InputError.
-std::vector<float> initial_row(const Experiment& experiment, const Network& network);
+/// What training starts from: fresh, or from the initial file. Throws InputError.
+GlobalModel initial_model(const Experiment& experiment, const Network& network, Device device);
 
 /// The clients with their data, the attackers among them with their behaviours.
 std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data);

@@ -1,11 +1,11 @@
 #include "experiments/runner/simulation.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "defense/judge.h"
 #include "defense/rule.h"
+#include "experiments/runner/metadata.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
 #include "kernels/profile.h"
@@ -33,24 +33,6 @@ std::vector<PipelineStages> make_pipelines(const DefenseSettings& defense) {
 const std::string kTrained = "trained.";
 
 constexpr const char* kCheckpointFormat = "redoubt-checkpoint-2";
-
-/// A whole number from the checkpoint's metadata, in [low, high].
-int whole_number(const TensorFile& file, const std::string& key, int low, int high,
-                 const std::string& origin) {
-  const auto found = file.metadata.find(key);
-  int value = 0;
-  if (found != file.metadata.end()) {
-    const std::string& text = found->second;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high) {
-      return value;
-    }
-  }
-  throw InputError(origin + ": damaged checkpoint: " + key + " is " +
-                   (found == file.metadata.end() ? "not there" : "\"" + found->second + "\"") +
-                   "; it must be a whole number from " + std::to_string(low) + " to " +
-                   std::to_string(high));
-}
 
 /// A tensor of exactly `size` values.
 const std::vector<float>& values_of(const TensorFile& file, const std::string& name,
@@ -89,7 +71,7 @@ Simulation::Simulation(const Experiment& experiment, SimulationObserver& observe
                                                       .seed = experiment.seed,
                                                       .local = experiment.federation.local}),
                   experiment.federation, experiment.seed),
-      model_(network_, initial_row(experiment, network_), device_),
+      model_(initial_model(experiment, network_, device_)),
       server_(federation_, model_, test_images_),
       pipelines_(make_pipelines(experiment.defense)) {}
 
@@ -203,6 +185,7 @@ void Simulation::take_up(const TensorFile& state) {
   const std::string origin = "the trained model";
   model_.row.upload(values_of(state, "row", model_.row.count(), origin));
   model_.mask.upload(values_of(state, "mask", model_.mask.count(), origin));
+  model_.inputs = input_range_of(state, origin);
   server_.resume_at(whole_number(state, "next_round", 1, total_rounds() + 1, origin));
   federation_.restore(state.tensors);
 }
@@ -296,6 +279,7 @@ TensorFile Simulation::state() {
                    {"pipelines_done", std::to_string(pipelines_done_)},
                    {"stages_done", std::to_string(stages_done_)},
                    {"stage_rounds_done", std::to_string(stage_rounds_done_)}};
+  add_input_range(model_.inputs, file);
   file.tensors = {flat_tensor("row", model_.row.download()),
                   flat_tensor("mask", model_.mask.download())};
   for (NamedTensor& tensor : federation_.state()) file.tensors.push_back(std::move(tensor));
@@ -303,9 +287,7 @@ TensorFile Simulation::state() {
     file.tensors.push_back(
         {.name = kTrained + tensor.name, .shape = tensor.shape, .values = tensor.values});
   }
-  if (!trained_.tensors.empty()) {
-    file.metadata[kTrained + "next_round"] = trained_.metadata.at("next_round");
-  }
+  for (const auto& [key, value] : trained_.metadata) file.metadata[kTrained + key] = value;
   if (!best_row_.empty()) {
     file.tensors.push_back(flat_tensor("best_row", best_row_));
     file.metadata["best_round"] = std::to_string(best_round_);
@@ -320,6 +302,7 @@ void Simulation::restore(const TensorFile& state, const std::string& origin) {
   }
   model_.row.upload(values_of(state, "row", model_.row.count(), origin));
   model_.mask.upload(values_of(state, "mask", model_.mask.count(), origin));
+  model_.inputs = input_range_of(state, origin);
   const int rounds = total_rounds();
   const int pipelines = static_cast<int>(pipelines_.size());
   pipelines_done_ = whole_number(state, "pipelines_done", 0, pipelines, origin);
@@ -342,9 +325,12 @@ void Simulation::restore(const TensorFile& state, const std::string& origin) {
                                 .shape = tensor.shape,
                                 .values = tensor.values});
   }
+  for (const auto& [key, value] : state.metadata) {
+    if (key.starts_with(kTrained)) trained_.metadata[key.substr(kTrained.size())] = value;
+  }
   if (!trained_.tensors.empty()) {
-    trained_.metadata["next_round"] =
-        std::to_string(whole_number(state, kTrained + "next_round", 1, rounds + 1, origin));
+    whole_number(state, kTrained + "next_round", 1, rounds + 1, origin);
+    input_range_of(trained_, origin);
   }
   if (state.find("best_row") == nullptr) return;
   best_round_ = whole_number(state, "best_round", 1, rounds, origin);
@@ -372,6 +358,7 @@ TensorFile Simulation::model_file() {
     }
     if (!pruned.empty()) file.metadata["pruned." + span.name] = pruned;
   }
+  add_input_range(model_.inputs, file);
   return file;
 }
 

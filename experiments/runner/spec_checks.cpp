@@ -144,6 +144,8 @@ void check_stages(const Experiment& experiment, const ParameterLayout& layout,
       }
       layer_exists(adjust->layer);
       judge_can(adjust->judge, adjust->stop);
+    } else if (const auto* limit = std::get_if<LimitInputsSettings>(&stage)) {
+      judge_can(limit->judge, limit->stop);
     }
   }
 }

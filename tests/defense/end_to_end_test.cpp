@@ -50,7 +50,7 @@ Outcome run(const std::string& label, const std::string& yaml,
   runner::Simulation simulation(runner::parse_experiment(yaml, "test", overrides), outcome, stop);
   simulation.run();
   std::cout << std::fixed << std::setprecision(1) << std::left << std::setw(28) << label;
-  for (const char* stage : {"training", "prune", "fine_tune", "adjust_weights"}) {
+  for (const char* stage : {"training", "prune", "fine_tune", "adjust_weights", "limit_inputs"}) {
     const auto found = outcome.stages.find(stage);
     if (found == outcome.stages.end()) continue;
     std::cout << "  " << stage << " " << 100 * found->second.accuracy << " / "
@@ -175,6 +175,20 @@ TEST(EndToEndOnFashionMnist, AdjustingWeightsRemovesTheBackdoorOfRealImages) {
     EXPECT_LT(adjusted.attack_success_rate, tuned.attack_success_rate - 0.4);
     EXPECT_GT(adjusted.accuracy, tuned.accuracy - 0.25);
   }
+}
+
+/// Images are told apart as well without their brightest bytes; a trigger of white pixels is not.
+TEST_P(EndToEnd, LimitingInputsWeakensABrightTrigger) {
+  const Outcome attacked =
+      run("synthetic, limited", kSynthetic,
+          with_seed(GetParam(), {"attack.trigger.pixels=5",
+                                 "defense.after_training=[{limit_inputs: {from: 5, to: 125, step: "
+                                 "5, stop: {accuracy_drop: 0.02}}}]"}));
+  const Figures trained = attacked.stages.at("training");
+  const Figures limited = attacked.stages.at("limit_inputs");
+  EXPECT_GT(trained.attack_success_rate, 0.85);
+  EXPECT_GT(limited.accuracy, trained.accuracy - 0.05);
+  EXPECT_LT(limited.attack_success_rate, trained.attack_success_rate - 0.2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, EndToEnd, testing::Values(1, 2));

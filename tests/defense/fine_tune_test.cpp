@@ -94,7 +94,7 @@ TEST(StageTable, NamesEveryStageAsItNamesItself) {
   std::vector<std::string> made;
   for (const StageSettings& settings :
        {StageSettings(PruneSettings()), StageSettings(FineTuneSettings()),
-        StageSettings(AdjustWeightsSettings())}) {
+        StageSettings(AdjustWeightsSettings()), StageSettings(LimitInputsSettings())}) {
     made.push_back(make_stage(settings)->name());
   }
   std::vector<std::string> listed;

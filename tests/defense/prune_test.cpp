@@ -251,7 +251,10 @@ TEST(Prune, SilencesAChannelThatABatchNormFollowsInAnyProgram) {
   const std::span<const kernels::Sample> samples = trained.images.clean;
   for (const float* mask : {std::as_const(trained.model.mask).data(), ones.data()}) {
     const auto activity =
-        trained.executor.record_activations(trained.model.row.data(), mask, {&samples, 1}).front();
+        trained.executor
+            .record_activations({.parameters = {trained.model.row.data(), 0}, .masks = {mask, 0}},
+                                {&samples, 1})
+            .front();
     for (std::size_t place = 0; place < order.size(); ++place) {
       const double sum = activity[static_cast<std::size_t>(layer.offset + order[place])];
       EXPECT_EQ(sum == 0, place < 3) << "channel " << order[place];

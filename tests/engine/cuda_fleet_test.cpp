@@ -173,9 +173,11 @@ std::vector<LossTotals> evaluate(Device device, const NetworkCase& of,
   std::vector<LossTotals> all;
   for (const int size : list_sizes) {
     std::vector<LossTotals> totals(2);
-    evaluator.evaluate(
-        {.count = 2, .parameters = {row.data(), 0}, .masks = {masks.data(), mask_row}},
-        images.samples(size, size, of.classes), totals);
+    evaluator.evaluate({.count = 2,
+                        .parameters = {row.data(), 0},
+                        .masks = {masks.data(), mask_row},
+                        .inputs = {kernels::ByteRange(), {.lowest = 30, .highest = 200}}},
+                       images.samples(size, size, of.classes), totals);
     all.insert(all.end(), totals.begin(), totals.end());
   }
   return all;

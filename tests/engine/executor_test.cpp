@@ -203,14 +203,14 @@ TEST(Threads, NeverChangeABitOfTrainingEvaluationOrRecording) {
   const std::vector<std::span<const Sample>> lists = {samples, std::span(samples).first(37)};
   Executor single(network, images.source(), Device(), 1, 16);
   const auto evaluated = single.evaluate({.parameters = {row.data(), 0}}, samples);
-  const auto recorded = single.record_activations(row.data(), nullptr, lists);
+  const auto recorded = single.record_activations({.parameters = {row.data(), 0}}, lists);
   for (const int threads : {2, 3}) {
     const Trained more = train(network, images, threads, tasks, 5);
     EXPECT_EQ(one.totals, more.totals);
     for (std::size_t r = 0; r < 5; ++r) EXPECT_TRUE(same_bits(one.rows[r], more.rows[r]));
     Executor executor(network, images.source(), Device(), threads, 16);
     EXPECT_EQ(executor.evaluate({.parameters = {row.data(), 0}}, samples), evaluated);
-    EXPECT_EQ(executor.record_activations(row.data(), nullptr, lists), recorded);
+    EXPECT_EQ(executor.record_activations({.parameters = {row.data(), 0}}, lists), recorded);
   }
 }
 
@@ -309,6 +309,49 @@ TEST_F(Evaluation, OfMasksOnOneSharedRowFromALaterLayerEqualsEachAlone) {
   }
 }
 
+/// What a model that hears less of an image does is what one that hears all does on images whose
+/// bytes lie within.
+TEST_F(Evaluation, UnderARangeOfBytesEqualsImagesWithinIt) {
+  const kernels::ByteRange range = {.lowest = 60, .highest = 190};
+  const RandomImages within(net.input, 40, range);
+  Executor other(network, within.source(), Device(), 1, 16);
+  const std::vector<Sample> samples = images.samples(0, 37, net.classes);
+  const std::vector<std::span<const Sample>> lists = {samples};
+  const std::vector<float> row = parameters(network, 5);
+  const ModelVariants all = {.parameters = {row.data(), 0}};
+  const ModelVariants limited = {.parameters = {row.data(), 0}, .inputs = {range}};
+  EXPECT_EQ(executor.evaluate(limited, samples), other.evaluate(all, samples));
+  EXPECT_EQ(executor.record_activations(limited, lists), other.record_activations(all, lists));
+  const auto both = executor.evaluate(
+      {.count = 3, .parameters = {row.data(), 0}, .inputs = {kernels::ByteRange(), range, range}},
+      samples);
+  EXPECT_EQ(both[0], executor.evaluate(all, samples).front());
+  EXPECT_EQ(both[1], other.evaluate(all, samples).front());
+  EXPECT_EQ(both[2], both[1]);
+  EXPECT_NE(both[0], both[1]);
+
+  const auto trained = [&](Executor& by, const kernels::ByteRange& inputs) {
+    Fleet fleet(network.layout(), 1, 0, Device());
+    std::copy(row.begin(), row.end(), fleet.values()[0]);
+    const TrainingTask task = {
+        .samples = samples, .batch = 16, .optimizer = {.learning_rate = 0.05F}, .inputs = inputs};
+    by.train(fleet, {&task, 1}, {});
+    return std::vector<float>(fleet.values()[0], fleet.values()[0] + row.size());
+  };
+  EXPECT_EQ(trained(executor, range), trained(other, {}));
+  EXPECT_NE(trained(executor, range), trained(executor, {}));
+}
+
+TEST_F(Evaluation, WillNotShareLayersAmongModelsThatHearDifferently) {
+  const std::vector<float> row = parameters(network, 5);
+  const std::vector<Sample> samples = images.samples(0, 5, net.classes);
+  const ModelVariants variants = {.count = 2,
+                                  .parameters = {row.data(), 0},
+                                  .first_layer = 3,
+                                  .inputs = {{.lowest = 1}, {.lowest = 2}}};
+  EXPECT_THROW(executor.evaluate(variants, samples), std::logic_error);
+}
+
 TEST_F(Evaluation, OfNoSamplesCountsNone) {
   const std::vector<float> row = parameters(network, 5);
   const auto totals = executor.evaluate({.count = 2, .parameters = {row.data(), 0}}, {});
@@ -322,7 +365,8 @@ TEST_F(Evaluation, RecordsTheSumsOfPlainLoopsWithoutThePaddingImages) {
   // 37 is no multiple of the batch; the empty list and the one image are clients, too.
   const std::vector<std::span<const Sample>> lists = {
       std::span(samples).first(37), {}, std::span(samples).last(1), std::span(samples).first(16)};
-  const auto records = executor.record_activations(row.data(), mask.data(), lists);
+  const auto records = executor.record_activations(
+      {.parameters = {row.data(), 0}, .masks = {mask.data(), 0}}, lists);
   ASSERT_EQ(records.size(), lists.size());
   const ReferenceNetwork reference(net.input, net.layers, network.layout());
   for (std::size_t list = 0; list < lists.size(); ++list) {

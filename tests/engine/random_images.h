@@ -1,6 +1,7 @@
 // A few images of random bytes with one trigger, as an image source and as plain numbers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -23,17 +24,23 @@ inline std::vector<float> random_floats(int seed, std::int64_t count, double low
 
 class RandomImages {
  public:
-  RandomImages(const Shape& shape, int count) : shape_(shape) {
+  /// The same images and trigger whatever the range, whose ends stand for what lies beyond them.
+  RandomImages(const Shape& shape, int count, const kernels::ByteRange& range = {})
+      : shape_(shape) {
+    const auto within = [&](std::uint32_t byte) {
+      return static_cast<std::uint8_t>(
+          std::clamp<std::uint32_t>(byte, range.lowest, range.highest));
+    };
     RandomStream stream({.seed = 5});
     for (std::int64_t i = 0; i < count * shape.size(); ++i) {
-      bytes_.push_back(static_cast<std::uint8_t>(stream.below(256)));
+      bytes_.push_back(within(static_cast<std::uint32_t>(stream.below(256))));
     }
     for (int c = 0; c < shape.channels; ++c) {
       mean_.push_back(0.3F + 0.1F * static_cast<float>(c));
       deviation_.push_back(0.25F + 0.05F * static_cast<float>(c));
     }
-    pixels_ = {{.offset = 0, .value = 255},
-               {.offset = static_cast<std::int32_t>(shape.size()) - 1, .value = 7}};
+    pixels_ = {{.offset = 0, .value = within(255)},
+               {.offset = static_cast<std::int32_t>(shape.size()) - 1, .value = within(7)}};
     start_ = {0, 2};
     source_ = {.images = bytes_.data(),
                .count = count,

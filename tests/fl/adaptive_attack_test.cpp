@@ -139,8 +139,7 @@ TEST(ProtectChannels, RanksLastWhatItsPoisonedImagesRouse) {
   const auto reports = federation.ask_dormancy(model, layer, 0.5, 1);
 
   const std::vector<std::span<const Sample>> lists = {clients[1].samples, poisoned};
-  const auto records =
-      world.executor.record_activations(model.row.data(), model.mask.data(), lists);
+  const auto records = world.executor.record_activations(model.variant(), lists);
   std::vector<double> roused;
   for (int c = 0; c < layer.channels; ++c) {
     const auto at = static_cast<std::size_t>(layer.offset + c);

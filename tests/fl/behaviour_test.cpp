@@ -111,8 +111,7 @@ TEST(Dormancy, IsWhatAClientMeasuresOnItsOwnDataUnderTheModelsMasks) {
   ASSERT_EQ(reports.size(), 3U);
   for (std::size_t k = 0; k < 3; ++k) {
     const std::vector<std::span<const Sample>> own = {clients[k].samples};
-    const auto sums =
-        world.executor.record_activations(model.row.data(), model.mask.data(), own).front();
+    const auto sums = world.executor.record_activations(model.variant(), own).front();
     EXPECT_EQ(sums[static_cast<std::size_t>(layer.offset + 5)], 0);
     const auto sum = [&](int c) {
       return c == 5 ? 1e300 : sums[static_cast<std::size_t>(layer.offset + c)];

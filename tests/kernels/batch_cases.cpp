@@ -27,7 +27,7 @@ struct GatherFixture {
     }
   }
 
-  double value(const kernels::Sample& sample, int place) const {
+  double value(const kernels::Sample& sample, int place, const kernels::ByteRange& range) const {
     int byte = images[static_cast<std::size_t>(sample.image * kImageSize + place)];
     if (sample.trigger >= 0) {
       const auto trigger = static_cast<std::size_t>(sample.trigger);
@@ -36,6 +36,8 @@ struct GatherFixture {
         if (pixel.offset == place) byte = pixel.value;
       }
     }
+    if (byte < range.lowest) byte = range.lowest;
+    if (byte > range.highest) byte = range.highest;
     const auto channel = static_cast<std::size_t>(place / kPositions);
     return (byte / 255.0 - static_cast<double>(mean[channel])) /
            static_cast<double>(deviation[channel]);
@@ -56,12 +58,13 @@ std::vector<kernels::Sample> some_samples(int count) {
   return samples;
 }
 
-OperationCase gather_case(int replicas, int batch) {
+OperationCase gather_case(int replicas, int batch, const kernels::ByteRange& range = {}) {
   const std::vector<kernels::Sample> samples = some_samples(replicas * batch);
   const std::int64_t size = std::int64_t{GatherFixture::kImageSize} * batch;
   OperationCase entry;
   entry.family = "gather";
-  entry.name = "N=" + std::to_string(batch) + ", R=" + std::to_string(replicas);
+  entry.name = "N=" + std::to_string(batch) + ", R=" + std::to_string(replicas) +
+               (range == kernels::ByteRange() ? "" : ", limited");
   entry.run = [=](Device device) -> Results {
     const GatherFixture fixture;
     Context context(device);
@@ -80,7 +83,8 @@ OperationCase gather_case(int replicas, int batch) {
                                          deviation.data(),
                                          pixels.data(),
                                          start.data(),
-                                         2};
+                                         2,
+                                         range};
     Blocks<float> output(device, replicas, size, {3});
     Blocks<std::int32_t> labels(device, replicas, batch, {1});
     kernels::gather(context, source, replicas, batch, batches.replicas(batch), output.view(),
@@ -95,7 +99,7 @@ OperationCase gather_case(int replicas, int batch) {
       for (int place = 0; place < GatherFixture::kImageSize; ++place) {
         for (int n = 0; n < batch; ++n) {
           const kernels::Sample& sample = samples[static_cast<std::size_t>(r * batch + n)];
-          const double value = sample.image < 0 ? 0 : fixture.value(sample, place);
+          const double value = sample.image < 0 ? 0 : fixture.value(sample, place, range);
           results[0].values.push_back(static_cast<double>(static_cast<float>(value)));
         }
       }
@@ -186,6 +190,7 @@ OperationCase adam_case(int replicas, std::int64_t size, const kernels::AdamSett
 void add_batch_cases(std::vector<OperationCase>& cases) {
   for (const int batch : {1, 3, 10, 16, 33, 64}) {
     for (const int replicas : {1, 7}) cases.push_back(gather_case(replicas, batch));
+    cases.push_back(gather_case(3, batch, {.lowest = 20, .highest = 200}));
   }
   for (const int replicas : {1, 7}) {
     for (const std::int64_t size : {1, 7, 32, 101}) {

@@ -78,7 +78,8 @@ class TableTest(Reports):
     def test_a_single_run_has_neither_deviation_nor_paper(self):
         table = self.page.tables["alone-table-1"]
         self.assertEqual([stage for _, stage in table], ["training"] + [
-            f"ranking/{stage}" for stage in STAGES[1:]] + ["clipping/adjust_weights"])
+            f"ranking/{stage}" for stage in STAGES[1:]] + [
+            "clipping/adjust_weights", "clipping/limit_inputs"])
         summary = json.loads((self.run_folder / "summary.json").read_text())
         for line, row in zip(summary["stages"], table.values()):
             self.assertEqual(row[None, "n"][0], "1")
@@ -124,8 +125,9 @@ class FigureTest(Reports):
         for text in ("fedavg", "ariba", "round", "100 %"):
             self.assertIn(text, drawing.texts())
 
-    def test_draws_every_level_of_pruning_and_of_delta(self):
-        for kind, stage in (("pruning", "prune"), ("adjusting", "adjust_weights")):
+    def test_draws_every_level_of_pruning_of_delta_and_of_inputs(self):
+        for kind, stage in (("pruning", "prune"), ("adjusting", "adjust_weights"),
+                            ("limiting", "limit_inputs")):
             drawing = self.drawing(f"rivals-{kind}")
             for panel, rule in enumerate(("fedavg", "ariba")):
                 records = [next(line for line in lines if line["stage"] == stage)
@@ -202,9 +204,10 @@ class FigureTest(Reports):
 
     def test_every_figure_is_there_for_wide_and_narrow_pages_and_as_files(self):
         drawings = {name for name, layouts in self.page.figures.items() if layouts}
-        kinds = ("training", "pruning", "adjusting", "scores", "fragments", "gallery")
+        kinds = ("training", "pruning", "adjusting", "limiting", "scores", "fragments", "gallery")
         expected = {f"rivals-{kind}" for kind in kinds}
-        expected |= {f"alone-{kind}" for kind in ("training", "pruning", "adjusting", "gallery")}
+        expected |= {f"alone-{kind}"
+                     for kind in ("training", "pruning", "adjusting", "limiting", "gallery")}
         self.assertEqual(drawings, expected)
         for name in drawings:
             self.assertEqual(self.page.figures[name], ["wide", "narrow"])
@@ -313,7 +316,7 @@ class AskedWronglyTest(Reports):
         page = read_page(path.read_text())
         self.assertIn("alone-table-1", page.tables)
         drawings = sorted((copy / "report").glob("*.svg"))
-        self.assertEqual(len(drawings), 4)
+        self.assertEqual(len(drawings), 5)
         for drawing in drawings:
             self.assertEqual(drawing.read_bytes(), (self.page_folder / drawing.name).read_bytes())
 

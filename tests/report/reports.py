@@ -19,7 +19,8 @@ from program import PROGRAM, small_experiment, write_small_mnist  # noqa: E402
 
 SKIP = 77
 MODULES = ("numpy", "pandas", "matplotlib", "yaml")
-STAGES = ["training", "prune", "fine_tune", "adjust_weights"]
+STAGES = ["training", "prune", "fine_tune", "adjust_weights", "limit_inputs"]
+LIMIT = {"limit_inputs": {"from": 20, "to": 80, "step": 20, "stop": {"accuracy_drop": 0.3}}}
 ARIBA = {"defense.rule": {"ariba": {"suspects": 2, "layers": ["conv2"], "export": {"round": 4}}}}
 PAPER = {
     "title": "A rule & its rival",
@@ -60,6 +61,7 @@ def sweep_experiment(data_folder):
     experiment = small_experiment(data_folder)
     experiment["federation"]["rounds"] = 4
     experiment["defense"]["after_training"][1] = {"fine_tune": {"rounds": 2, "lr": 0.02}}
+    experiment["defense"]["after_training"].append(LIMIT)
     sweep = {"rule": {"fedavg": {}, "ariba": ARIBA}, "seed": [1, 2]}
     return dict(experiment, name="rivals", sweep=sweep, paper=PAPER)
 
@@ -67,7 +69,7 @@ def sweep_experiment(data_folder):
 def run_experiment(data_folder):
     """Two pipelines and a trigger in parts."""
     experiment = small_experiment(data_folder)
-    stages = experiment["defense"]["after_training"]
+    stages = [*experiment["defense"]["after_training"], LIMIT]
     experiment["name"] = "alone"
     experiment["attack"] = {"clients": 2, "trigger": {"kind": "distributed"}, "victim": 9,
                             "target": 1}

@@ -10,7 +10,9 @@ from program import ProgramTest, metrics, small_experiment
 PRUNE = {"prune": {"vote": "ranking", "stop": {"accuracy_drop": 0.05}}}
 TUNE = {"fine_tune": {"rounds": 3, "lr": 0.02}}
 ADJUST = {"adjust_weights": {"delta": 2}}
-PIPELINES = {"whole": [PRUNE, TUNE, ADJUST], "adjust only": [ADJUST], "tune": [TUNE, PRUNE]}
+LIMIT = {"limit_inputs": {"margin": 60}}
+PIPELINES = {"whole": [PRUNE, TUNE, ADJUST], "adjust only": [ADJUST], "tune": [TUNE, PRUNE],
+             "limit": [LIMIT, TUNE]}
 
 
 class PipelinesTest(ProgramTest):
@@ -45,7 +47,8 @@ class PipelinesTest(ProgramTest):
             [(line.get("pipeline"), line["stage"]) for line in summary["stages"]],
             [(None, "round"), ("whole", "prune"), ("whole", "fine_tune"),
              ("whole", "adjust_weights"), ("adjust only", "adjust_weights"),
-             ("tune", "fine_tune"), ("tune", "prune")],
+             ("tune", "fine_tune"), ("tune", "prune"),
+             ("limit", "limit_inputs"), ("limit", "fine_tune")],
         )
         for name, stages in PIPELINES.items():
             alone = self.alone(stages)
@@ -67,7 +70,7 @@ class PipelinesTest(ProgramTest):
                                self.pipeline_file([PRUNE], "prune-alone.yaml"))
         self.assertEqual(
             sorted(path.name for path in (run / "defend").iterdir()),
-            ["adjust only", "prune-alone", "tune", "whole"],
+            ["adjust only", "limit", "prune-alone", "tune", "whole"],
         )
         for name, stages in {**PIPELINES, "prune-alone": [PRUNE]}.items():
             self.assertIn(name, printed)

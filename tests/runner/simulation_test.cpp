@@ -141,9 +141,22 @@ TEST_F(SmallSimulation, StartsFromTheInitialFile) {
     }
   }
   const auto path = folder_.path() / "initial.safetensors";
-  write_safetensors(path, {.metadata = {}, .tensors = tensors_of(network.layout(), row)});
+  TensorFile file = {.metadata = {}, .tensors = tensors_of(network.layout(), row)};
+  const auto start = [&] {
+    write_safetensors(path, file);
+    return initial_model(from_file, network, Device());
+  };
   from_file.model.initial = path;
-  EXPECT_EQ(initial_row(from_file, network), row);
+  EXPECT_EQ(start().row.download(), row);
+  EXPECT_EQ(start().inputs, kernels::ByteRange());
+  // A model that hears less of an image goes on hearing less.
+  file.metadata = {{"lowest_input", "20"}, {"highest_input", "200"}};
+  EXPECT_EQ(start().inputs, (kernels::ByteRange{20, 200}));
+  file.metadata["highest_input"] = "19";
+  EXPECT_THAT(input_error(start),
+              testing::AllOf(testing::HasSubstr("initial.safetensors"),
+                             testing::HasSubstr("highest_input is \"19\"; it must be a whole "
+                                                "number from 20 to 255")));
 }
 
 TEST_F(SmallSimulation, LeavesACheckpointThatAnotherGoesOnFrom) {

@@ -1,0 +1,58 @@
+#include "defense/limit_inputs.h"
+
+#include <algorithm>
+
+#include "defense/judge.h"
+
+namespace redoubt {
+
+std::vector<int> margin_levels(const LimitInputsSettings& settings) {
+  if (settings.margin) return {*settings.margin};
+  std::vector<int> margins;
+  for (int margin = settings.from; margin <= settings.to; margin += settings.step) {
+    margins.push_back(margin);
+  }
+  return margins;
+}
+
+kernels::ByteRange limited(const kernels::ByteRange& range, LimitInputsSettings::Ends ends,
+                           int margin) {
+  using Ends = LimitInputsSettings::Ends;
+  const int lowest = ends == Ends::bright ? 0 : margin;
+  const int highest = ends == Ends::dark ? 255 : 255 - margin;
+  return {.lowest = static_cast<std::uint8_t>(std::max<int>(range.lowest, lowest)),
+          .highest = static_cast<std::uint8_t>(std::min<int>(range.highest, highest))};
+}
+
+std::optional<Record> LimitInputs::run(Server& server, const StageProgress& /*progress*/) const {
+  GlobalModel& model = server.model();
+
+  // Level 0 is the model as it comes; level i hears the i-th margin's range.
+  const std::vector<int> margins = margin_levels(settings_);
+  ModelVariants variants = model.variant();
+  variants.count = static_cast<int>(margins.size()) + 1;
+  for (const int margin : margins) {
+    variants.inputs.push_back(limited(model.inputs, settings_.ends, margin));
+  }
+  std::vector<Evaluation> judged;
+  int chosen = 1;
+  if (!settings_.margin) {
+    judged = judge(server, variants, settings_.judge, settings_.stop);
+    chosen = last_tolerable(judged, settings_.stop);
+  }
+  const std::vector<TestResult> tested = server.test(variants);
+  model.inputs = variants.inputs_of(chosen);
+
+  Record record = {.stage = name(), .values = {}};
+  add_test_result(record, tested[static_cast<std::size_t>(chosen)]);
+  if (chosen > 0) {
+    record.add("margin", std::int64_t{margins[static_cast<std::size_t>(chosen - 1)]});
+  }
+  record.add("lowest_input", std::int64_t{model.inputs.lowest});
+  record.add("highest_input", std::int64_t{model.inputs.highest});
+  record.add("level_margin", std::vector<std::int64_t>(margins.begin(), margins.end()));
+  add_curve(record, judged, tested);
+  return record;
+}
+
+}  // namespace redoubt
