@@ -1,6 +1,7 @@
 #include "defense/limit_inputs.h"
 
 #include <algorithm>
+#include <array>
 
 #include "defense/judge.h"
 
@@ -20,8 +21,11 @@ kernels::ByteRange limited(const kernels::ByteRange& range, LimitInputsSettings:
   using Ends = LimitInputsSettings::Ends;
   const int lowest = ends == Ends::bright ? 0 : margin;
   const int highest = ends == Ends::dark ? 255 : 255 - margin;
-  return {.lowest = static_cast<std::uint8_t>(std::max<int>(range.lowest, lowest)),
-          .highest = static_cast<std::uint8_t>(std::min<int>(range.highest, highest))};
+  // One byte at least is left, also of a range that another program wrote.
+  const auto within = [&](int byte) {
+    return static_cast<std::uint8_t>(std::clamp<int>(byte, range.lowest, range.highest));
+  };
+  return {.lowest = within(lowest), .highest = within(highest)};
 }
 
 std::optional<Record> LimitInputs::run(Server& server, const StageProgress& /*progress*/) const {
@@ -48,6 +52,8 @@ std::optional<Record> LimitInputs::run(Server& server, const StageProgress& /*pr
   if (chosen > 0) {
     record.add("margin", std::int64_t{margins[static_cast<std::size_t>(chosen - 1)]});
   }
+  constexpr std::array kEnds = {"both", "bright", "dark"};
+  record.add("ends", kEnds[static_cast<std::size_t>(settings_.ends)]);
   record.add("lowest_input", std::int64_t{model.inputs.lowest});
   record.add("highest_input", std::int64_t{model.inputs.highest});
   record.add("level_margin", std::vector<std::int64_t>(margins.begin(), margins.end()));

@@ -66,8 +66,8 @@ struct AdjustWeightsSettings {
   bool operator==(const AdjustWeightsSettings&) const = default;
 };
 
-/// Limiting extreme inputs (Wu et al. 2022): bytes of an image that lie within `margin` of an end
-/// of [0, 255] count as the first that does not.
+/// Limiting extreme inputs (Wu et al. 2022): bytes of an image that are nearer than `margin` to an
+/// end of [0, 255] are clamped to the byte at that distance.
 struct LimitInputsSettings {
   enum class Ends : std::uint8_t { both, bright, dark };
   Ends ends = Ends::bright;

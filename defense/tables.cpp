@@ -45,7 +45,7 @@ std::span<const StageEntry> stage_table() {
       {.name = "fine_tune", .description = "rounds of training under the masks"},
       {.name = "adjust_weights",
        .description = "zero conv weights outside mean ± delta deviations"},
-      {.name = "limit_inputs", .description = "clamp the brightest and darkest inputs"},
+      {.name = "limit_inputs", .description = "clamp the brightest inputs, the darkest or both"},
   }};
   return table;
 }

@@ -47,7 +47,7 @@ struct ImageSource {
   const TriggerPixel* trigger_pixels = nullptr;
   const std::int32_t* trigger_start = nullptr;
   int trigger_count = 0;
-  ByteRange range = {};  ///< of the bytes that are heard
+  ByteRange range = {};  ///< that bytes are clamped to
 
   /// The same images under another range.
   ImageSource within(const ByteRange& bytes) const {

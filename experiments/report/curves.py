@@ -236,7 +236,7 @@ def level_points(study, stage):
                 found.setdefault(step, []).append(line)
         for step, lines in found.items():
             curves = [{key: value for key, value in line.items()
-                       if key.startswith("level_") or key == "layer"} for line in lines]
+                       if key.startswith("level_") or key in ("layer", "ends")} for line in lines]
             payloads[(*places, *step)] = curves
             chosen.setdefault(repr(curves), []).extend(lines)
     points = labelled([*study.settled_axes, "pipeline", "step"], payloads)
@@ -319,7 +319,8 @@ def draw_limiting(panel, label, records, chosen):
     """At margin 0, the model as it came."""
     draw_levels(panel, records, [0, *records[0]["level_margin"]], slug(label))
     mark_chosen(panel, {record.get("margin", 0) for record in chosen}, slug(label))
-    panel.set_xlabel("margin, bytes nearer to an end of 0 to 255 are clamped")
+    end = {"bright": "255", "dark": "0"}.get(records[0].get("ends"), "an end")
+    panel.set_xlabel(f"margin, bytes nearer to {end} are clamped")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
 
 

@@ -12,10 +12,10 @@ struct EnumNames<Judge> {
                                              {"validation", Judge::validation},
                                              {"clients", Judge::clients}}};
 };
+/// Of the key `judge`, which every stage that sweeps has.
 inline constexpr const char* kJudgeMeaning =
     "who measures accuracy: validation, the server's images; clients, the mean of what they "
-    "report; "
-    "automatic, the server if it has images";
+    "report; automatic, the server if it has images";
 
 template <>
 struct EnumNames<PruneSettings::Vote> {
@@ -127,13 +127,14 @@ struct Description<LimitInputsSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
     v.field("ends", s.ends,
-            "which ends of a byte's 0 to 255 are cut: both, the bright one or the dark one");
+            "which ends of a byte's 0 to 255 are limited: the bright one, the dark one or both");
     v.field("margin", s.margin,
-            "bytes nearer to an end than this count as if they were not; null: swept upward",
-            between(0, 127));
+            "bytes nearer to an end than this become the byte at this distance; null: swept "
+            "upward",
+            between(1, 127));
     if (!s.margin) {
-      v.field("from", s.from, "first, smallest margin of the sweep", between(0, 127));
-      v.field("to", s.to, "last, largest margin of the sweep, at least from", between(0, 127));
+      v.field("from", s.from, "first, smallest margin of the sweep", between(1, 127));
+      v.field("to", s.to, "last, largest margin of the sweep, at least from", between(1, 127));
       v.field("step", s.step, "distance between margins of the sweep", between(1, 127));
       v.field("judge", s.judge, kJudgeMeaning);
       v.field("stop", s.stop,

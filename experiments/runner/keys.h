@@ -125,7 +125,8 @@ struct Description<ModelSettings> {
             "how weights start: uniform-fan-in as in PyTorch, he, or xavier; null: as the preset's "
             "paper, else uniform-fan-in");
     v.field("initial", s.initial,
-            "a safetensors file whose weights training starts from; null: from initialization");
+            "a safetensors file whose weights training starts from, and whose limits of inputs, "
+            "if it has any, stay; null: from initialization");
   }
 };
 

@@ -32,7 +32,9 @@ std::vector<PipelineStages> make_pipelines(const DefenseSettings& defense) {
 /// Before the names of the tensors that a checkpoint keeps of the state after training.
 const std::string kTrained = "trained.";
 
-constexpr const char* kCheckpointFormat = "redoubt-checkpoint-2";
+constexpr const char* kCheckpointFormat = "redoubt-checkpoint-3";
+/// Of before models could limit their inputs; those who know only it must not read newer ones.
+constexpr const char* kFormatWithoutInputs = "redoubt-checkpoint-2";
 
 /// A tensor of exactly `size` values.
 const std::vector<float>& values_of(const TensorFile& file, const std::string& name,
@@ -180,12 +182,16 @@ void Simulation::tell(Record record, double images_per_second) {
   observer_.record(record, images_per_second);
 }
 
-/// Goes back to a state's model, round and what the federation remembers.
-void Simulation::take_up(const TensorFile& state) {
-  const std::string origin = "the trained model";
+void Simulation::take_model(const TensorFile& state, const std::string& origin) {
   model_.row.upload(values_of(state, "row", model_.row.count(), origin));
   model_.mask.upload(values_of(state, "mask", model_.mask.count(), origin));
   model_.inputs = input_range_of(state, origin);
+}
+
+/// Goes back to a state's model, round and what the federation remembers.
+void Simulation::take_up(const TensorFile& state) {
+  const std::string origin = "the trained model";
+  take_model(state, origin);
   server_.resume_at(whole_number(state, "next_round", 1, total_rounds() + 1, origin));
   federation_.restore(state.tensors);
 }
@@ -297,12 +303,11 @@ TensorFile Simulation::state() {
 
 void Simulation::restore(const TensorFile& state, const std::string& origin) {
   const auto format = state.metadata.find("format");
-  if (format == state.metadata.end() || format->second != kCheckpointFormat) {
+  if (format == state.metadata.end() ||
+      (format->second != kCheckpointFormat && format->second != kFormatWithoutInputs)) {
     throw InputError(origin + ": not a checkpoint of this version of redoubt");
   }
-  model_.row.upload(values_of(state, "row", model_.row.count(), origin));
-  model_.mask.upload(values_of(state, "mask", model_.mask.count(), origin));
-  model_.inputs = input_range_of(state, origin);
+  take_model(state, origin);
   const int rounds = total_rounds();
   const int pipelines = static_cast<int>(pipelines_.size());
   pipelines_done_ = whole_number(state, "pipelines_done", 0, pipelines, origin);

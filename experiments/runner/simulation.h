@@ -74,8 +74,8 @@ class Simulation {
 
   /// Accuracy and attack success rate of the model as it is now.
   TestResult test();
-  /// The model as safetensors: PyTorch's names, the pruned channels in the metadata. After named
-  /// pipelines that is the trained one.
+  /// The model as safetensors: PyTorch's names; pruned channels and limits of inputs are in the
+  /// metadata. After named pipelines that is the trained one.
   TensorFile model_file();
 
  private:
@@ -84,6 +84,7 @@ class Simulation {
   bool run_stages(const PipelineStages& pipeline);
   void tell(Record record, double images_per_second);
   void take_up(const TensorFile& state);
+  void take_model(const TensorFile& state, const std::string& origin);
   bool after_round(int round, const RoundReport& report, const std::string& stage);
   Record round_record(int round, const RoundReport& report, const std::string& stage);
   void keep_best(int round);

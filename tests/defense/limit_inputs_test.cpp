@@ -4,9 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "defense/adjust_weights.h"
 #include "defense/fine_tune.h"
 #include "defense/prune.h"
+#include "defense/rule.h"
+#include "defense/spectral.h"
 #include "tests/defense/trained_world.h"
 
 namespace redoubt::test {
@@ -24,6 +28,8 @@ TEST(LimitInputs, CutsTheEndsThatItIsToldTo) {
   // What is not heard any more stays so.
   EXPECT_EQ(limited({30, 240}, Ends::both, 20), (ByteRange{30, 235}));
   EXPECT_EQ(limited({30, 240}, Ends::dark, 40), (ByteRange{40, 240}));
+  EXPECT_EQ(limited({200, 255}, Ends::bright, 60), (ByteRange{200, 200}));
+  EXPECT_EQ(limited({0, 50}, Ends::dark, 60), (ByteRange{50, 50}));
 }
 
 TEST(LimitInputs, SweepsUpwardAsFarAsTheStepMeetsTheEnd) {
@@ -74,7 +80,13 @@ TEST(LimitInputs, SweepsUpToTheLargestMarginThatAccuracyAllows) {
       EXPECT_EQ(value_of<double>(record, "accuracy"), tested[chosen]);
       EXPECT_EQ(value_of<std::int64_t>(record, "lowest_input"), ranges[chosen].lowest);
       EXPECT_EQ(value_of<std::int64_t>(record, "highest_input"), ranges[chosen].highest);
-      EXPECT_EQ(record.find("margin") != nullptr, chosen > 0);
+      EXPECT_EQ(value_of<std::string>(record, "ends"), "both");
+      EXPECT_EQ(value_of<std::vector<std::int64_t>>(record, "level_margin"),
+                (std::vector<std::int64_t>{20, 40, 60, 80, 100, 120}));
+      ASSERT_EQ(record.find("margin") != nullptr, chosen > 0);
+      if (chosen > 0) {
+        EXPECT_EQ(value_of<std::int64_t>(record, "margin"), 20 * static_cast<int>(chosen));
+      }
     }
   }
 }
@@ -99,6 +111,100 @@ TEST(LimitInputs, IsHeardByTheStagesThatFollow) {
         << next.stage;
   }
   EXPECT_EQ(trained.model.inputs, (ByteRange{80, 175}));
+}
+
+/// The world's own images with every byte clamped to a range, normalised as before.
+struct ClampedWorld {
+  ClampedWorld(const SmallWorld& world, const ByteRange& range)
+      : dataset(clamped(world.dataset, range)),
+        store(dataset, normalization({}, world.dataset), world.triggers, Device()),
+        executor(world.network, store.source(), Device(), 1, 16) {}
+
+  static Dataset clamped(Dataset dataset, const ByteRange& range) {
+    for (Split* split : {&dataset.train, &dataset.test}) {
+      for (std::uint8_t& byte : split->images) byte = std::clamp(byte, range.lowest, range.highest);
+    }
+    return dataset;
+  }
+
+  Dataset dataset;
+  ImageStore store;
+  Executor executor;
+};
+
+constexpr ByteRange kRange = {100, 150};
+
+TEST(LimitInputs, IsHeardByClientsWhoReportDormancy) {
+  TrainedWorld trained;
+  ClampedWorld clamped(trained.world, kRange);
+  Federation by_clamped(clamped.executor, trained.world.clients({80, 60, 70, 90}),
+                        std::make_unique<FedAvg>(), small_settings(), SmallWorld::kSeed);
+  const auto ranks = [&](Federation& federation) {
+    std::vector<std::vector<int>> all;
+    for (const DormancyReport& report :
+         federation.ask_dormancy(trained.model, trained.layer(), 0.5, 1)) {
+      all.emplace_back(report.ranks.begin(), report.ranks.end());
+    }
+    return all;
+  };
+  const auto free = ranks(trained.federation);
+  const auto expected = ranks(by_clamped);
+  trained.model.inputs = kRange;
+  EXPECT_EQ(ranks(trained.federation), expected);
+  trained.model.inputs = {};
+  EXPECT_NE(free, ranks(by_clamped));
+}
+
+/// Rules that run models, on two updates of the trained model.
+class LimitedRules : public testing::Test {
+ protected:
+  ClientUpdates updates(const ByteRange& inputs) {
+    const std::int64_t columns = trained.model.row.count();
+    matrix.assign(static_cast<std::size_t>(2 * columns), 0);
+    for (std::size_t i = 0; i < matrix.size(); i += 3) matrix[i] = i % 2 == 0 ? 0.03F : -0.02F;
+    return {.shape = {2, columns},
+            .matrix = {matrix.data(), columns},
+            .sample_counts = counts,
+            .clients = ids,
+            .global = trained.model.row.data(),
+            .mask = trained.model.mask.data(),
+            .inputs = inputs,
+            .learning_rate = SmallWorld::kRate};
+  }
+  RuleEnvironment environment(Executor& executor) {
+    return {.executor = executor,
+            .validation = trained.images.validation,
+            .seed = 1,
+            .local = small_settings().local};
+  }
+
+  TrainedWorld trained;
+  ClampedWorld clamped{trained.world, kRange};
+  std::vector<float> matrix;
+  std::vector<double> counts = {30, 40};
+  std::vector<int> ids = {0, 1};
+};
+
+TEST_F(LimitedRules, AccuracyCheckMeasuresModelsThatHearAsMuch) {
+  const auto scores = [&](Executor& executor, const ByteRange& inputs) {
+    const auto rule = make_rule(AccuracyCheckSettings{}, environment(executor));
+    const Aggregate answer = rule->aggregate(executor.context(), updates(inputs));
+    for (const auto& [name, value] : answer.diagnostics) {
+      if (name == "client_scores") return std::get<std::vector<double>>(value);
+    }
+    return std::vector<double>();
+  };
+  EXPECT_EQ(scores(trained.world.executor, kRange), scores(clamped.executor, {}));
+  EXPECT_NE(scores(trained.world.executor, kRange), scores(trained.world.executor, {}));
+}
+
+TEST_F(LimitedRules, SpectralTrainsReferencesThatHearAsMuch) {
+  const auto references = [&](Executor& executor, const ByteRange& inputs) {
+    const Spectral rule({.references = 3}, environment(executor));
+    return rule.references(executor.context(), updates(inputs)).values;
+  };
+  EXPECT_EQ(references(trained.world.executor, kRange), references(clamped.executor, {}));
+  EXPECT_NE(references(trained.world.executor, kRange), references(trained.world.executor, {}));
 }
 
 TEST(LimitInputs, IsHeardByClientsWhoTrainOn) {

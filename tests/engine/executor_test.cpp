@@ -170,6 +170,10 @@ TEST(FleetTrainer, RefusesTasksThatDoNotFitTogether) {
   second.optimizer.learning_rate = 1;
   EXPECT_FALSE(can_follow(first, second));
   second = first;
+  second.row = 1;
+  second.inputs = {.lowest = 0, .highest = 200};
+  EXPECT_FALSE(can_follow(first, second));
+  second = first;
   second.row = 2;
   EXPECT_FALSE(can_follow(first, second));
   Context context{Device()};

@@ -66,6 +66,8 @@ VALID = [
     "{model: wu-fashion, defense: {after_training: [prune, {fine_tune: {rounds: 3, lr: 0.004}}, {prune: {vote: "
     "majority, rate: 0.3, ties: index, layer: conv1, judge: clients, stop: {accuracy_drop: 0.04}}}, "
     "{prune: {channels: 2}}, {adjust_weights: {delta: 3}}, {adjust_weights: {stop: {loss_rise: 0.2}}}]}}",
+    "{model: wu-fashion, defense: {after_training: [limit_inputs, {limit_inputs: {margin: 3}}, {limit_inputs: "
+    "{ends: both, from: 5, to: 50, step: 5, judge: clients, stop: {accuracy_drop: 0.1}}}]}}",
     "{model: wu-fashion, defense: {after_training: {one: [prune], two: [], 3: [fine_tune]}}}",
     "{model: wu-fashion, sweep: {seed: [1, 2], scale: {weak: {attack.scale: 2}, none: null}}}",
     "{model: wu-fashion, sweep: {seed: [1, 2], federation.rounds: [3, 4]}, paper: {title: 5, source: table 1, x: "
@@ -91,6 +93,7 @@ UNKNOWN = [
     "{model: wu-fashion, defense: {after_training: [{prune: {rate: 0.3}}]}}",
     "{model: wu-fashion, defense: {after_training: [{prune: {channels: 2, judge: clients}}]}}",
     "{model: wu-fashion, defense: {after_training: [{adjust_weights: {delta: 3, from: 4}}]}}",
+    "{model: wu-fashion, defense: {after_training: [{limit_inputs: {margin: 3, from: 4}}]}}",
     "{model: wu-fashion, paper: {titel: 5}}",
 ]
 

@@ -170,6 +170,58 @@ TEST_F(SmallSimulation, LeavesACheckpointThatAnotherGoesOnFrom) {
   EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
 }
 
+/// Stops when so many checkpoints have been told.
+class StopsAtACheckpoint : public Silent {
+ public:
+  StopsAtACheckpoint(int after, std::atomic<bool>& stop) : left_(after), stop_(stop) {}
+  void checkpoint(TensorFile state) override {
+    if (--left_ < 0) return;
+    last = std::move(state);
+    if (left_ == 0) stop_ = true;
+  }
+
+ private:
+  int left_;
+  std::atomic<bool>& stop_;
+};
+
+/// Of a model whose inputs were limited before it was trained, and again by a stage.
+TEST_F(SmallSimulation, GoesOnHearingAsMuchAfterAStop) {
+  const Network network = make_network(experiment().model, {1, 28, 28}, 10);
+  const GlobalModel start = initial_model(experiment(), network, Device());
+  const auto path = folder_.path() / "limited.safetensors";
+  write_safetensors(path, {.metadata = {{"lowest_input", "10"}, {"highest_input", "240"}},
+                           .tensors = tensors_of(network.layout(), start.row.download())});
+  const Experiment limited = experiment(
+      {"model.initial=" + path.string(),
+       "defense.after_training={a: [{limit_inputs: {margin: 90}}, {fine_tune: {rounds: 2}}],"
+       " b: [{limit_inputs: {ends: dark, margin: 30}}]}"});
+  Silent whole;
+  Simulation first(limited, whole, never_);
+  ASSERT_TRUE(first.run());
+  EXPECT_EQ(first.model_file().metadata.at("highest_input"), "240") << "the trained model";
+  for (int after = 1; after <= 6; ++after) {
+    SCOPED_TRACE(testing::Message() << "stopped after checkpoint " << after);
+    std::atomic<bool> stop = false;
+    StopsAtACheckpoint observer(after, stop);
+    Simulation stopped(limited, observer, stop);
+    stopped.run();
+    Silent rest;
+    Simulation resumed(limited, rest, never_);
+    resumed.restore(observer.last, "state");
+    ASSERT_TRUE(resumed.run());
+    EXPECT_EQ(resumed.model_file().tensors, first.model_file().tensors);
+    EXPECT_EQ(resumed.model_file().metadata, first.model_file().metadata);
+    ASSERT_FALSE(rest.records.empty());
+    const std::size_t done = whole.records.size() - rest.records.size();
+    for (std::size_t i = 0; i < rest.records.size(); ++i) {
+      EXPECT_EQ(rest.records[i].values, whole.records[done + i].values) << rest.records[i].stage;
+    }
+    EXPECT_EQ(std::get<std::int64_t>(*rest.records.back().find("lowest_input")), 30);
+    EXPECT_EQ(std::get<std::int64_t>(*rest.records.back().find("highest_input")), 240);
+  }
+}
+
 TEST_F(SmallSimulation, TestsTheModelWhenAskedWithoutAnEffectOnIt) {
   const auto run = [&](int every, Silent& observer) {
     Simulation simulation(experiment({"federation.rounds=5", "federation.keep=best",

@@ -232,6 +232,12 @@ TEST(BadExperiment, NamesItemsOfLists) {
   EXPECT_THAT(error(stages + "    - adjust_weights: {from: 2, to: 3}\n"),
               AllOf(StartsWith("bad.yaml:5: defense.after_training[1].adjust_weights"),
                     HasSubstr("downward")));
+  EXPECT_THAT(
+      error(stages + "    - limit_inputs: {from: 30, to: 20}\n"),
+      AllOf(StartsWith("bad.yaml:5: defense.after_training[1].limit_inputs"), HasSubstr("upward")));
+  EXPECT_THAT(error(stages + "    - limit_inputs: {margin: 128}\n"),
+              AllOf(StartsWith("bad.yaml:5: defense.after_training[1].limit_inputs.margin"),
+                    HasSubstr("127")));
   EXPECT_THAT(error(stages + "    - adjust_weights: {stop: {}}\n"),
               AllOf(StartsWith("bad.yaml:5: defense.after_training[1].adjust_weights.stop"),
                     HasSubstr("at least one")));
@@ -276,6 +282,9 @@ TEST(BadExperiment, RefusesSettingsThatContradictOneAnother) {
       {{"model={layers: [{conv: {channels: 2, kernel: 29}}, {dense: 10}]}"}, "29"},
       {{"model={layers: [{dense: 10}]}", "federation.local.last_conv_l2=0.1"}, "conv"},
       {{"defense.after_training=[{prune: {judge: validation}}]", "data.validation_samples=0"},
+       "data.validation_samples is 0"},
+      {{"defense.after_training=[{limit_inputs: {judge: validation}}]",
+        "data.validation_samples=0"},
        "data.validation_samples is 0"},
       {{"defense.after_training=[{prune: {judge: clients, stop: {loss_rise: 1}}}]"}, "loss_rise"},
       {{"defense.after_training=[{prune: {channels: 64}}]"}, "prune.channels is 64"},

@@ -69,6 +69,9 @@ defense:
     - adjust_weights: {layer: conv2, from: 4, to: 2, step: 0.5, judge: validation,
                        stop: {loss_rise: 0.2}}
     - adjust_weights: {delta: 3}
+    - limit_inputs: {ends: dark, from: 5, to: 50, step: 15, judge: clients,
+                     stop: {accuracy_drop: 0.03}}
+    - limit_inputs: {ends: both, margin: 40}
 output: {directory: out/runs, checkpoint_every: 2}
 )";
 
@@ -155,7 +158,8 @@ void expect_full_defense(const DefenseSettings& defense) {
                     .judge = Judge::clients,
                     .stop = {.accuracy_drop = 0.04, .loss_rise = {}},
                     .channels = {}},
-      by_number, FineTuneSettings{.rounds = 3, .learning_rate = 0.004F},
+      by_number,
+      FineTuneSettings{.rounds = 3, .learning_rate = 0.004F},
       AdjustWeightsSettings{.layer = "conv2",
                             .delta = {},
                             .from = 4,
@@ -163,7 +167,15 @@ void expect_full_defense(const DefenseSettings& defense) {
                             .step = 0.5,
                             .judge = Judge::validation,
                             .stop = {.accuracy_drop = {}, .loss_rise = 0.2}},
-      fixed};
+      fixed,
+      LimitInputsSettings{.ends = LimitInputsSettings::Ends::dark,
+                          .margin = {},
+                          .from = 5,
+                          .to = 50,
+                          .step = 15,
+                          .judge = Judge::clients,
+                          .stop = {.accuracy_drop = 0.03, .loss_rise = {}}},
+      LimitInputsSettings{.ends = LimitInputsSettings::Ends::both, .margin = 40}};
   EXPECT_EQ(defense.after_training, expected);
 }
 
