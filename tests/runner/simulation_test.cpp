@@ -168,6 +168,10 @@ TEST_F(SmallSimulation, LeavesACheckpointThatAnotherGoesOnFrom) {
   second.restore(observer.last, "state");
   EXPECT_EQ(second.rounds_done(), 3);
   EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
+  // One of before models could limit their inputs.
+  observer.last.metadata["format"] = "redoubt-checkpoint-2";
+  second.restore(observer.last, "state");
+  EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
 }
 
 /// Stops when so many checkpoints have been told.
