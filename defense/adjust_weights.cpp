@@ -48,11 +48,11 @@ std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*
 
   // Level 0 is the model as it comes; level i is a row of its own with Δ of the i-th level.
   const std::vector<double> deltas = delta_levels(settings_);
-  const int levels = static_cast<int>(deltas.size()) + 1;
+  const int count = static_cast<int>(deltas.size()) + 1;
   const std::int64_t row_size = model.row.count();
-  Buffer<float> rows(model.row.device(), levels * row_size);
+  Buffer<float> rows(model.row.device(), count * row_size);
   std::vector<std::int64_t> zeroed = {0};
-  for (int level = 0; level < levels; ++level) {
+  for (int level = 0; level < count; ++level) {
     float* row = rows.data() + level * row_size;
     context.copy_on_device(row, model.row.data(), model.row.bytes());
     if (level == 0) continue;
@@ -61,21 +61,17 @@ std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*
                                                    moments.mean + reach, weights.mask,
                                                    row + weights.offset));
   }
-  const ModelVariants variants = {.count = levels,
+  const ModelVariants variants = {.count = count,
                                   .parameters = rows.replicas(row_size),
                                   .masks = {model.mask.data(), 0},
                                   .inputs = {model.inputs}};
-  std::vector<Evaluation> judged;
-  int chosen = 1;
-  if (!settings_.delta) {
-    judged = judge(server, variants, settings_.judge, settings_.stop);
-    chosen = last_tolerable(judged, settings_.stop);
-  }
-  const std::vector<TestResult> tested = server.test(variants);
+  const std::optional<int> given = settings_.delta ? std::optional(1) : std::nullopt;
+  const LevelChoice levels = choose_level(server, variants, given, settings_.judge, settings_.stop);
+  const int chosen = levels.chosen;
   context.copy_on_device(model.row.data(), rows.data() + chosen * row_size, model.row.bytes());
 
   Record record = {.stage = name(), .values = {}};
-  add_test_result(record, tested[static_cast<std::size_t>(chosen)]);
+  add_test_result(record, levels.result());
   record.add("layer", layer.name);
   record.add("zeroed_weights", zeroed[static_cast<std::size_t>(chosen)]);
   if (chosen > 0) record.add("delta", deltas[static_cast<std::size_t>(chosen - 1)]);
@@ -83,7 +79,7 @@ std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*
   record.add("deviation", moments.deviation);
   record.add("level_delta", deltas);
   record.add("level_zeroed_weights", zeroed);
-  add_curve(record, judged, tested);
+  add_curve(record, levels);
   return record;
 }
 

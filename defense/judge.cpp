@@ -37,13 +37,25 @@ int last_tolerable(const std::vector<Evaluation>& levels, const StopRule& stop) 
   return static_cast<int>(level);
 }
 
-void add_curve(Record& record, const std::vector<Evaluation>& judged,
-               const std::vector<TestResult>& tested) {
+LevelChoice choose_level(Server& server, const ModelVariants& variants, std::optional<int> given,
+                         Judge who, const StopRule& stop) {
+  LevelChoice levels;
+  if (given) {
+    levels.chosen = *given;
+  } else {
+    levels.judged = judge(server, variants, who, stop);
+    levels.chosen = last_tolerable(levels.judged, stop);
+  }
+  levels.tested = server.test(variants);
+  return levels;
+}
+
+void add_curve(Record& record, const LevelChoice& levels) {
   std::vector<double> judged_accuracy;
-  for (const Evaluation& evaluation : judged) judged_accuracy.push_back(evaluation.accuracy);
+  for (const Evaluation& evaluation : levels.judged) judged_accuracy.push_back(evaluation.accuracy);
   std::vector<double> accuracy;
   std::vector<double> attack_success_rate;
-  for (const TestResult& result : tested) {
+  for (const TestResult& result : levels.tested) {
     accuracy.push_back(result.clean.accuracy);
     if (result.attack_success_rate) attack_success_rate.push_back(*result.attack_success_rate);
   }

@@ -2,6 +2,7 @@
 // tolerable.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "defense/settings.h"
@@ -19,9 +20,22 @@ std::vector<Evaluation> judge(Server& server, const ModelVariants& variants, Jud
 /// allows against level 0; the last of all if none does.
 int last_tolerable(const std::vector<Evaluation>& levels, const StopRule& stop);
 
+/// What became of a sweep's levels.
+struct LevelChoice {
+  std::vector<Evaluation> judged;  ///< [levels]; empty if the level was given
+  std::vector<TestResult> tested;  ///< [levels]
+  int chosen = 0;
+
+  const TestResult& result() const { return tested[static_cast<std::size_t>(chosen)]; }
+};
+
+/// Chooses among the variants, of which level 0 is the untreated model, and tests all of them. A
+/// level that is `given` is taken, and nobody judges. Throws as judge() does.
+LevelChoice choose_level(Server& server, const ModelVariants& variants, std::optional<int> given,
+                         Judge who, const StopRule& stop);
+
 /// Adds each level's test accuracy and attack success rate, and its judged accuracy, as lists.
-void add_curve(Record& record, const std::vector<Evaluation>& judged,
-               const std::vector<TestResult>& tested);
+void add_curve(Record& record, const LevelChoice& levels);
 
 /// Adds accuracy, loss and attack_success_rate of one model.
 void add_test_result(Record& record, const TestResult& result);

@@ -38,17 +38,13 @@ std::optional<Record> LimitInputs::run(Server& server, const StageProgress& /*pr
   for (const int margin : margins) {
     variants.inputs.push_back(limited(model.inputs, settings_.ends, margin));
   }
-  std::vector<Evaluation> judged;
-  int chosen = 1;
-  if (!settings_.margin) {
-    judged = judge(server, variants, settings_.judge, settings_.stop);
-    chosen = last_tolerable(judged, settings_.stop);
-  }
-  const std::vector<TestResult> tested = server.test(variants);
+  const std::optional<int> given = settings_.margin ? std::optional(1) : std::nullopt;
+  const LevelChoice levels = choose_level(server, variants, given, settings_.judge, settings_.stop);
+  const int chosen = levels.chosen;
   model.inputs = variants.inputs_of(chosen);
 
   Record record = {.stage = name(), .values = {}};
-  add_test_result(record, tested[static_cast<std::size_t>(chosen)]);
+  add_test_result(record, levels.result());
   if (chosen > 0) {
     record.add("margin", std::int64_t{margins[static_cast<std::size_t>(chosen - 1)]});
   }
@@ -57,7 +53,7 @@ std::optional<Record> LimitInputs::run(Server& server, const StageProgress& /*pr
   record.add("lowest_input", std::int64_t{model.inputs.lowest});
   record.add("highest_input", std::int64_t{model.inputs.highest});
   record.add("level_margin", std::vector<std::int64_t>(margins.begin(), margins.end()));
-  add_curve(record, judged, tested);
+  add_curve(record, levels);
   return record;
 }
 

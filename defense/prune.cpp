@@ -110,28 +110,22 @@ std::optional<Record> Prune::run(Server& server, const StageProgress& /*progress
   }
 
   // Every level is judged side by side; the last channel is never taken.
-  const PruningLevels levels(server, layer, order, std::max(1, static_cast<int>(order.size())));
-  const ModelVariants variants = levels.variants(server.model());
-  std::vector<Evaluation> judged;
-  int pruned_count = settings_.channels.value_or(0);
-  if (!settings_.channels) {
-    judged = judge(server, variants, settings_.judge, settings_.stop);
-    pruned_count = last_tolerable(judged, settings_.stop);
-  }
-  const std::vector<TestResult> tested = server.test(variants);
+  const PruningLevels pruned(server, layer, order, std::max(1, static_cast<int>(order.size())));
+  const LevelChoice levels = choose_level(server, pruned.variants(server.model()),
+                                          settings_.channels, settings_.judge, settings_.stop);
 
-  server.executor().context().copy_on_device(server.model().mask.data(), levels.mask(pruned_count),
+  server.executor().context().copy_on_device(server.model().mask.data(), pruned.mask(levels.chosen),
                                              server.model().mask.bytes());
   std::vector<float> row = server.model().row.download();
   zero_silenced(server.layout(), server.model().mask.download(), row);
   server.model().row.upload(row);
 
   Record record = {.stage = name(), .values = {}};
-  add_test_result(record, tested[static_cast<std::size_t>(pruned_count)]);
+  add_test_result(record, levels.result());
   record.add("layer", layer.name);
-  record.add("pruned_channels", std::int64_t{pruned_count});
+  record.add("pruned_channels", std::int64_t{levels.chosen});
   record.add("order", std::vector<std::int64_t>(order.begin(), order.end()));
-  add_curve(record, judged, tested);
+  add_curve(record, levels);
   return record;
 }
 
