@@ -51,8 +51,9 @@ __device__ inline void sort(float (&values)[kRows], std::index_sequence<kPlaces.
 
 /// The first of the `keep` sorted values nearest to `median`, the lesser of two equally near: the
 /// window of `keep` moves up while the value that it would lose is farther than the one it gains.
+/// The first `below` are filling, which it always leaves: even where both distances overflow.
 template <int kRows>
-__device__ inline int first_near(const float (&values)[kRows], int keep, float median) {
+__device__ inline int first_near(const float (&values)[kRows], int below, int keep, float median) {
   float gained[kRows];  // gained[i] = values[i + keep], by as many places as `keep` has bits
 #pragma unroll
   for (int i = 0; i < kRows; ++i) gained[i] = values[i];
@@ -64,7 +65,9 @@ __device__ inline int first_near(const float (&values)[kRows], int keep, float m
   }
   int first = 0;
 #pragma unroll
-  for (int i = 0; i < kRows; ++i) first += median - values[i] > gained[i] - median ? 1 : 0;
+  for (int i = 0; i < kRows; ++i) {
+    first += i < below || median - values[i] > gained[i] - median ? 1 : 0;
+  }
   return first;
 }
 
@@ -90,7 +93,7 @@ __global__ void reduce_columns_of(int rows, int below, std::int64_t columns, Red
   } else {
     int first = below + reduction.trim;
     if constexpr (kKind == Reduction::near_median) {
-      first = first_near(values, reduction.keep, rows % 2 == 1 ? lower : upper);
+      first = first_near(values, below, reduction.keep, rows % 2 == 1 ? lower : upper);
     }
     double sum = 0;
 #pragma unroll

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/buffer.h"
 #include "kernels/activation.h"
+#include "kernels/columns.h"
 #include "kernels/dropout.h"
 #include "kernels/gather.h"
 #include "kernels/loss.h"
@@ -136,6 +138,18 @@ TEST_P(Edge, FiniteRowsFindsASingleNanOrInfinity) {
   std::vector<std::uint8_t> finite(3);
   kernels::finite_rows(context, {3, kColumns}, rows.view(), finite);
   EXPECT_THAT(finite, ElementsAre(1, 0, 0));
+}
+
+TEST_P(Edge, TheMeanNearTheMedianStaysAmongTheRowsWhereDistancesOverflow) {
+  const std::vector<float> column = {2e38F, -2e38F, 2e38F, -2e38F, 2e38F, -2e38F,
+                                     2e38F, -2e38F, 2e38F, -2e38F, -2e38F};
+  Context context(GetParam());
+  Buffer<float> matrix(GetParam(), std::span<const float>(column));
+  Buffer<float> mean(GetParam(), 1);
+  kernels::mean_near_median_columns(context, {11, 1}, 7, {matrix.data(), 1}, mean.data());
+  context.synchronize();
+  // Six at the median, and one of those above it.
+  EXPECT_FLOAT_EQ(mean.download()[0] / 1e38F, (6 * -2.0F + 2) / 7);
 }
 
 TEST_P(Edge, AddingRowsInWavesGivesTheSameBitsAsAtOnce) {
