@@ -11,6 +11,7 @@
 #include "tests/cuda_emulator/copies.h"
 #include "tests/cuda_emulator/emulator.h"
 #include "tests/cuda_emulator/fiber.h"
+#include "tests/cuda_emulator/races.h"
 #include "tests/cuda_emulator/schedule.h"
 #include "tests/cuda_emulator/shared_memory.h"
 
@@ -56,6 +57,7 @@ struct Block {
   bool copies_at_once = false;
   std::string failure;
   SharedMemory dynamic;
+  Races& races = cuda_emulator::races();
   Random random;
   Counters counters;
 
@@ -132,6 +134,7 @@ void blame_divergence() { blame("not all threads reach the same place: " + who_w
 void run_on(int thread) {
   Block& b = block();
   b.current = thread;
+  b.races.run_on(thread);
   threadIdx = b.threads[static_cast<std::size_t>(thread)].index;
 }
 
@@ -254,7 +257,8 @@ void run_block(const Launch& launch, std::uint64_t number) {
   b.at_barrier = 0;
   b.predicates = 0;
   b.failure.clear();
-  b.copies_at_once = seed() != 0 && b.random.below(2) == 1;
+  // One that is watched ends as late as it may: whoever uses its bytes before is reported.
+  b.copies_at_once = seed() != 0 && b.random.below(2) == 1 && !b.races.watching();
   for (int i = 0; i < b.size; ++i) {
     Thread& thread = b.threads[static_cast<std::size_t>(i)];
     thread.state = Thread::State::unstarted;
@@ -262,6 +266,7 @@ void run_block(const Launch& launch, std::uint64_t number) {
   }
   b.schedule.start_block(b.size, b.random);
   b.dynamic.start_block();
+  b.races.start_block();
 
   b.running = &b.host;
   switch_to(idle_fiber());
@@ -277,6 +282,14 @@ void run_block(const Launch& launch, std::uint64_t number) {
   throw KernelFailure(b.failure);
 }
 
+/// While it lives, this host thread runs a kernel.
+struct InKernel {
+  InKernel() { t_in_kernel = true; }
+  ~InKernel() { t_in_kernel = false; }
+  InKernel(const InKernel&) = delete;
+  InKernel& operator=(const InKernel&) = delete;
+};
+
 }  // namespace
 
 void run_launch(const Launch& launch) {
@@ -289,6 +302,8 @@ void run_launch(const Launch& launch) {
   blockDim = launch.block;
   set_up_threads(launch.block);
   b.dynamic.start_launch(launch.kernel, launch.shared_bytes);
+  b.races.start_launch();
+  const InKernel in_kernel;
   ShuffledOrder order(blocks, b.random);
   for (std::uint64_t i = 0; i < blocks; ++i) {
     run_block(launch, order.next());
@@ -317,6 +332,7 @@ int block_barrier(const char* name, bool predicate, const Where& where) {
     b.barrier_answer = b.predicates;
     b.at_barrier = 0;
     b.predicates = 0;
+    b.races.pass_barrier();
     for (int i = b.size; i-- > 0;) release(i);
   }
   give_way();
@@ -352,6 +368,8 @@ void warp_collective(const char* name, unsigned mask, void* data, Finish finish,
     members[count++] = first + lane;
   }
   finish(lanes);
+  const auto lanes_of_warp = static_cast<std::size_t>(std::min(b.size - first, 32));
+  if (finish == finish_nothing && count == lanes_of_warp) b.races.pass_warp_barrier();
   while (count > 0) release(members[--count]);
   give_way();
 }
@@ -361,7 +379,10 @@ void copy_async(void* shared, const void* global, std::size_t bytes, bool inside
     return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;
   };
   if (!aligned(shared) || !aligned(global)) trap("a copy is not aligned to its size");
-  const Copy copy = {shared, inside ? global : nullptr, bytes};
+  const Copy copy = {shared, inside ? global : nullptr, bytes, __builtin_return_address(0)};
+  Races& races = block().races;
+  if (inside) races.note(Races::Kind::read, global, bytes, copy.place);
+  races.note(Races::Kind::copy_begins, shared, bytes, copy.place);
   if (block().copies_at_once) return PendingCopies::make(copy);
   running_thread().copies.ask(copy);
 }

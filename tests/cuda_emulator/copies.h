@@ -8,12 +8,15 @@
 #include <deque>
 #include <vector>
 
+#include "tests/cuda_emulator/races.h"
+
 namespace cuda_emulator {
 
 struct Copy {
   void* shared;
   const void* global;  ///< null: zeros
   std::size_t bytes;
+  const void* place;  ///< of the instruction
 };
 
 class PendingCopies {
@@ -24,6 +27,7 @@ class PendingCopies {
     } else {
       std::memcpy(copy.shared, copy.global, copy.bytes);
     }
+    races().note(Races::Kind::copy_ends, copy.shared, copy.bytes, copy.place);
   }
 
   void ask(const Copy& copy) { open_.push_back(copy); }

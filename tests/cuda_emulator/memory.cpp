@@ -10,6 +10,8 @@
 #include <new>
 #include <string_view>
 
+#include "tests/cuda_emulator/races.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #endif
@@ -62,6 +64,7 @@ DeviceMemory::DeviceMemory() {
     if (memory != MAP_FAILED) start_ = static_cast<char*>(memory);
   }
   if (start_ == nullptr) throw std::bad_alloc();
+  races().watch_device(start_, size_);
   unused_[kBorder] = size_ - kBorder;
   g_memory = this;
   struct sigaction action = {};

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <utility>
 
+#include "tests/cuda_emulator/races.h"
+
 namespace cuda_emulator {
 
 namespace {
@@ -22,19 +24,22 @@ namespace {
 constexpr unsigned char kPoison = 0xff;              // NaN in every floating-point format
 constexpr std::string_view kTag = "redoubt_shared";  // of language.h
 
+}  // namespace
+
 std::uintptr_t program_start() {
-  std::uintptr_t start = 0;
-  // The first object is the program itself.
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* result) {
-        *static_cast<std::uintptr_t*>(result) = info->dlpi_addr;
-        return 1;
-      },
-      &start);
+  static const std::uintptr_t start = [] {
+    std::uintptr_t first = 0;
+    // The first object is the program itself.
+    dl_iterate_phdr(
+        [](dl_phdr_info* info, std::size_t, void* result) {
+          *static_cast<std::uintptr_t*>(result) = info->dlpi_addr;
+          return 1;
+        },
+        &first);
+    return first;
+  }();
   return start;
 }
-
-}  // namespace
 
 void SharedMemory::find_regions() {
   found_ = true;
@@ -57,6 +62,11 @@ void SharedMemory::find_regions() {
     }
   }
   munmap(mapped, size);
+  if (regions_.empty()) return;
+  const auto by_start = [](const Region& a, const Region& b) { return a.start < b.start; };
+  const auto [first, last] = std::minmax_element(regions_.begin(), regions_.end(), by_start);
+  races().watch_static(first->start,
+                       static_cast<std::size_t>(last->start - first->start) + last->bytes);
 }
 
 void SharedMemory::start_launch(const void* kernel, std::size_t dynamic_bytes) {
@@ -70,6 +80,7 @@ void SharedMemory::start_launch(const void* kernel, std::size_t dynamic_bytes) {
   if (dynamic_bytes > 0 && posix_memalign(&dynamic_, 128, dynamic_bytes) != 0) {
     throw std::bad_alloc();
   }
+  races().watch_dynamic(dynamic_, dynamic_bytes);
 }
 
 void SharedMemory::start_block() {

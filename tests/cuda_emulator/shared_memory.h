@@ -2,11 +2,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <set>
 #include <vector>
 
 namespace cuda_emulator {
+
+/// Where the running program was loaded: an address less this is one that addr2line knows.
+std::uintptr_t program_start();
 
 class SharedMemory {
  public:

@@ -17,8 +17,13 @@ constexpr bool is_atomic_integer =
     std::is_same_v<T, int> || std::is_same_v<T, unsigned> ||
     std::is_same_v<T, unsigned long long> || std::is_same_v<T, long long>;
 
+/// Tells races.h of an atomic instruction.
+void note_atomic(const void* start, std::size_t bytes, const void* place);
+
+// Else its parts would be watched one by one.
 template <class T, class Change>
-T change(T* address, const Change& change_it) {
+__attribute__((no_sanitize("thread"))) T change(T* address, const Change& change_it) {
+  note_atomic(address, sizeof(T), __builtin_return_address(0));
   const T old = *address;
   *address = static_cast<T>(change_it(old));
   return old;
