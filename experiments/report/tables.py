@@ -35,12 +35,16 @@ def cell(kind, metric, value, text, css="number"):
     return f'<td class="{css}" data-kind="{kind}" data-metric="{metric}"{exact}>{text}</td>'
 
 
-def our_cells(ours, metric):
+def our_cells(ours, metric, count):
+    """Of a row over `count` repetitions. A figure that only some of them have says of how many it is:
+    where a defense found nothing to do, there is none."""
     if ours is None:
         return cell("ours", metric, None, DASH) + cell("deviation", metric, None, "", "deviation")
     deviation = ""
     if ours.deviation is not None:
         deviation = f"± {deviation_text(ours.deviation, metric)}"
+    if ours.count != count:
+        deviation = f"{deviation} (n {ours.count})".strip()
     return cell("ours", metric, ours.mean, number_text(ours.mean, metric)) + cell(
         "deviation", metric, ours.deviation, deviation, "deviation"
     )
@@ -144,7 +148,7 @@ class ResultsTable:
         html += counted_cell("n", count, self.study.repetitions())
         comparable = over is None or over.whole
         for metric, ours in zip(self.metrics, averages):
-            html += our_cells(ours, metric)
+            html += our_cells(ours, metric, count)
             if self.with_paper:
                 published = self.study.paper.value(at, stage, metric)
                 html += paper_cells(ours, published, metric, comparable)
