@@ -118,7 +118,11 @@ int defend_command(const DefendOptions& options, const std::atomic<bool>& stop) 
   if (!fs::exists(stored)) throw InputError(options.run.string() + ": holds no run");
   const FolderLock lock(options.run);
   const fs::path trained = options.run / "checkpoint" / "trained.safetensors";
-  if (!fs::exists(options.run / "summary.json") || !fs::exists(trained)) {
+  if (fs::exists(options.run / "summary.json") && !fs::exists(trained)) {
+    throw InputError(trained.string() +
+                     ": is not there; redoubt run --overwrite trains the model again");
+  }
+  if (!fs::exists(options.run / "summary.json")) {
     throw InputError(options.run.string() +
                      ": the run is not finished; redoubt run --resume ends it");
   }

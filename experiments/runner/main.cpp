@@ -3,9 +3,12 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <system_error>
 
 #include "experiments/runner/child_run.h"
 #include "experiments/runner/commands.h"
@@ -31,6 +34,7 @@ extern "C" void request_stop(int signal) {
 void let_signals_stop() {
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
+  std::signal(SIGHUP, request_stop);  // the terminal is closed
 }
 
 /// As YAML's single-quoted text, so that no character means anything.
@@ -39,6 +43,8 @@ std::string quoted(const std::string& text) {
   for (const char c : text) quotes += c == '\'' ? std::string("''") : std::string(1, c);
   return quotes + "'";
 }
+
+const CLI::Range kAtLeastOne(1, 1'000'000);
 
 /// Options that several commands share.
 struct Arguments {
@@ -85,7 +91,7 @@ CLI::Option* add_file_options(CLI::App& command, Arguments& arguments) {
   command.add_option("--device", arguments.device, "auto, cpu, cuda or cuda:1");
   command.add_option("--conv-engine", arguments.conv_engine,
                      "automatic, columns, implicit or cudnn (CUDA)");
-  command.add_option("--threads", arguments.threads, "CPU threads")->check(CLI::PositiveNumber);
+  command.add_option("--threads", arguments.threads, "CPU threads")->check(kAtLeastOne);
   return file;
 }
 
@@ -190,7 +196,7 @@ int main(int argc, char** argv) try {
       ->type_name("RUN");
   run.add_option("--profile-round", arguments.profile_round,
                  "let a profiler record this round only (CUDA)")
-      ->check(CLI::PositiveNumber);
+      ->check(kAtLeastOne);
   run.add_option("--name", arguments.name, "instead of the file's name");
   run.add_flag("--quiet", arguments.quiet, "print the final table only");
 
@@ -204,7 +210,7 @@ int main(int argc, char** argv) try {
       ->take_all()
       ->expected(1);
   sweep.add_option("--jobs", arguments.jobs, "points at a time; else one a CPU thread")
-      ->check(CLI::PositiveNumber);
+      ->check(kAtLeastOne);
   sweep.add_flag("--quiet", arguments.quiet, "print nothing");
 
   CLI::App& defend =
@@ -213,7 +219,7 @@ int main(int argc, char** argv) try {
   defend.add_option("FILE", arguments.files, "YAML files that hold after_training: stages")
       ->required();
   defend.add_option("--device", arguments.device, "auto, cpu, cuda or cuda:1");
-  defend.add_option("--threads", arguments.threads, "CPU threads")->check(CLI::PositiveNumber);
+  defend.add_option("--threads", arguments.threads, "CPU threads")->check(kAtLeastOne);
   defend.add_flag("--overwrite", arguments.overwrite, "replace what was there");
   defend.add_flag("--quiet", arguments.quiet, "print the tables only");
 
@@ -238,12 +244,19 @@ int main(int argc, char** argv) try {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  return dispatch(app, arguments);
+  const int code = dispatch(app, arguments);
+  if (std::fflush(stdout) != 0) {
+    throw std::system_error(errno, std::generic_category(), "standard output");
+  }
+  return code;
 } catch (const redoubt::InputError& error) {
   fmt::print(stderr, "redoubt: {}\n", error.what());
   return 2;
 } catch (const std::filesystem::filesystem_error& error) {
   fmt::print(stderr, "redoubt: {}: {}\n", error.path1().string(), error.code().message());
+  return 2;
+} catch (const std::system_error& error) {
+  fmt::print(stderr, "redoubt: {}\n", error.what());
   return 2;
 } catch (const std::bad_alloc&) {
   fmt::print(stderr, "redoubt: out of memory; fewer clients at once need less: federation.wave\n");
