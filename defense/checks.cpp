@@ -56,7 +56,7 @@ Aggregate NormBound::aggregate(Context& context, const ClientUpdates& updates) {
     const Buffer<float> on_device(context.device(), std::span<const float>(noise));
     const ColumnRange all = {.offset = 0, .size = columns};
     for (const ColumnRange& range :
-         updates.trained.empty() ? std::span(&all, 1) : updates.trained) {
+         updates.tensors.empty() ? std::span(&all, 1) : updates.tensors) {
       kernels::axpy_rows(context, {.rows = 1, .columns = range.size}, 1,
                          {on_device.data() + range.offset, 0},
                          {aggregate.combined.data() + range.offset, 0});

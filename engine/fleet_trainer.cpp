@@ -75,6 +75,9 @@ int FleetTrainer::begin(Fleet& fleet, std::span<const TrainingTask> tasks,
   for (int s = 0; s < fleet.state_rows(); ++s) {
     context_.fill_zero(rows(fleet.state(s)).data, row_bytes);
   }
+  // Backward passes write every tensor's, but nobody writes what pads them, and the optimizer steps
+  // that, too.
+  context_.fill_zero(rows(fleet.gradients()).data, row_bytes);
   const StepIdentity identity = {.rows = {.values = rows(fleet.values()),
                                           .gradients = rows(fleet.gradients()),
                                           .first_state = rows(fleet.state(0)),

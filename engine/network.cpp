@@ -25,6 +25,7 @@ Network::Network(const Shape& input, int classes, std::span<const LayerSpec> spe
   first_trained_ = static_cast<int>(trained - nodes_.begin());
   place_gradients();
   trained_ranges_ = layout_.trained_ranges();
+  trained_tensors_ = layout_.trained_tensors();
 }
 
 /// Appends layers that read activation `from`, which then is the last one's output.

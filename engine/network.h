@@ -34,8 +34,9 @@ class Network {
   /// there are, and the one that a layer's gradient goes into before it is added to another's.
   int gradient_slot(int index) const { return slots_[static_cast<std::size_t>(index)]; }
   int gradient_slots() const { return slot_count_; }
-  /// layout().trained_ranges(), once and for all.
+  /// Those of layout(), once and for all.
   const std::vector<ColumnRange>& trained_ranges() const { return trained_ranges_; }
+  const std::vector<ColumnRange>& trained_tensors() const { return trained_tensors_; }
   /// Whether training moves running statistics.
   bool normalizes() const { return normalizes_; }
 
@@ -81,6 +82,7 @@ class Network {
   int slot_count_ = 0;
   bool normalizes_ = false;
   std::vector<ColumnRange> trained_ranges_;
+  std::vector<ColumnRange> trained_tensors_;
 };
 
 /// The memory of a pass: activations [R][shape][N] between layers, their gradients, and layer

@@ -30,6 +30,8 @@ struct ClientUpdates {
   float learning_rate = 0;                ///< that the clients were told to train with
   /// Columns that lengths and distances are of; absent: all.
   std::span<const ColumnRange> trained = {};
+  /// The same without what pads tensors, which stays 0: the columns that noise may go to.
+  std::span<const ColumnRange> tensors = {};
 
   MeasuredRows measured() const { return {.shape = shape, .matrix = matrix, .trained = trained}; }
 };

@@ -17,6 +17,14 @@ void Behaviour::edit_dormancy(const ClientRound& /*round*/, const DormancyQuesti
 void Behaviour::edit_accuracies(const ClientRound& /*round*/,
                                 std::span<double> /*accuracies*/) const {}
 
+bool Client::attacks_in(int round) const {
+  const bool acts = (coalition && coalition_window.contains(round)) ||
+                    std::any_of(behaviours.begin(), behaviours.end(), [&](const auto& behaviour) {
+                      return behaviour->window().contains(round);
+                    });
+  return acts && is_malicious_in(round);
+}
+
 std::vector<int> ascending_ranks(std::span<const double> values) {
   std::vector<int> order(values.size());
   std::iota(order.begin(), order.end(), 0);

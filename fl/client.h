@@ -151,6 +151,9 @@ struct Client {
 
   bool is_malicious_in(int round) const { return !malicious_in || malicious_in(round); }
 
+  /// Whether anything that it does in this round is not what an honest client would.
+  bool attacks_in(int round) const;
+
   /// Calls edit(behaviour) for each behaviour that acts in this round, in order.
   template <class Edit>
   void act(int round, const Edit& edit) const {

@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <new>
-#include <numeric>
 
+#include "fl/client_sampling.h"
 #include "kernels/check.h"
 #include "kernels/profile.h"
-#include "kernels/random.h"
 
 namespace redoubt {
 
@@ -42,7 +41,7 @@ Federation::Federation(Executor& executor, std::vector<Client> clients,
   }
   if (!needs_last_step()) return;
   std::vector<float> trained(static_cast<std::size_t>(executor_.network().layout().row_size()));
-  for (const ColumnRange& range : executor_.network().trained_ranges()) {
+  for (const ColumnRange& range : executor_.network().trained_tensors()) {
     std::fill_n(trained.begin() + range.offset, range.size, 1.0F);
   }
   trained_ = {executor_.device(), std::span<const float>(trained)};
@@ -89,32 +88,23 @@ void Federation::restore(const std::vector<NamedTensor>& state) {
 }
 
 std::vector<int> Federation::everyone() const {
-  std::vector<int> ids(clients_.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  return ids;
+  return redoubt::sample_clients(static_cast<int>(clients_.size()), {}, seed_, 0);
 }
 
 std::vector<int> Federation::sample_clients(int round) const {
-  std::vector<int> ids = everyone();
-  if (!settings_.clients_per_round) return ids;
-  RandomStream stream({.seed = seed_,
-                       .purpose = Purpose::client_sampling,
-                       .round = static_cast<std::uint32_t>(round)});
-  stream.shuffle(std::span(ids));
-  ids.resize(static_cast<std::size_t>(*settings_.clients_per_round));
-  std::sort(ids.begin(), ids.end());
-  return ids;
+  return redoubt::sample_clients(static_cast<int>(clients_.size()), settings_.clients_per_round,
+                                 seed_, round);
 }
 
 Federation::RoundPlan Federation::plan_round(int round, std::span<const int> selected,
                                              float learning_rate) const {
-  const auto attackers = std::count_if(selected.begin(), selected.end(), [&](int id) {
-    const Client& client = clients_[static_cast<std::size_t>(id)];
-    return !client.behaviours.empty() && client.is_malicious_in(round);
-  });
+  std::vector<int> attackers;
+  for (const int id : selected) {
+    if (clients_[static_cast<std::size_t>(id)].attacks_in(round)) attackers.push_back(id);
+  }
   return {.round = round,
           .participants = static_cast<int>(selected.size()),
-          .attackers = static_cast<int>(attackers),
+          .attackers = std::move(attackers),
           .learning_rate = learning_rate};
 }
 
@@ -122,7 +112,7 @@ ClientRound Federation::client_round(const Client& client, const RoundPlan& plan
   return {.client = client.id,
           .round = plan.round,
           .participants = plan.participants,
-          .attackers = plan.attackers,
+          .attackers = static_cast<int>(plan.attackers.size()),
           .server_lr = settings_.server_lr};
 }
 
@@ -149,7 +139,7 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
   const std::vector<int> selected = sample_clients(round);
   const int participants = static_cast<int>(selected.size());
   const RoundPlan plan = plan_round(round, selected, learning_rate);
-  RoundReport report = {.participants = participants, .training = {}};
+  RoundReport report = {.participants = participants, .attackers = plan.attackers, .training = {}};
   WaveSum sum = {.weighted = Buffer<double>(executor_.device(), model.row.count())};
 
   const int rows = wave_rows(participants);
@@ -252,11 +242,14 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
                                  .inputs = model.inputs,
                                  .round = plan.round,
                                  .learning_rate = plan.learning_rate,
-                                 .trained = executor_.network().trained_ranges()});
+                                 .trained = executor_.network().trained_ranges(),
+                                 .tensors = executor_.network().trained_tensors()});
   add_diagnostics(aggregate, report);
   if (aggregate.combined.count() > 0) {
     check(!rule_->streams(), "a rule that streams answers with row weights");
     check(aggregate.combined.count() == shape.columns, "a combined row has every column");
+    report.used +=
+        shape.rows - (aggregate.removed ? static_cast<int>(aggregate.removed->size()) : 0);
     const double all = 1;
     kernels::add_weighted_rows(context, {.rows = 1, .columns = shape.columns}, {&all, 1},
                                {aggregate.combined.data(), 0}, sum.weighted.data());
@@ -265,7 +258,10 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
   }
   kernels::add_weighted_rows(context, shape, aggregate.row_weights, fleet_->values(),
                              sum.weighted.data());
-  for (const double weight : aggregate.row_weights) sum.weight += weight;
+  for (const double weight : aggregate.row_weights) {
+    sum.weight += weight;
+    report.used += weight > 0 ? 1 : 0;
+  }
 }
 
 }  // namespace redoubt

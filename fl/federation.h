@@ -17,7 +17,9 @@ namespace redoubt {
 /// What the server knows after a round.
 struct RoundReport {
   int participants = 0;
+  std::vector<int> attackers = {};               ///< ids of those participants who attacked
   int rejected = 0;                              ///< updates that were not finite
+  int used = 0;                                  ///< updates that the rule gave any weight
   std::int64_t images = 0;                       ///< trained on, epochs counted
   kernels::LossTotals training;                  ///< over the participants' last epochs
   std::optional<std::vector<int>> removed = {};  ///< ids, as the rule answered
@@ -49,8 +51,7 @@ class Federation {
   /// Throws InputError if it does not fit.
   void restore(const std::vector<NamedTensor>& state);
 
-  /// The clients of a round, ascending: all, or as many as the settings say, drawn from (seed,
-  /// round).
+  /// The clients of a round (client_sampling.h).
   std::vector<int> sample_clients(int round) const;
 
   /// Every client's answer to: how dormant are this layer's channels on your data? Each votes for
@@ -67,7 +68,7 @@ class Federation {
   struct RoundPlan {
     int round;
     int participants;
-    int attackers;
+    std::vector<int> attackers;  ///< ids of those who attack
     float learning_rate;
   };
 
@@ -107,7 +108,7 @@ class Federation {
   std::uint64_t seed_;
   std::optional<Fleet> fleet_;
   Buffer<float> last_step_;  ///< [row] how the last round moved the model; empty if nobody asks
-  Buffer<float> trained_;    ///< [row] 1: a trained column, 0: a running statistic; likewise
+  Buffer<float> trained_;    ///< [row] 1: a trained column, 0: a statistic, padding; likewise
 };
 
 }  // namespace redoubt

@@ -64,7 +64,7 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
   for (const auto& totals : executor_.train(*fleet_, tasks, masks)) report.training += totals;
 
   // update = client model - global model; a malicious client edits its own.
-  const std::vector<ColumnRange> trained = executor_.network().layout().trained_tensors();
+  const std::vector<ColumnRange>& trained = executor_.network().trained_tensors();
   kernels::subtract_row(context, shape, model.row.data(), fleet_->values());
   for (int r = 0; r < rows; ++r) {
     const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];

@@ -1,5 +1,6 @@
 #include "fl/server.h"
 
+#include <cmath>
 #include <limits>
 
 namespace redoubt {
@@ -28,6 +29,8 @@ std::vector<TestResult> Server::test(const ModelVariants& variants) {
   if (images_.stamped.empty()) return results;
   const auto stamped = executor().evaluate(variants, images_.stamped);
   for (std::size_t v = 0; v < results.size(); ++v) {
+    // What answers NaN never says the target's name: no merit of a defense.
+    if (!std::isfinite(results[v].clean.loss)) continue;
     results[v].attack_success_rate = stamped[v].accuracy();
   }
   return results;

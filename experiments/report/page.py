@@ -58,7 +58,8 @@ class Section:
         tables = results_tables(study, self.prefix)
         if study.paper.published:
             tables.append(DIFFERENCE_KEY)
-        self.add("results", "Results", [missing_note(study), *tables, published_note(study)])
+        self.add("results", "Results", [missing_note(study), *warned(study), *tables,
+                                        published_note(study)])
         x = (study.paper.x or "").split(".")[-1].replace("_", " ")
         self.add_figures("axis", f"Along {x}", axis_figures(study))
         self.add_figures("training", "Training", training_figures(study))
@@ -114,6 +115,16 @@ def facts(study):
 
 def warning(text):
     return f'<p class="warning">{escape(text)}</p>'
+
+
+def warned(study):
+    """What runs were warned of, each text once, with the points that it is said of."""
+    points = {}
+    for run in study.runs.values():
+        for text in run.summary.get("warnings", []):
+            points.setdefault(text, []).append(run.folder.name)
+    return [warning(f"{listed(names)}: {text}" if study.axes else text)
+            for text, names in points.items()]
 
 
 def missing_note(study):

@@ -157,7 +157,9 @@ struct Description<AttackerTraining> {
     v.field("epochs", s.epochs, "passes over its data in a round; null: as everybody", at_least(1));
     v.field("batch", s.batch, "images a step, at most everybody's; null: as everybody",
             between(1, 65536));
-    v.field("lr", s.learning_rate, "learning rate; null: as everybody, decay included", above(0));
+    v.field("lr", s.learning_rate,
+            "learning rate in every round, of fine-tuning, too; null: as everybody, decay included",
+            above(0));
   }
 };
 
@@ -289,9 +291,10 @@ struct Description<AttackSettings> {
             "training under the masks that pruning is expected to end with; null: not");
     v.field("self_clip", s.self_clip,
             "keeping own weights within what adjust_weights lets pass; null: not");
-    v.field("redraw", s.redraw,
-            "whether as many clients are drawn as attackers anew in each round, of those who hold "
-            "something to poison");
+    v.field(
+        "redraw", s.redraw,
+        "whether as many clients are drawn as attackers anew in each round, of those who take part "
+        "in it and hold something to poison");
     v.field("from_round", s.from_round, "first round of the attack, counted from 1", at_least(1));
     v.field("to_round", s.to_round,
             "last round of the attack; null: to the end, rounds of fine-tuning included",

@@ -15,6 +15,7 @@
 #include "experiments/runner/example_images.h"
 #include "experiments/runner/run_log.h"
 #include "experiments/runner/simulation.h"
+#include "experiments/runner/warnings.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
 
@@ -67,17 +68,25 @@ std::string joined(const std::vector<int>& numbers) {
   return fmt::format("{}", fmt::join(numbers, ", "));
 }
 
-/// Two lines on what is about to run.
+std::int64_t training_images(const ExperimentData& data) {
+  std::int64_t images = 0;
+  for (const auto& client : data.partition) images += std::ssize(client);
+  return images;
+}
+
+/// A few lines on what is about to run.
 void introduce(Console& console, const Experiment& experiment, const Simulation& simulation) {
   const ExperimentData& data = simulation.data();
-  std::size_t images = 0;
-  for (const auto& client : data.partition) images += client.size();
-  console.message(fmt::format(
-      "{}: {} clients, {} training images of {} ({}), model of {} parameters, {}", experiment.name,
-      experiment.federation.clients, grouped(static_cast<std::int64_t>(images)), data.dataset.name,
-      data.dataset.origin, grouped(simulation.network().layout().parameter_count()),
-      experiment.device));
+  console.message(
+      fmt::format("{}: {} clients, {} training images of {} ({}), model of {} parameters, {}",
+                  experiment.name, experiment.federation.clients, grouped(training_images(data)),
+                  data.dataset.name, data.dataset.origin,
+                  grouped(simulation.network().layout().parameter_count()), experiment.device));
   if (!experiment.attack) return;
+  if (experiment.federation.clients_per_round) {
+    console.message(fmt::format("attackers take part in {} of {} rounds",
+                                attacked_rounds(experiment, data), experiment.federation.rounds));
+  }
   const AttackSettings& attack = *experiment.attack;
   const std::string who =
       attack.redraw
@@ -94,11 +103,31 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
       trigger_name(attack.trigger), attack.target, grouped(std::ssize(data.backdoor->evaluation))));
 }
 
-Json summary_of(const Experiment& experiment, const RunFolder& folder, double seconds) {
+/// Who attacks by what it holds; nothing where attackers are redrawn.
+Json attackers_of(const ExperimentData& data) {
+  Json attackers = Json::array();
+  for (std::size_t i = 0; i < data.attackers.size(); ++i) {
+    const int id = data.attackers[i];
+    Json line = {{"client", id}, {"images", data.partition[static_cast<std::size_t>(id)].size()}};
+    if (!data.poisonable.empty()) line["poisonable"] = data.poisonable[i];
+    attackers.push_back(std::move(line));
+  }
+  return attackers;
+}
+
+Json summary_of(const Experiment& experiment, const ExperimentData& data, const RunFolder& folder,
+                double seconds) {
+  std::vector<std::string> warnings = warnings_of(experiment, data);
+  for (std::string& text : outcome_warnings(experiment, folder.metrics())) {
+    warnings.push_back(std::move(text));
+  }
   return {{"name", experiment.name},
           {"seed", experiment.seed},
           {"device", experiment.device},
           {"version", REDOUBT_VERSION},
+          {"training_images", training_images(data)},
+          {"attackers", attackers_of(data)},
+          {"warnings", warnings},
           {"stages", stage_lines(folder.metrics())},
           {"seconds", seconds},
           {"peak_memory_megabytes", peak_memory_megabytes()}};
@@ -141,6 +170,7 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   Console console(options.quiet, simulation.total_rounds(), simulation.rounds_done());
   observer.attach(console, log);
   introduce(console, experiment, simulation);
+  for (const std::string& text : warnings_of(experiment, simulation.data())) log->warn(text);
   if (folder.checkpoint()) {
     console.message(folder.took_training()
                         ? fmt::format("training taken from {}", options.training_of.string())
@@ -153,8 +183,10 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   }
   const std::chrono::duration<double> session = std::chrono::steady_clock::now() - start;
   const double seconds = folder.seconds_before() + session.count();
-  folder.finish(simulation.model_file(), summary_of(experiment, folder, seconds));
+  folder.finish(simulation.model_file(),
+                summary_of(experiment, simulation.data(), folder, seconds));
   fmt::print("\n{}", stage_table_text(stage_lines(folder.metrics())));
+  for (const std::string& text : outcome_warnings(experiment, folder.metrics())) log->warn(text);
   console.message(fmt::format("\n{} in {}, peak memory {:.0f} MB; written to {}", "finished",
                               clock_text(seconds), peak_memory_megabytes(),
                               folder.path().string()));
@@ -169,7 +201,7 @@ int check_command(const std::filesystem::path& file, const std::vector<std::stri
 int list_command() {
   const auto section = [](const char* title) { fmt::print("{}\n", title); };
   const auto row = [](const std::string& name, const std::string& description) {
-    fmt::print("  {:<18}{}\n", name, description);
+    fmt::print("  {:<20}{}\n", name, description);
   };
   section("devices");
   for (const DeviceDescription& device : available_devices()) {

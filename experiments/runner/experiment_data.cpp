@@ -32,35 +32,43 @@ HoldsLabel required_labels(const ExperimentData& data, const std::optional<Backd
   return {.clients = data.attackers, .label = *goal->victim};
 }
 
-/// Ids of the clients who hold something to poison, ascending.
-std::vector<int> who_can_poison(const ExperimentData& data,
-                                const std::optional<BackdoorGoal>& goal) {
-  std::vector<int> ids;
-  for (std::size_t k = 0; k < data.partition.size(); ++k) {
-    const std::vector<int>& images = data.partition[k];
-    const bool can = !goal || std::any_of(images.begin(), images.end(), [&](int image) {
-      return goal->is_victim(data.dataset.train.labels[static_cast<std::size_t>(image)]);
-    });
-    if (can) ids.push_back(static_cast<int>(k));
+/// [clients] How many of its images each can poison.
+std::vector<int> count_poisonable(const ExperimentData& data,
+                                  const std::optional<BackdoorGoal>& goal) {
+  std::vector<int> counts;
+  for (const std::vector<int>& images : data.partition) {
+    counts.push_back(static_cast<int>(std::count_if(images.begin(), images.end(), [&](int image) {
+      return !goal || goal->is_victim(data.dataset.train.labels[static_cast<std::size_t>(image)]);
+    })));
   }
-  return ids;
+  return counts;
 }
 
 /// An attacker that poisons nothing would be an attack on paper only.
 void settle_attackers(const Experiment& experiment, const std::optional<BackdoorGoal>& goal,
                       ExperimentData& data) {
-  const std::vector<int> able = who_can_poison(data, goal);
+  const std::vector<int> counts = count_poisonable(data, goal);
+  const auto count_of = [&](int id) { return counts[static_cast<std::size_t>(id)]; };
   if (experiment.attack->redraw) {
-    redraw_attackers(*experiment.attack, able, experiment.seed, 1);
-    data.candidates = able;
-    return;
+    for (int id = 0; id < static_cast<int>(counts.size()); ++id) {
+      if (count_of(id) > 0) data.candidates.push_back(id);
+    }
+    const int wanted = std::get<int>(experiment.attack->clients);
+    if (wanted > std::ssize(data.candidates)) {
+      throw InputError("attack.clients is " + std::to_string(wanted) + "; " +
+                       std::to_string(data.candidates.size()) +
+                       " clients hold something that the attack could poison");
+    }
   }
   for (const int id : data.attackers) {
-    if (std::binary_search(able.begin(), able.end(), id)) continue;
+    if (count_of(id) > 0) continue;
     throw InputError("attack: client " + std::to_string(id) +
                      " is malicious and holds images of the target alone, so it has nothing to "
                      "poison; choose another seed, partition or list of clients");
   }
+  if (!goal) return;
+  const std::vector<int>& able = experiment.attack->redraw ? data.candidates : data.attackers;
+  std::transform(able.begin(), able.end(), std::back_inserter(data.poisonable), count_of);
 }
 
 /// The elements of an ascending list that are not in another.
@@ -117,6 +125,7 @@ GlobalModel initial_model(const Experiment& experiment, const Network& network, 
     const TensorFile file = read_safetensors(*settings.initial);
     fill_row(network.layout(), file, origin, row);
     GlobalModel model(network, row, device);
+    model.mask.upload(mask_of(network.layout(), file, origin));
     model.inputs = input_range_of(file, origin);
     return model;
   }
@@ -133,14 +142,10 @@ std::vector<Client> make_clients(const Experiment& experiment, const ExperimentD
             {.seed = experiment.seed,
              .classes = data.dataset.classes,
              .backdoor = data.backdoor,
-             .candidates = data.candidates});
+             .candidates = data.candidates,
+             .clients_per_round = experiment.federation.clients_per_round});
   }
   return clients;
-}
-
-std::vector<int> attackers_of(const Experiment& experiment, const ExperimentData& data, int round) {
-  if (!experiment.attack || !experiment.attack->redraw) return data.attackers;
-  return redraw_attackers(*experiment.attack, data.candidates, experiment.seed, round);
 }
 
 TestImages make_test_images(const Experiment& experiment, const ExperimentData& data,

@@ -24,6 +24,8 @@ struct ExperimentData {
   std::vector<int> attackers;  ///< ids of the malicious clients; empty if they are redrawn
   /// If they are redrawn, ids of those who hold something to poison, ascending; else empty.
   std::vector<int> candidates;
+  /// Of each attacker or candidate, how many of its images it can poison; empty if that is all.
+  std::vector<int> poisonable;
   TriggerTable triggers;
   std::optional<Backdoor> backdoor;
 };
@@ -39,9 +41,6 @@ GlobalModel initial_model(const Experiment& experiment, const Network& network, 
 
 /// The clients with their data, the attackers among them with their behaviours.
 std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data);
-
-/// The malicious clients of a round, whether or not the attack has begun.
-std::vector<int> attackers_of(const Experiment& experiment, const ExperimentData& data, int round);
 
 /// What models are measured on.
 TestImages make_test_images(const Experiment& experiment, const ExperimentData& data,

@@ -125,8 +125,11 @@ struct Description<ModelSettings> {
             "how weights start: uniform-fan-in as in PyTorch, he, or xavier; null: as the preset's "
             "paper, else uniform-fan-in");
     v.field("initial", s.initial,
-            "a safetensors file whose weights training starts from, and whose limits of inputs, "
-            "if it has any, stay; null: from initialization");
+            "a safetensors file whose weights training starts from, and whose pruned channels and "
+            "limits of inputs, if it has any, stay; null: from initialization");
+    v.field("initial_checksum", s.initial_checksum,
+            "the CRC-32 of that file, which a run notes down, so that another file of the same "
+            "name is not taken for it; null: any");
   }
 };
 

@@ -29,6 +29,12 @@ Experiment without_free_settings(Experiment experiment) {
   return experiment;
 }
 
+/// Runs of before checksums were noted have none to compare with.
+Experiment comparable(Experiment ours, const Experiment& theirs) {
+  if (!theirs.model.initial_checksum) ours.model.initial_checksum.reset();
+  return ours;
+}
+
 [[noreturn]] void refuse_existing(const fs::path& folder) {
   throw InputError(folder.string() +
                    ": already holds a run; --resume continues it, --overwrite replaces it, "
@@ -104,8 +110,9 @@ void copy_round_tensors(const fs::path& from, const fs::path& to) {
 
 void require_same_experiment(const Experiment& experiment, const fs::path& folder) {
   const fs::path stored = folder / "experiment.yaml";
-  require_same_lines(resolved_yaml(without_free_settings(experiment)),
-                     resolved_yaml(without_free_settings(read_experiment(stored))), stored,
+  const Experiment theirs = read_experiment(stored);
+  require_same_lines(resolved_yaml(without_free_settings(comparable(experiment, theirs))),
+                     resolved_yaml(without_free_settings(theirs)), stored,
                      "resume with the same settings, or choose another folder with --output");
 }
 
@@ -162,7 +169,8 @@ void RunFolder::take_training(const Experiment& experiment, const fs::path& run)
   const fs::path trained = run / "checkpoint" / trained_path().filename();
   if (!fs::exists(stored)) throw InputError(run.string() + ": holds no run");
   if (!fs::exists(trained)) throw InputError(run.string() + ": its training is not over");
-  require_same_lines(training_settings(experiment), training_settings(read_experiment(stored)),
+  const Experiment theirs = read_experiment(stored);
+  require_same_lines(training_settings(comparable(experiment, theirs)), training_settings(theirs),
                      stored, "only name, output and stages after training may differ");
   if (checkpoint_) return;
   checkpoint_ = read_safetensors(trained);

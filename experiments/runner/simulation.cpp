@@ -106,6 +106,12 @@ bool Simulation::run() { return train() && run_pipelines(); }
 
 bool Simulation::train() {
   const int rounds = experiment_.federation.rounds;
+  if (rounds == 0 && !restored_) {  // stages are compared with the model as it was given
+    Record record = {.stage = "round", .values = {}};
+    record.add("round", std::int64_t{0});
+    add_test_result(record, test());
+    tell(std::move(record), 0);
+  }
   while (server_.next_round() <= rounds) {
     const int round = server_.next_round();
     round_start_ = std::chrono::steady_clock::now();
@@ -212,12 +218,13 @@ bool Simulation::after_round(int round, const RoundReport& report, const std::st
 
 namespace {
 
-/// How many of those that the rule left out were attackers (no figure where nobody attacked), and
-/// of ARIBA's marked fragments the share that was theirs: C = marked fragments of the attackers /
-/// (k̃ · m) as printed in the paper's section 5.2 (all that were marked), and the same by k · m, the
-/// attackers' fragments.
-void add_what_the_researcher_knows(Record& record, const RoundReport& report,
-                                   const std::vector<int>& attackers) {
+/// Who attacked; how many of those that the rule left out were attackers (no figure where nobody
+/// attacked), and of ARIBA's marked fragments the share that was theirs: C = marked fragments of
+/// the attackers / (k̃ · m) as printed in the paper's section 5.2 (all that were marked), and the
+/// same by k · m, the attackers' fragments.
+void add_what_the_researcher_knows(Record& record, const RoundReport& report) {
+  const std::vector<int>& attackers = report.attackers;
+  record.add("attackers", std::vector<std::int64_t>(attackers.begin(), attackers.end()));
   const auto is_attacker = [&](std::int64_t id) {
     return std::binary_search(attackers.begin(), attackers.end(), static_cast<int>(id));
   };
@@ -232,7 +239,6 @@ void add_what_the_researcher_knows(Record& record, const RoundReport& report,
   const auto* scores = std::get_if<std::vector<double>>(record.find("client_scores"));
   const auto* fragments = std::get_if<std::int64_t>(record.find("fragments"));
   if (ids == nullptr || scores == nullptr || fragments == nullptr) return;
-  record.add("attackers", std::vector<std::int64_t>(attackers.begin(), attackers.end()));
   double attackers_marked = 0;
   double all_marked = 0;
   int attackers_here = 0;
@@ -260,10 +266,9 @@ Record Simulation::round_record(int round, const RoundReport& report, const std:
   record.add("clients", std::int64_t{report.participants});
   record.add("images", report.images);
   record.add("rejected_updates", std::int64_t{report.rejected});
+  record.add("used_updates", std::int64_t{report.used});
   for (const auto& [name, value] : report.diagnostics) record.add(name, value);
-  const bool attacked = experiment_.attack && window_of(*experiment_.attack).contains(round);
-  add_what_the_researcher_knows(
-      record, report, attacked ? attackers_of(experiment_, data_, round) : std::vector<int>());
+  if (experiment_.attack || report.removed) add_what_the_researcher_knows(record, report);
   return record;
 }
 
@@ -308,6 +313,7 @@ void Simulation::restore(const TensorFile& state, const std::string& origin) {
     throw InputError(origin + ": not a checkpoint of this version of redoubt");
   }
   take_model(state, origin);
+  restored_ = true;
   const int rounds = total_rounds();
   const int pipelines = static_cast<int>(pipelines_.size());
   pipelines_done_ = whole_number(state, "pipelines_done", 0, pipelines, origin);
@@ -355,14 +361,7 @@ TensorFile Simulation::model_file() {
   zero_silenced(network_.layout(), mask, row);
   file.tensors = tensors_of(network_.layout(), row);
   file.metadata = {{"format", "pt"}, {"experiment", experiment_.name}};
-  for (const ChannelSpan& span : network_.layout().channels()) {
-    std::string pruned;
-    for (int c = 0; c < span.channels; ++c) {
-      if (mask[static_cast<std::size_t>(span.offset + c)] != 0) continue;
-      pruned += (pruned.empty() ? "" : ",") + std::to_string(c);
-    }
-    if (!pruned.empty()) file.metadata["pruned." + span.name] = pruned;
-  }
+  add_mask(network_.layout(), mask, file);
   add_input_range(model_.inputs, file);
   return file;
 }

@@ -114,6 +114,7 @@ class Simulation {
   int best_round_ = 0;
   std::chrono::steady_clock::time_point round_start_;
   int profiled_round_ = 0;  ///< 0: none
+  bool restored_ = false;   ///< from a checkpoint
 };
 
 }  // namespace redoubt::runner

@@ -1,5 +1,8 @@
 #include "experiments/runner/spec.h"
 
+#include <fmt/format.h>
+#include <zlib.h>
+
 #include <fstream>
 #include <sstream>
 
@@ -307,6 +310,36 @@ Experiment read_experiment(const std::filesystem::path& file,
   return parse_experiment(text_of(file), file.string(), overrides);
 }
 
+namespace {
+
+/// Eight hexadecimal digits. Throws InputError if the file cannot be read.
+std::string checksum_of(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) throw InputError(file.string() + ": cannot open");
+  std::vector<char> bytes(std::size_t{1} << 20);
+  uLong checksum = crc32(0, nullptr, 0);
+  do {
+    stream.read(bytes.data(), std::ssize(bytes));
+    checksum = crc32(checksum, reinterpret_cast<const Bytef*>(bytes.data()),
+                     static_cast<uInt>(stream.gcount()));
+  } while (stream);
+  if (!stream.eof()) throw InputError(file.string() + ": cannot be read");
+  return fmt::format("{:08x}", checksum);
+}
+
+/// Notes which file training starts from.
+void resolve_initial(ModelSettings& model) {
+  if (!model.initial) return;
+  const std::string checksum = checksum_of(*model.initial);
+  if (model.initial_checksum.value_or(checksum) != checksum) {
+    throw InputError(fmt::format("model.initial_checksum is {}; that of {} is {}",
+                                 *model.initial_checksum, model.initial->string(), checksum));
+  }
+  model.initial_checksum = checksum;
+}
+
+}  // namespace
+
 void resolve_surroundings(Experiment& experiment) {
   experiment.device = to_string(parse_device(experiment.device));
   const auto absolute = [](std::optional<std::filesystem::path>& path) {
@@ -314,6 +347,7 @@ void resolve_surroundings(Experiment& experiment) {
   };
   absolute(experiment.model.initial);
   absolute(experiment.data.dataset.directory);
+  resolve_initial(experiment.model);
 }
 
 std::string resolved_yaml(const Experiment& experiment) {

@@ -32,6 +32,7 @@ struct ModelSettings {
   std::vector<LayerSpec> layers;                 ///< empty if a preset is named
   std::optional<Initialization> initialization;  ///< absent: the preset's, or uniform_fan_in
   std::optional<std::filesystem::path> initial;  ///< a safetensors file to start from
+  std::optional<std::string> initial_checksum;   ///< of that file; absent: not known yet
 };
 
 struct OutputSettings {

@@ -11,6 +11,7 @@
 #include "experiments/runner/attack_keys.h"
 #include "experiments/runner/simulation.h"
 #include "fl/attack/attack.h"
+#include "fl/attack/untargeted.h"
 #include "kernels/check.h"
 #include "kernels/device.h"
 
@@ -82,6 +83,89 @@ void check_goal(const std::string& keys, const std::optional<int>& victim, int t
   }
 }
 
+/// Rounds of fine-tuning, which count on from those of training.
+int tuning_rounds(const std::vector<StageSettings>& stages) {
+  int rounds = 0;
+  for (const StageSettings& stage : stages) {
+    if (const auto* tuning = std::get_if<FineTuneSettings>(&stage)) rounds += tuning->rounds;
+  }
+  return rounds;
+}
+
+/// Calls see(stages) for those after training and for each pipeline's.
+template <class See>
+void for_each_pipeline(const DefenseSettings& defense, const See& see) {
+  see(defense.after_training);
+  for (const Pipeline& pipeline : defense.pipelines) see(pipeline.stages);
+}
+
+/// The last round that there is in training or in any pipeline.
+int last_round(const Experiment& experiment) {
+  int tuning = 0;
+  for_each_pipeline(experiment.defense,
+                    [&](const auto& stages) { tuning = std::max(tuning, tuning_rounds(stages)); });
+  return experiment.federation.rounds + tuning;
+}
+
+/// An attack that would do nothing, although it is asked to.
+void check_that_attack_acts(const Experiment& experiment, const Shape& shape) {
+  const AttackSettings& attack = *experiment.attack;
+  const int clients = experiment.federation.clients;
+  const int attackers = static_cast<int>(attacker_count(attack));
+  if (const auto* distributed = std::get_if<DistributedTriggerSettings>(&attack.trigger)) {
+    const auto parts =
+        std::ssize(distributed->parts.empty() ? distributed_parts(shape) : distributed->parts);
+    if (attackers < parts) {
+      throw InputError(fmt::format(
+          "attack.trigger is distributed in {} parts, attack.clients are {}: some parts "
+          "would be with nobody",
+          parts, attackers));
+    }
+  }
+  const bool cosine = attack.evade && attack.evade->metric == EvasionSettings::Metric::cosine;
+  if (cosine &&
+      std::min(attack.to_round.value_or(last_round(experiment)), last_round(experiment)) == 1) {
+    throw InputError(
+        "attack.evade.metric is cosine, and the attack is over after round 1; what it compares "
+        "with, "
+        "the global model's last step, there is from round 2 on");
+  }
+  const auto* little =
+      attack.untargeted ? std::get_if<LittleIsEnoughSettings>(&*attack.untargeted) : nullptr;
+  if (little != nullptr && !little->shift && !experiment.federation.clients_per_round &&
+      largest_hidden_shift(clients, attackers) <= 0) {
+    throw InputError(
+        fmt::format("attack.untargeted is little-is-enough: the shift that {} of {} clients can "
+                    "hide is {:.2f}, "
+                    "so they would do no harm; set shift, or take more attackers",
+                    attackers, clients, largest_hidden_shift(clients, attackers)));
+  }
+  const auto* product =
+      attack.untargeted ? std::get_if<InnerProductSettings>(&*attack.untargeted) : nullptr;
+  const bool omniscient =
+      (little != nullptr && little->omniscient) || (product != nullptr && product->omniscient);
+  if (omniscient && attackers == clients) {
+    throw InputError(
+        "attack.untargeted is omniscient, and attack.clients are all clients: there is nobody "
+        "honest "
+        "whose updates they could know");
+  }
+  if (!attack.protect_channels ||
+      attack.to_round.value_or(RoundWindow().to) > experiment.federation.rounds) {
+    return;
+  }
+  for_each_pipeline(experiment.defense, [&](const std::vector<StageSettings>& stages) {
+    const bool asks = std::any_of(stages.begin(), stages.end(), [](const StageSettings& stage) {
+      return std::holds_alternative<PruneSettings>(stage);
+    });
+    if (!asks) return;
+    throw InputError(
+        fmt::format("attack.protect_channels lies to prune, which asks after round {}, and "
+                    "attack.to_round is {}",
+                    experiment.federation.rounds, *attack.to_round));
+  });
+}
+
 void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
                   const ParameterLayout& layout) {
   const AttackSettings& attack = *experiment.attack;
@@ -107,6 +191,7 @@ void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
                                  *attack.to_round, attack.from_round));
   }
   choose_attackers(attack, experiment.federation.clients, experiment.seed);
+  check_that_attack_acts(experiment, dataset.shape);
 }
 
 void check_stages(const Experiment& experiment, const ParameterLayout& layout,
@@ -150,22 +235,9 @@ void check_stages(const Experiment& experiment, const ParameterLayout& layout,
   }
 }
 
-/// Rounds of fine-tuning, which count on from those of training.
-int tuning_rounds(const std::vector<StageSettings>& stages) {
-  int rounds = 0;
-  for (const StageSettings& stage : stages) {
-    if (const auto* tuning = std::get_if<FineTuneSettings>(&stage)) rounds += tuning->rounds;
-  }
-  return rounds;
-}
-
 /// What is to be exported comes to pass.
 void check_export(const Experiment& experiment, const FragmentExport& wanted) {
-  int rounds = tuning_rounds(experiment.defense.after_training);
-  for (const Pipeline& pipeline : experiment.defense.pipelines) {
-    rounds = std::max(rounds, tuning_rounds(pipeline.stages));
-  }
-  rounds += experiment.federation.rounds;
+  const int rounds = last_round(experiment);
   if (wanted.round > rounds) {
     throw InputError(fmt::format("defense.rule.ariba.export.round is {}; there are {} rounds",
                                  wanted.round, rounds));
@@ -186,10 +258,8 @@ void check_defense(const Experiment& experiment, const ParameterLayout& layout) 
                   experiment.federation.clients_per_round.value_or(experiment.federation.clients),
               .validation_samples = experiment.data.validation_samples,
               .layout = layout});
-  check_stages(experiment, layout, experiment.defense.after_training);
-  for (const Pipeline& pipeline : experiment.defense.pipelines) {
-    check_stages(experiment, layout, pipeline.stages);
-  }
+  for_each_pipeline(experiment.defense,
+                    [&](const auto& stages) { check_stages(experiment, layout, stages); });
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "fl/attack/attack.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 #include "fl/attack/adaptive.h"
@@ -50,27 +51,26 @@ std::vector<int> choose_attackers(const AttackSettings& settings, int clients, s
 }
 
 std::vector<int> redraw_attackers(const AttackSettings& settings, std::span<const int> candidates,
-                                  std::uint64_t seed, int round) {
-  const int count = std::get<int>(settings.clients);
-  if (count > std::ssize(candidates)) {
-    throw InputError("attack.clients is " + std::to_string(count) + "; " +
-                     std::to_string(candidates.size()) +
-                     " clients hold something that the attack could poison");
-  }
-  return draw({candidates.begin(), candidates.end()}, count, seed, round);
+                                  std::span<const int> participants, std::uint64_t seed,
+                                  int round) {
+  std::vector<int> able;
+  std::set_intersection(candidates.begin(), candidates.end(), participants.begin(),
+                        participants.end(), std::back_inserter(able));
+  const int count = std::min(std::get<int>(settings.clients), static_cast<int>(able.size()));
+  return draw(std::move(able), count, seed, round);
 }
 
 RoundWindow window_of(const AttackSettings& settings) {
   return {.from = settings.from_round, .to = settings.to_round.value_or(RoundWindow().to)};
 }
 
-namespace {
-
 std::size_t attacker_count(const AttackSettings& settings) {
   const auto* listed = std::get_if<std::vector<int>>(&settings.clients);
   return listed != nullptr ? listed->size()
                            : static_cast<std::size_t>(std::get<int>(settings.clients));
 }
+
+namespace {
 
 /// Makes the behaviours of one attacker, in the order in which they act.
 class Corruption {
@@ -166,8 +166,10 @@ void corrupt(std::vector<Client>& population, const AttackSettings& settings,
     Client& client = population[static_cast<std::size_t>(id)];
     corruption.corrupt(client, 0);
     client.malicious_in = [settings, candidates = plan.candidates, seed = plan.seed,
-                           id](int round) {
-      const std::vector<int> drawn = redraw_attackers(settings, candidates, seed, round);
+                           clients = static_cast<int>(population.size()),
+                           per_round = plan.clients_per_round, id](int round) {
+      const std::vector<int> drawn = redraw_attackers(
+          settings, candidates, sample_clients(clients, per_round, seed, round), seed, round);
       return std::binary_search(drawn.begin(), drawn.end(), id);
     };
   }

@@ -8,17 +8,21 @@
 #include "fl/attack/backdoor.h"
 #include "fl/attack/settings.h"
 #include "fl/client.h"
+#include "fl/client_sampling.h"
 
 namespace redoubt {
+
+/// How many attack, in a round if they are redrawn.
+std::size_t attacker_count(const AttackSettings& settings);
 
 /// The ids of the malicious clients among `clients`, ascending: as listed, or that many drawn from
 /// (seed, attacker_choice). Throws InputError for ids or numbers out of range.
 std::vector<int> choose_attackers(const AttackSettings& settings, int clients, std::uint64_t seed);
 
-/// As many as attack in a round, drawn anew for each round from `candidates`, ascending ids. Throws
-/// InputError if there are fewer.
+/// Those who attack in a round, ascending: as many as the settings say, drawn anew for each round
+/// from the `candidates` who take part in it (both ascending ids); all of these if they are fewer.
 std::vector<int> redraw_attackers(const AttackSettings& settings, std::span<const int> candidates,
-                                  std::uint64_t seed, int round);
+                                  std::span<const int> participants, std::uint64_t seed, int round);
 
 /// The rounds in which attackers act.
 RoundWindow window_of(const AttackSettings& settings);
@@ -29,6 +33,7 @@ struct AttackPlan {
   int classes = 10;
   std::optional<Backdoor> backdoor = {};  ///< absent where the attack is untargeted
   std::vector<int> candidates = {};  ///< ids of those who may be drawn, if attackers are redrawn
+  std::optional<int> clients_per_round = {};  ///< absent: all
 };
 
 /// Gives the attackers of a population their behaviours.

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "tests/engine/network_cases.h"
 #include "tests/engine/random_images.h"
@@ -79,7 +80,8 @@ Trained train(const Network& network, const RandomImages& images, int threads,
   for (int r = 0; r < rows; ++r) {
     const std::vector<float> start = parameters(network, 1);
     std::copy(start.begin(), start.end(), fleet.values()[r]);
-    // What is left in the state of an earlier round must not matter.
+    // What an earlier round left must not matter, not even between tensors.
+    std::fill_n(fleet.gradients()[r], fleet.pitch(), std::numeric_limits<float>::quiet_NaN());
     std::fill_n(fleet.state(0)[r], fleet.pitch(), 3.0F);
     std::fill_n(fleet.state(1)[r], fleet.pitch(), 5.0F);
   }

@@ -172,17 +172,48 @@ TEST(DrawnAttackers, AreAsManyInEachRoundAndOthersInMost) {
         attackers.push_back(k);
       }
     }
-    EXPECT_EQ(attackers, redraw_attackers(settings, candidates, 4, round));
+    EXPECT_EQ(attackers,
+              redraw_attackers(settings, candidates, sample_clients(8, {}, 4, round), 4, round));
     EXPECT_EQ(attackers.size(), 2U);
     EXPECT_TRUE(
         std::includes(candidates.begin(), candidates.end(), attackers.begin(), attackers.end()));
     drawn.push_back(attackers);
   }
-  settings.clients = 7;
-  EXPECT_THAT(input_error([&] { redraw_attackers(settings, candidates, 4, 1); }),
-              HasSubstr("attack.clients is 7; 6 clients hold something"));
   std::sort(drawn.begin(), drawn.end());
   EXPECT_GT(std::unique(drawn.begin(), drawn.end()) - drawn.begin(), 3);
+}
+
+TEST(DrawnAttackers, AreAmongThoseWhoTakePartWhereClientsAreSampled) {
+  SmallWorld world;
+  AttackSettings settings;
+  settings.clients = 2;
+  settings.redraw = true;
+  settings.untargeted = SignFlipSettings{.factor = 1};
+  std::vector<Client> clients = world.clients(std::vector<int>(8, 12));
+  const std::vector<int> candidates = {0, 1, 2, 4, 5, 7};
+  corrupt(clients, settings,
+          {.seed = SmallWorld::kSeed,
+           .classes = 10,
+           .backdoor = {},
+           .candidates = candidates,
+           .clients_per_round = 3});
+  FederationSettings sampled = small_settings();
+  sampled.clients_per_round = 3;
+  Federation federation = world.federation(clients, sampled);
+  GlobalModel model = world.model();
+  int fewer = 0;
+  for (int round = 1; round <= 12; ++round) {
+    std::vector<int> able;
+    for (const int id : federation.sample_clients(round)) {
+      if (std::binary_search(candidates.begin(), candidates.end(), id)) able.push_back(id);
+    }
+    const std::vector<int> attackers =
+        federation.run_round(model, round, SmallWorld::kRate).attackers;
+    EXPECT_EQ(attackers.size(), std::min<std::size_t>(2, able.size())) << "round " << round;
+    EXPECT_TRUE(std::includes(able.begin(), able.end(), attackers.begin(), attackers.end()));
+    fewer += able.size() < 2 ? 1 : 0;
+  }
+  EXPECT_LT(fewer, 12);
 }
 
 TEST(AttackSettings, ThatContradictOneAnotherNameBothKeys) {

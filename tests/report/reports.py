@@ -71,7 +71,8 @@ def run_experiment(data_folder):
     experiment = small_experiment(data_folder)
     stages = [*experiment["defense"]["after_training"], LIMIT]
     experiment["name"] = "alone"
-    experiment["attack"] = {"clients": 2, "trigger": {"kind": "distributed"}, "victim": 9,
+    experiment["data"]["partition"] = "iid"  # four with images of the victim
+    experiment["attack"] = {"clients": 4, "trigger": {"kind": "distributed"}, "victim": 9,
                             "target": 1}
     experiment["defense"]["after_training"] = {"ranking": stages, "clipping": stages[2:]}
     return experiment

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <set>
 
+#include "experiments/runner/run_folder.h"
+#include "experiments/runner/warnings.h"
+#include "fl/client_sampling.h"
 #include "tests/datasets/files.h"
 #include "tests/support/expect_message.h"
 
@@ -11,7 +14,11 @@ namespace redoubt::runner {
 
 using test::input_error;
 using testing::AllOf;
+using testing::Contains;
+using testing::ContainsRegex;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::StartsWith;
 
 namespace {
@@ -98,7 +105,9 @@ TEST_F(SmallSimulation, RedrawsAttackersAmongThoseWhoHoldTheVictim) {
     }));
   }
   for (int round = 1; round <= 10; ++round) {
-    const std::vector<int> attackers = attackers_of(redrawn, data, round);
+    const std::vector<int> attackers =
+        redraw_attackers(*redrawn.attack, data.candidates,
+                         sample_clients(10, {}, redrawn.seed, round), redrawn.seed, round);
     EXPECT_EQ(attackers.size(), 2U);
     EXPECT_TRUE(std::includes(data.candidates.begin(), data.candidates.end(), attackers.begin(),
                               attackers.end()));
@@ -157,6 +166,123 @@ TEST_F(SmallSimulation, StartsFromTheInitialFile) {
               testing::AllOf(testing::HasSubstr("initial.safetensors"),
                              testing::HasSubstr("highest_input is \"19\"; it must be a whole "
                                                 "number from 20 to 255")));
+  // And what was pruned stays so: else its zeros would count among the weights of its layer.
+  const std::string& name = network.layout().channels().front().name;
+  file.metadata = {{"pruned." + name, "1,3"}};
+  std::vector<float> mask = start().mask.download();
+  mask.resize(4);
+  EXPECT_EQ(mask, (std::vector<float>{1, 0, 1, 0}));
+  for (const auto& [key, channels] :
+       {std::pair("pruned." + name, "1,4"), std::pair("pruned." + name, "x"),
+        std::pair(std::string("pruned.elsewhere"), "0")}) {
+    file.metadata = {{key, channels}};
+    EXPECT_THAT(input_error(start), AllOf(HasSubstr("initial.safetensors"), HasSubstr(key),
+                                          HasSubstr("no such channel")));
+  }
+}
+
+TEST_F(SmallSimulation, GoesOnPruningWhereAnEarlierRunEnded) {
+  const auto path = folder_.path() / "pruned.safetensors";
+  Silent first;
+  Simulation pruning(experiment({"defense.after_training=[{prune: {channels: 2}}]"}), first,
+                     never_);
+  ASSERT_TRUE(pruning.run());
+  write_safetensors(path, pruning.model_file());
+  const std::vector<std::string> stages = {
+      "defense.after_training=[{adjust_weights: {delta: 2}}, {prune: {channels: 1}}]"};
+  Silent at_once;
+  Simulation whole(
+      experiment({"defense.after_training=[{prune: {channels: 2}}, {adjust_weights: {delta: 2}}, "
+                  "{prune: {channels: 1}}]"}),
+      at_once, never_);
+  ASSERT_TRUE(whole.run());
+  Silent in_parts;
+  Simulation rest(
+      experiment({"model.initial=" + path.string(), "federation.rounds=0", stages.front()}),
+      in_parts, never_);
+  ASSERT_TRUE(rest.run());
+  EXPECT_EQ(rest.model_file().tensors, whole.model_file().tensors);
+  // Where no round is trained, the model is tested as it was given.
+  EXPECT_EQ(*in_parts.records.front().find("accuracy"), *first.records.back().find("accuracy"));
+  EXPECT_EQ(*in_parts.records[1].find("zeroed_weights"),
+            *at_once.records[at_once.records.size() - 2].find("zeroed_weights"));
+}
+
+TEST_F(SmallSimulation, CountsAttackersWhereTheyTakePart) {
+  Silent observer;
+  const Experiment sampled =
+      experiment({"federation.clients_per_round=3", "federation.rounds=8", "attack.from_round=2",
+                  "attack.to_round=6", "defense.rule={norm-check: {times_median: 0.5}}"});
+  Simulation simulation(sampled, observer, never_);
+  ASSERT_TRUE(simulation.run());
+  const std::vector<int>& all = simulation.data().attackers;
+  int attacked = 0;
+  for (int round = 1; round <= 8; ++round) {
+    const Record& record = observer.records[static_cast<std::size_t>(round - 1)];
+    std::vector<std::int64_t> expected;
+    for (const int id : sample_clients(10, 3, sampled.seed, round)) {
+      const bool attacks =
+          round >= 2 && round <= 6 && std::binary_search(all.begin(), all.end(), id);
+      if (attacks) expected.push_back(id);
+    }
+    EXPECT_EQ(std::get<std::vector<std::int64_t>>(*record.find("attackers")), expected);
+    // A rule that found none where there were none has missed nobody.
+    EXPECT_EQ(record.find("removed_attackers") != nullptr, !expected.empty());
+    attacked += expected.empty() ? 0 : 1;
+  }
+  EXPECT_EQ(attacked_rounds(sampled, simulation.data()), attacked);
+  EXPECT_GT(attacked, 0);
+  EXPECT_LT(attacked, 5);
+}
+
+TEST_F(SmallSimulation, DoesNotCallAttacksOnAModelThatDivergedAFailure) {
+  const auto outcome = [&](const Experiment& own, Silent& observer) {
+    Simulation simulation(own, observer, never_);
+    EXPECT_TRUE(simulation.run());
+    std::vector<nlohmann::ordered_json> lines;
+    for (const Record& record : observer.records) lines.push_back(to_json(record));
+    return outcome_warnings(own, lines);
+  };
+  Silent sound;
+  EXPECT_THAT(outcome(experiment(), sound), IsEmpty());
+  EXPECT_NE(sound.records.back().find("attack_success_rate"), nullptr);
+
+  Silent diverged;
+  EXPECT_THAT(outcome(experiment({"attack.scale=1e30"}), diverged),
+              Contains(HasSubstr("the model has diverged: after round 1 its loss is no number")));
+  EXPECT_EQ(diverged.records.back().find("attack_success_rate"), nullptr);
+
+  Silent idle;
+  EXPECT_THAT(outcome(experiment({"defense.rule={norm-check: {norm: 1e-20}}"}), idle),
+              ElementsAre("in 3 of 3 rounds no update was used and the model stayed as it was"));
+
+  Silent early;
+  EXPECT_THAT(outcome(experiment({"federation.keep=best", "attack.from_round=3"}), early),
+              ElementsAre(HasSubstr("before attack.from_round, 3")));
+}
+
+TEST_F(SmallSimulation, WarnsOfWhatMayNotBeMeant) {
+  const auto warnings = [&](const std::vector<std::string>& overrides) {
+    const Experiment own = experiment(overrides);
+    return warnings_of(own, load_data(own));
+  };
+  const std::string iid = "data.partition=iid";
+  const std::string all_classes = "attack.victim=all";
+  EXPECT_THAT(warnings({iid, all_classes}), IsEmpty());
+  // Of 200 images, 17 are nines, and ten clients share them.
+  EXPECT_THAT(
+      warnings({iid, "attack.clients=[4]"}),
+      ElementsAre(ContainsRegex("attack: client 4 can poison only [1-9] of its 17 images")));
+  EXPECT_THAT(warnings({iid, "attack.redraw=true"}),
+              ElementsAre(ContainsRegex("of the [0-9]+ clients who may be drawn, [0-9]+ hold")));
+  EXPECT_THAT(
+      warnings({iid, all_classes, "attack.from_round=3"}),
+      ElementsAre("attack.from_round is 3, federation.rounds 2: nobody attacks in training"));
+  EXPECT_THAT(warnings({iid, all_classes, "federation.clients_per_round=1", "attack.clients=[4]"}),
+              ElementsAre(HasSubstr("no attacker takes part in the rounds from 1 to 2")));
+  // Six of ten must hold nines, so that each of them can have few, and as few of all else.
+  EXPECT_THAT(warnings({all_classes, "attack={clients: 6, victim: 9, target: 1}"}),
+              Contains(ContainsRegex("data.partition: clients hold [0-9]+ of 170 images")));
 }
 
 TEST_F(SmallSimulation, LeavesACheckpointThatAnotherGoesOnFrom) {

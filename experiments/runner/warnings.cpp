@@ -1,0 +1,140 @@
+#include "experiments/runner/warnings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "fl/client_sampling.h"
+
+namespace redoubt::runner {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+/// Fewer images than these, and a backdoor may not take for that reason alone.
+constexpr int kFewImages = 10;
+/// A deal that leaves out more of the images than this share is worth a word.
+constexpr double kMuchLeftOut = 0.1;
+
+std::string images_text(std::ptrdiff_t count) {
+  return fmt::format("{} image{}", count, count == 1 ? "" : "s");
+}
+
+void warn_of_few_images(const Experiment& experiment, const ExperimentData& data,
+                        std::vector<std::string>& warnings) {
+  if (experiment.attack->redraw) {
+    const auto few = std::count_if(data.poisonable.begin(), data.poisonable.end(),
+                                   [](int count) { return count < kFewImages; });
+    if (few == 0) return;
+    warnings.push_back(
+        fmt::format("attack: of the {} clients who may be drawn, {} hold fewer than {} images that "
+                    "they can poison",
+                    data.candidates.size(), few, kFewImages));
+    return;
+  }
+  for (std::size_t i = 0; i < data.poisonable.size(); ++i) {
+    if (data.poisonable[i] >= kFewImages) continue;
+    const auto id = static_cast<std::size_t>(data.attackers[i]);
+    warnings.push_back(fmt::format("attack: client {} can poison only {} of its {}", id,
+                                   data.poisonable[i],
+                                   images_text(std::ssize(data.partition[id]))));
+  }
+}
+
+void warn_of_few_rounds(const Experiment& experiment, const ExperimentData& data,
+                        std::vector<std::string>& warnings) {
+  const int rounds = experiment.federation.rounds;
+  if (rounds == 0 || attacked_rounds(experiment, data) > 0) return;
+  if (experiment.attack->from_round > rounds) {
+    warnings.push_back(
+        fmt::format("attack.from_round is {}, federation.rounds {}: nobody attacks in training",
+                    experiment.attack->from_round, rounds));
+    return;
+  }
+  warnings.push_back(fmt::format(
+      "attack: with federation.clients_per_round {} of {}, no attacker takes part in the rounds "
+      "from {} to {}; attack.redraw draws them among those who do",
+      experiment.federation.clients_per_round.value_or(experiment.federation.clients),
+      experiment.federation.clients, experiment.attack->from_round,
+      std::min(rounds, window_of(*experiment.attack).to)));
+}
+
+void warn_of_lost_data(const ExperimentData& data, std::vector<std::string>& warnings) {
+  std::ptrdiff_t dealt = 0;
+  for (const auto& client : data.partition) dealt += std::ssize(client);
+  const std::ptrdiff_t held = data.backdoor ? std::ssize(data.backdoor->images) : 0;
+  const std::ptrdiff_t all = data.dataset.train.count() - std::ssize(data.validation) - held;
+  if (static_cast<double>(dealt) >= (1 - kMuchLeftOut) * static_cast<double>(all)) return;
+  warnings.push_back(
+      fmt::format("data.partition: clients hold {} of {}; for all to hold equally many, the label "
+                  "that most clients share says how many there are of each",
+                  dealt, images_text(all)));
+}
+
+}  // namespace
+
+int attacked_rounds(const Experiment& experiment, const ExperimentData& data) {
+  if (!experiment.attack) return 0;
+  const AttackSettings& attack = *experiment.attack;
+  const std::vector<int>& able = attack.redraw ? data.candidates : data.attackers;
+  const RoundWindow window = window_of(attack);
+  int count = 0;
+  for (int round = window.from; round <= std::min(window.to, experiment.federation.rounds);
+       ++round) {
+    const std::vector<int> participants =
+        sample_clients(experiment.federation.clients, experiment.federation.clients_per_round,
+                       experiment.seed, round);
+    count += std::any_of(participants.begin(), participants.end(),
+                         [&](int id) { return std::binary_search(able.begin(), able.end(), id); });
+  }
+  return count;
+}
+
+std::vector<std::string> warnings_of(const Experiment& experiment, const ExperimentData& data) {
+  std::vector<std::string> warnings;
+  if (experiment.attack) {
+    warn_of_few_images(experiment, data, warnings);
+    warn_of_few_rounds(experiment, data, warnings);
+  }
+  warn_of_lost_data(data, warnings);
+  return warnings;
+}
+
+std::vector<std::string> outcome_warnings(const Experiment& experiment,
+                                          const std::vector<Json>& metrics) {
+  std::vector<std::string> warnings;
+  const auto text_of = [](const Json& line) { return line["stage"].get<std::string>(); };
+  const auto rounds = std::count_if(metrics.begin(), metrics.end(),
+                                    [](const Json& line) { return line.contains("used_updates"); });
+  const auto idle = std::count_if(metrics.begin(), metrics.end(), [](const Json& line) {
+    return line.contains("used_updates") && line["used_updates"] == 0;
+  });
+  if (idle > 0) {
+    warnings.push_back(fmt::format(
+        "in {} of {} rounds no update was used and the model stayed as it was", idle, rounds));
+  }
+  const auto diverged = std::find_if(metrics.begin(), metrics.end(), [](const Json& line) {
+    return line.contains("loss") && line["loss"].is_null();
+  });
+  if (diverged != metrics.end()) {
+    const std::string where = diverged->contains("round")
+                                  ? fmt::format("round {}", (*diverged)["round"].get<int>())
+                                  : "stage " + text_of(*diverged);
+    warnings.push_back("the model has diverged: after " + where +
+                       " its loss is no number, and no attack can succeed on it");
+  }
+  for (const Json& line : metrics) {
+    if (text_of(line) != "best_round" || !experiment.attack) continue;
+    const int round = line["round"].get<int>();
+    if (round >= experiment.attack->from_round) continue;
+    warnings.push_back(
+        fmt::format("federation.keep best kept round {}, before attack.from_round, {}: that model "
+                    "and what stages "
+                    "make of it was not attacked",
+                    round, experiment.attack->from_round));
+  }
+  return warnings;
+}
+
+}  // namespace redoubt::runner
