@@ -7,7 +7,10 @@
 #
 # Writes a dated report, by default docs/gpu/<date>-<device>.md, and exits with 1 if anything failed (a
 # bar that is not met is no failure), with 77 if there is no GPU. The environment may say
-#   REDOUBT_GPU_PARTS   which parts, of: operations sanitizer experiment speed peers; all
+#   REDOUBT_GPU_PARTS   which parts, of: operations sanitizer experiment speed peers profile studies; all
+#                       but the last. profile: where three steps' time goes, by Nsight Compute. studies:
+#                       the experiments that are too large for a CPU, one seed each (REDOUBT_DATA has
+#                       CIFAR-10; some minutes); what they write stays in $REDOUBT_GPU_RUNS, or ./runs
 #   REDOUBT_GPU_REPEATS how often everything is measured; 5, of which medians are shown
 #   REDOUBT_GPU_PYTHON  the interpreter that has the PyTorch to compare with; python3
 #   REDOUBT_GPU_PEERS   which works PyTorch does, e.g. round/pfl-cifar/10; all
@@ -17,22 +20,12 @@
 #
 # BUILD is a build with the CUDA side, or a folder with its programs. Where only the driver, CUDA's
 # libraries (cuBLAS; cuDNN if the build has it) and Python are installed, carry this repository's files
-# and such a folder, made where the build is by
-#   mkdir -p carried/lib
-#   for name in kernels_test cuda_engines_test cuda_fleet_test cuda_federation_test redoubt redoubt_benchmark; do
-#     find BUILD -type f -name $name -perm -u+x -exec cp {} carried/ \;
-#   done
-#   ldd carried/* | awk '/=> \// {print $3}' | sort -u |
-#     grep -Ev '/(libc|libm|libdl|librt|libpthread|libcu[a-zA-Z]*|libnv[a-zA-Z]*)\.so' |
-#     xargs cp -L -t carried/lib
-#   strip carried/*_test carried/redoubt carried/redoubt_benchmark
-# What is in BUILD/lib is found first. That leaves libstdc++, libgomp, yaml-cpp, fmt, spdlog, GoogleTest,
-# Google Benchmark and oneDNN to be carried.
+# and such a folder, which tests/gpu_carry.sh makes. What is in BUILD/lib is found first.
 set -u
 
 build=${1:?usage: tests/gpu.sh BUILD [REPORT.md]}
 top=$(cd "$(dirname "$0")/.." && pwd)
-parts=${REDOUBT_GPU_PARTS:-operations sanitizer experiment speed peers}
+parts=${REDOUBT_GPU_PARTS:-operations sanitizer experiment speed peers profile}
 repeats=${REDOUBT_GPU_REPEATS:-5}
 python=${REDOUBT_GPU_PYTHON:-python3}
 smoke=${REDOUBT_GPU_SMOKE:-0}
@@ -111,6 +104,57 @@ if wanted experiment; then
   say "## One experiment on both devices"
   lines=12 check "CPU and CUDA agree" "$python" "$top/tests/gpu_agrees.py" "$redoubt" "$top/experiments/quickstart.yaml" \
     "$work/runs"
+fi
+
+# profile NAME FILE OPTIONS...: the kernels of the first steps of a round.
+profile() {
+  name=$1
+  file=$2
+  shift 2
+  say ""
+  say "### $name"
+  say ""
+  : > "$work/table"
+  if ncu --profile-from-start off --graph-profiling node --launch-count "${REDOUBT_GPU_LAUNCHES:-120}" \
+       --section SpeedOfLight --section ComputeWorkloadAnalysis --csv --page raw \
+       "$redoubt" run "$top/$file" --device cuda --quiet --profile-round 2 --name "$name" \
+       --output "$work/profile" --set federation.rounds=2 --set attack=null --set 'defense={}' \
+       --set data.validation_samples=0 --set data.partition=iid --set data.directory=null "$@" \
+       > "$work/$name.csv" 2>&1 &&
+     "$python" -B "$top/tests/benchmark/kernel_table.py" "$work/$name.csv" > "$work/table" 2>&1; then
+    tee -a "$report" < "$work/table"
+  else
+    failed=1
+    say "FAILED:"
+    tail -n 3 "$work/$name.csv" "$work/table" | sed 's/^/    /' | tee -a "$report"
+  fi
+}
+if wanted profile; then
+  say ""
+  say "## Where the time goes"
+  if command -v ncu > /dev/null; then
+    profile wu-mnist experiments/quickstart.yaml --set data.dataset=synthetic-gray --set model=wu-mnist \
+      --set federation.local.batch=64 --set federation.local.epochs=1
+    profile pfl-cifar experiments/benchmark/pfl-cifar10.yaml --set data.dataset=synthetic-color \
+      --set federation.clients=200
+    profile resnet18 experiments/quickstart.yaml --set data.dataset=synthetic-color --set model=resnet18 \
+      --set federation.local.batch=64 --set federation.local.epochs=1
+  else
+    say "- ncu is not there: nothing was profiled"
+  fi
+fi
+# study FILE OPTIONS...: a sweep's points of one seed.
+study() {
+  file=$1
+  shift
+  "$redoubt" sweep "$top/experiments/$file" --device cuda --only seed=1 --output "${REDOUBT_GPU_RUNS:-runs}" "$@"
+}
+if wanted studies; then
+  say ""
+  say "## Studies"
+  lines=12 check "a distributed backdoor on CIFAR-10" study wu2020/cifar10-dba.yaml --jobs 1
+  lines=3 check "ARIBA's first model of CIFAR-10" study ariba/cifar10-pretrain.yaml
+  lines=12 check "ARIBA on CIFAR-10" study ariba/cifar10.yaml --jobs 3
 fi
 
 # What is measured goes into $work/table-arguments, for the table.

@@ -22,6 +22,30 @@ expect '^| slowest implicit GEMM in TF32, of cuBLAS. | 60 % | [0-9]'
 expect '^| `relu_backward/large` | [0-9]'
 expect 'Fewer than 5 repeats'
 if grep -q 'Failed:' "$work/report.md"; then exit 1; fi
+# Where the time goes, by a profiler that has seen two kernels, and by one that is refused.
+cat > "$work/bin/ncu" <<'PROFILE'
+#!/bin/sh
+cat <<'CSV'
+==PROF== Connected to process 648 (redoubt)
+stage             accuracy   attack success
+"ID","Kernel Name","Grid Size","gpu__time_duration.sum"
+"","","","ns"
+"0","void redoubt::<unnamed>::gather_images<4>(redoubt::ImageSource)","(24, 2, 10)","8,928"
+"1","redoubt::<unnamed>::count_labels(int)","(10, 1, 1)","72"
+CSV
+PROFILE
+chmod +x "$work/bin/ncu"
+touch "$work/build/redoubt"
+chmod +x "$work/build/redoubt"
+PATH="$work/bin:$PATH" REDOUBT_GPU_PARTS="profile" "$here/gpu.sh" "$work/build" "$work/report.md"
+expect '^### pfl-cifar$'
+expect '^| `gather_images<4>` | 24 x 2 x 10 | 1 | 8.9 | 99 % |'
+expect '^| the others | | 1 | 0.1 | 1 % |'
+printf '#!/bin/sh\necho "==ERROR== ERR_NVGPUCTRPERM"\nexit 1\n' > "$work/bin/ncu"
+status=0
+PATH="$work/bin:$PATH" REDOUBT_GPU_PARTS="profile" "$here/gpu.sh" "$work/build" "$work/report.md" || status=$?
+[ $status = 1 ]
+expect 'ERR_NVGPUCTRPERM'
 # Where no GPU is found, everything is skipped.
 printf '#!/bin/sh\nexit 9\n' > "$work/bin/nvidia-smi"
 status=0
