@@ -71,6 +71,7 @@ void Reader::finish() const {
     const YamlValue at = {pair.first, value_.child(key).path, value_.source};
     at.fail("unknown key" + suggestion(key, known_));
   }
+  if (!missing_.empty()) value_.fail("found no " + missing_.front() + ", which has to be given");
 }
 
 void Writer::write_number(double value, bool single) {

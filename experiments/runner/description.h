@@ -92,10 +92,11 @@ class Reader {
     const YamlValue child = value_.child(key);
     if (child.node.IsDefined()) read(child, to, limits);
   }
-  /// A value that has no default.
+  /// A value that has no default. finish() says that it is missing, after keys that may be it,
+  /// misspelt.
   template <class T>
   void required(const char* key, T& to, const char* help, const Limits& limits = {}) {
-    if (!has(key)) value_.fail(std::string("found no ") + key + ", which has to be given");
+    if (!has(key)) missing_.emplace_back(key);
     field(key, to, help, limits);
   }
   /// An optional value for which a word stands, e.g. `all`.
@@ -136,6 +137,7 @@ class Reader {
 
  private:
   YamlValue value_;
+  std::vector<std::string> missing_;
   std::vector<std::string> known_;
 };
 

@@ -220,7 +220,7 @@ struct Description<Experiment> {
     v.field("threads", s.threads, "CPU threads; null: all; results do not depend on them",
             between(1, 4096));
     v.field("data", s.data, "images and who holds them");
-    v.field("model", s.model, "the network: a preset's name, or a map");
+    v.required("model", s.model, "the network: a preset's name, or a map");
     v.field("federation", s.federation, "clients and rounds");
     v.part("attack", s.attack, default_attack(s.data.dataset.name),
            "what malicious clients do; left out or null: nobody is malicious");

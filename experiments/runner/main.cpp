@@ -179,11 +179,6 @@ int main(int argc, char** argv) try {
   CLI::App app{"Backdoor attacks and defenses in federated learning", "redoubt"};
   app.set_version_flag("--version", "redoubt " REDOUBT_VERSION);
   app.require_subcommand(1);
-  app.footer(
-      "Examples:\n"
-      "  redoubt run experiments/quickstart.yaml\n"
-      "  redoubt run experiments/quickstart.yaml --set federation.rounds=5 --output /tmp/runs\n"
-      "  redoubt check experiments/quickstart.yaml");
   Arguments arguments;
 
   CLI::App& run = *app.add_subcommand("run", "train, attack and defend as a file says");
@@ -199,6 +194,9 @@ int main(int argc, char** argv) try {
       ->check(kAtLeastOne);
   run.add_option("--name", arguments.name, "instead of the file's name");
   run.add_flag("--quiet", arguments.quiet, "print the final table only");
+  run.footer(
+      "Example:\n"
+      "  redoubt run experiments/quickstart.yaml --set federation.rounds=5 --output /tmp/runs");
 
   CLI::App& sweep = *app.add_subcommand("sweep", "run every point of a file's sweep side by side");
   add_file_options(sweep, arguments);
@@ -239,6 +237,13 @@ int main(int argc, char** argv) try {
   evaluate.add_option("MODEL", arguments.model, "safetensors file")->required();
   add_experiment_options(evaluate, arguments);
 
+  // After the commands, which otherwise take it over.
+  app.footer(
+      "Examples:\n"
+      "  redoubt run experiments/quickstart.yaml\n"
+      "  redoubt check experiments/quickstart.yaml\n"
+      "  redoubt sweep experiments/ariba/figure7a.yaml --only seed=1\n"
+      "  redoubt report runs/ariba-figure7a");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -45,6 +45,16 @@ void check_federation(const FederationSettings& federation) {
   }
 }
 
+/// The layer whose channels a key is about.
+const ChannelSpan& check_layer(const std::string& key, const ParameterLayout& layout,
+                               const std::string& name) {
+  try {
+    return layout.conv_channels(name);
+  } catch (const InputError& error) {
+    throw InputError(key + ": " + error.what());
+  }
+}
+
 void check_class(const std::string& key, int label, int classes) {
   if (label >= classes) {
     throw InputError(fmt::format("{} is {}; classes go from 0 to {}", key, label, classes - 1));
@@ -184,8 +194,10 @@ void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
                     "batch, {}",
                     *attack.local.batch, batch));
   }
-  if (attack.pruning_aware) layout.conv_channels(attack.pruning_aware->layer);
-  if (attack.self_clip) layout.conv_channels(attack.self_clip->layer);
+  if (attack.pruning_aware) {
+    check_layer("attack.pruning_aware.layer", layout, attack.pruning_aware->layer);
+  }
+  if (attack.self_clip) check_layer("attack.self_clip.layer", layout, attack.self_clip->layer);
   if (attack.to_round && *attack.to_round < attack.from_round) {
     throw InputError(fmt::format("attack.to_round is {}, before attack.from_round, {}",
                                  *attack.to_round, attack.from_round));
@@ -196,22 +208,20 @@ void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
 
 void check_stages(const Experiment& experiment, const ParameterLayout& layout,
                   const std::vector<StageSettings>& stages) {
-  const auto layer_exists = [&](const std::string& name) { layout.conv_channels(name); };
-  const auto judge_can = [&](Judge judge, const StopRule& stop) {
+  const auto judge_can = [&](const std::string& stage, Judge judge, const StopRule& stop) {
     const bool by_server = experiment.data.validation_samples > 0 && judge != Judge::clients;
     if (judge == Judge::validation && !by_server) {
-      throw InputError("defense: judge is validation, but data.validation_samples is 0");
+      throw InputError(stage + ".judge is validation, but data.validation_samples is 0");
     }
     if (stop.loss_rise && !by_server) {
-      throw InputError("defense: stop.loss_rise needs the server's validation images");
+      throw InputError(stage + ".stop.loss_rise needs the server's validation images");
     }
   };
   std::map<std::string, int> pruned;  // of each layer, by the stages so far
   for (const StageSettings& stage : stages) {
     if (const auto* prune = std::get_if<PruneSettings>(&stage)) {
-      layer_exists(prune->layer);
-      judge_can(prune->judge, prune->stop);
-      const ChannelSpan& layer = layout.conv_channels(prune->layer);
+      judge_can("prune", prune->judge, prune->stop);
+      const ChannelSpan& layer = check_layer("prune.layer", layout, prune->layer);
       int& before = pruned[layer.name];
       if (prune->channels && before + *prune->channels >= layer.channels) {
         throw InputError(fmt::format(
@@ -227,10 +237,10 @@ void check_stages(const Experiment& experiment, const ParameterLayout& layout,
                         "{} levels, each a model to evaluate",
                         adjust->step, adjust->from, adjust->to, kMostLevels));
       }
-      layer_exists(adjust->layer);
-      judge_can(adjust->judge, adjust->stop);
+      check_layer("adjust_weights.layer", layout, adjust->layer);
+      judge_can("adjust_weights", adjust->judge, adjust->stop);
     } else if (const auto* limit = std::get_if<LimitInputsSettings>(&stage)) {
-      judge_can(limit->judge, limit->stop);
+      judge_can("limit_inputs", limit->judge, limit->stop);
     }
   }
 }
@@ -280,7 +290,9 @@ void check_experiment(const Experiment& experiment) {
     throw InputError("model: name either a preset or layers");
   }
   const Network network = make_network(experiment.model, dataset.shape, dataset.classes);
-  if (experiment.federation.local.last_conv_l2 > 0) network.layout().conv_channels("last");
+  if (experiment.federation.local.last_conv_l2 > 0) {
+    check_layer("federation.local.last_conv_l2", network.layout(), "last");
+  }
   if (experiment.attack) check_attack(experiment, dataset, network.layout());
   check_defense(experiment, network.layout());
 }

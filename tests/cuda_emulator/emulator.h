@@ -5,6 +5,7 @@
 // do and a plain loop over threads would not show:
 //   - The order of threads and blocks is shuffled by a seed, and whole warps or single threads run
 //     ahead of others (schedule.h): a missing barrier gives a wrong result.
+//   - Kernels that tell their accesses are watched for races (races.h), in whatever order they run.
 //   - A barrier or collective that some threads do not reach is reported with kernel, block,
 //   threads.
 //   - Shared and device memory start as NaN. The bytes behind each allocation are watched; under

@@ -280,7 +280,10 @@ TEST(BadExperiment, RefusesSettingsThatContradictOneAnother) {
       {{"model={layers: [relu], preset: wu-mnist}"}, "a preset or layers"},
       {{"model={layers: [{dense: 9}]}"}, "9"},
       {{"model={layers: [{conv: {channels: 2, kernel: 29}}, {dense: 10}]}"}, "29"},
-      {{"model={layers: [{dense: 10}]}", "federation.local.last_conv_l2=0.1"}, "conv"},
+      {{"model={layers: [{dense: 10}]}", "federation.local.last_conv_l2=0.1"},
+       "federation.local.last_conv_l2: layer \"last\""},
+      {{"defense.after_training=[{prune: {layer: conv9}}]"}, "prune.layer: layer \"conv9\""},
+      {{"attack.self_clip={layer: conv9}"}, "attack.self_clip.layer: layer \"conv9\""},
       {{"defense.after_training=[{prune: {judge: validation}}]", "data.validation_samples=0"},
        "data.validation_samples is 0"},
       {{"defense.after_training=[{limit_inputs: {judge: validation}}]",
@@ -348,6 +351,11 @@ TEST(BadOverride, BlamesTheLastOneOfAKey) {
 TEST(BadOverride, IsNotBlamedForTheFilesFaults) {
   EXPECT_THAT(error("model: wu-fashion\nfederation: {round: 3}\n", {"federation.rounds=4"}),
               AllOf(StartsWith("bad.yaml:2: federation.round:"), Not(HasSubstr("--set"))));
+}
+
+TEST(BadExperiment, HasToNameItsModel) {
+  EXPECT_THAT(error("seed: 3\n"), AllOf(StartsWith("bad.yaml:1: "),
+                                        HasSubstr("found no model, which has to be given")));
 }
 
 TEST(BadExperiment, MustBeAReadableFile) {
