@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -89,6 +90,8 @@ Trained train(const Network& network, const RandomImages& images, int threads,
   trained.totals = executor.train(fleet, tasks, {mask.empty() ? nullptr : mask.data(), 0});
   for (int r = 0; r < rows; ++r) {
     trained.rows.emplace_back(fleet.values()[r], fleet.values()[r] + fleet.pitch());
+    const std::vector<float>& row = trained.rows.back();
+    EXPECT_TRUE(std::all_of(row.begin(), row.end(), [](float x) { return std::isfinite(x); }));
   }
   return trained;
 }
