@@ -60,6 +60,15 @@ Lists draw_label_sets(const Deal& deal, int count, RandomStream& random) {
   return sets;
 }
 
+/// [classes] How many sets hold each label.
+std::vector<int> count_holders(const Deal& deal, const Lists& sets) {
+  std::vector<int> holders(static_cast<std::size_t>(deal.classes));
+  for (const auto& set : sets) {
+    for (const int label : set) ++holders[static_cast<std::size_t>(label)];
+  }
+  return holders;
+}
+
 /// Exchanges label sets, or else single labels, until the required clients hold the required label.
 void meet_requirement(const Deal& deal, Lists& sets) {
   const int label = deal.required.label;
@@ -79,10 +88,7 @@ void meet_requirement(const Deal& deal, Lists& sets) {
     } else {
       // More clients are to hold the label than its share: it takes the place of the label that
       // most hold.
-      std::vector<int> holders(static_cast<std::size_t>(deal.classes));
-      for (const auto& set : sets) {
-        for (const int held : set) ++holders[static_cast<std::size_t>(held)];
-      }
+      const std::vector<int> holders = count_holders(deal, sets);
       *std::max_element(own.begin(), own.end(), [&](int a, int b) {
         return holders[static_cast<std::size_t>(a)] < holders[static_cast<std::size_t>(b)];
       }) = label;
@@ -101,14 +107,13 @@ Lists deal_k_label(const Deal& deal, int count, RandomStream& random) {
         deal.clients == 1 ? "" : "s", count, count == 1 ? "" : "s", deal.classes));
   }
   Lists sets = draw_label_sets(deal, count, random);
+  const std::vector<int> drawn_holders = count_holders(deal, sets);
   meet_requirement(deal, sets);
+  const std::vector<int> holders = count_holders(deal, sets);
   const Lists by_class = shuffled_by_class(deal.labels, deal.classes, deal.pool, random);
 
-  // The same number of images of each label for each holder, so that all clients have equally many.
-  std::vector<int> holders(static_cast<std::size_t>(deal.classes));
-  for (const auto& set : sets) {
-    for (const int label : set) ++holders[static_cast<std::size_t>(label)];
-  }
+  // The same number of images of each label for each holder, so that all clients have equally many;
+  // only of a label that more must hold than were drawn, each has less.
   std::int64_t quota = std::ssize(deal.pool);
   for (std::size_t label = 0; label < holders.size(); ++label) {
     if (holders[label] == 0) {
@@ -116,7 +121,7 @@ Lists deal_k_label(const Deal& deal, int count, RandomStream& random) {
           "data.partition: no client is left to hold label {}: too many must hold label {}", label,
           deal.required.label));
     }
-    quota = std::min(quota, std::ssize(by_class[label]) / holders[label]);
+    quota = std::min(quota, std::ssize(by_class[label]) / drawn_holders[label]);
   }
   std::vector<std::ptrdiff_t> dealt(holders.size());
   Lists clients;
@@ -124,9 +129,10 @@ Lists deal_k_label(const Deal& deal, int count, RandomStream& random) {
     std::vector<int>& images = clients.emplace_back();
     for (const int label : set) {
       const auto i = static_cast<std::size_t>(label);
+      const std::int64_t own = std::min(quota, std::ssize(by_class[i]) / holders[i]);
       const auto from = by_class[i].begin() + dealt[i];
-      images.insert(images.end(), from, from + quota);
-      dealt[i] += quota;
+      images.insert(images.end(), from, from + own);
+      dealt[i] += own;
     }
   }
   return clients;

@@ -10,7 +10,7 @@ namespace redoubt {
 struct PartitionSettings {
   enum class Kind : std::uint8_t {
     iid,        ///< shuffled and dealt out, counts differing by at most one
-    k_label,    ///< each client holds `labels` labels, every label is held, all counts are equal
+    k_label,    ///< each client holds `labels` labels, every label is held, counts are equal
     dirichlet,  ///< each class is dealt out in shares drawn from Dirichlet(alpha), so counts differ
   };
   Kind kind = Kind::iid;
@@ -35,7 +35,8 @@ std::vector<int> draw_validation(std::span<const std::uint8_t> labels, int class
 /// k's, in ascending order. No image is dealt twice. With k-label, every label goes to equally many
 /// clients (as far as clients · labels divides by the classes), so that counts are equal and little
 /// is left over. If `required` clients must hold a label and do not, label sets are exchanged
-/// (k-label) or images are exchanged one for one (iid, dirichlet), so counts stay. Drawn from
+/// (k-label) or images are exchanged one for one (iid, dirichlet), so counts stay; if they are more
+/// than a label's share of clients (k-label), each has less of it. Drawn from
 /// (seed, partition). Throws InputError for settings that cannot be met (more labels than classes,
 /// a label nobody could hold, a client that would have no image), naming the setting.
 std::vector<std::vector<int>> partition(std::span<const std::uint8_t> labels, int classes,

@@ -74,7 +74,21 @@ std::int64_t training_images(const ExperimentData& data) {
   return images;
 }
 
-/// A few lines on what is about to run.
+/// "clients 1, 4", or how many are redrawn, and how often they are there where not all are.
+std::string attackers_text(const Experiment& experiment, const ExperimentData& data) {
+  const AttackSettings& attack = *experiment.attack;
+  std::string text = attack.redraw
+                         ? fmt::format("{} clients, others in each round", attacker_count(attack))
+                         : fmt::format("client{} {}", data.attackers.size() == 1 ? "" : "s",
+                                       joined(data.attackers));
+  if (experiment.federation.clients_per_round) {
+    text += fmt::format(", in {} of {} rounds", attacked_rounds(experiment, data),
+                        experiment.federation.rounds);
+  }
+  return text + (attack.redraw || experiment.federation.clients_per_round ? "," : "");
+}
+
+/// Two lines on what is about to run.
 void introduce(Console& console, const Experiment& experiment, const Simulation& simulation) {
   const ExperimentData& data = simulation.data();
   console.message(
@@ -83,16 +97,8 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
                   data.dataset.name, data.dataset.origin,
                   grouped(simulation.network().layout().parameter_count()), experiment.device));
   if (!experiment.attack) return;
-  if (experiment.federation.clients_per_round) {
-    console.message(fmt::format("attackers take part in {} of {} rounds",
-                                attacked_rounds(experiment, data), experiment.federation.rounds));
-  }
   const AttackSettings& attack = *experiment.attack;
-  const std::string who =
-      attack.redraw
-          ? fmt::format("{} clients, others in each round,", std::get<int>(attack.clients))
-          : fmt::format("client{} {}", data.attackers.size() == 1 ? "" : "s",
-                        joined(data.attackers));
+  const std::string who = attackers_text(experiment, data);
   if (attack.untargeted) {
     console.message(fmt::format("attack: {} by {}", who, untargeted_name(*attack.untargeted)));
     return;
