@@ -1,5 +1,7 @@
 #include "defense/judge.h"
 
+#include <cmath>
+
 #include "kernels/check.h"
 
 namespace redoubt {
@@ -54,14 +56,16 @@ void add_curve(Record& record, const LevelChoice& levels) {
   std::vector<double> judged_accuracy;
   for (const Evaluation& evaluation : levels.judged) judged_accuracy.push_back(evaluation.accuracy);
   std::vector<double> accuracy;
-  std::vector<double> attack_success_rate;
+  std::vector<double> attack_success_rate;  // NaN at levels that have none
+  bool attacked = false;
   for (const TestResult& result : levels.tested) {
     accuracy.push_back(result.clean.accuracy);
-    if (result.attack_success_rate) attack_success_rate.push_back(*result.attack_success_rate);
+    attack_success_rate.push_back(result.attack_success_rate.value_or(NAN));
+    attacked = attacked || result.attack_success_rate;
   }
   if (!judged_accuracy.empty()) record.add("level_judged_accuracy", judged_accuracy);
   record.add("level_accuracy", accuracy);
-  if (!attack_success_rate.empty()) record.add("level_attack_success_rate", attack_success_rate);
+  if (attacked) record.add("level_attack_success_rate", attack_success_rate);
 }
 
 void add_test_result(Record& record, const TestResult& result) {

@@ -88,12 +88,12 @@ void Federation::restore(const std::vector<NamedTensor>& state) {
 }
 
 std::vector<int> Federation::everyone() const {
-  return redoubt::sample_clients(static_cast<int>(clients_.size()), {}, seed_, 0);
+  return sample_clients(static_cast<int>(clients_.size()), {}, seed_, 0);
 }
 
-std::vector<int> Federation::sample_clients(int round) const {
-  return redoubt::sample_clients(static_cast<int>(clients_.size()), settings_.clients_per_round,
-                                 seed_, round);
+std::vector<int> Federation::participants_of(int round) const {
+  return sample_clients(static_cast<int>(clients_.size()), settings_.clients_per_round, seed_,
+                        round);
 }
 
 Federation::RoundPlan Federation::plan_round(int round, std::span<const int> selected,
@@ -136,7 +136,7 @@ int Federation::wave_rows(int participants) const {
 
 RoundReport Federation::run_round(GlobalModel& model, int round, float learning_rate) {
   const kernels::ProfileRange range(executor_.device(), ("round " + std::to_string(round)).c_str());
-  const std::vector<int> selected = sample_clients(round);
+  const std::vector<int> selected = participants_of(round);
   const int participants = static_cast<int>(selected.size());
   const RoundPlan plan = plan_round(round, selected, learning_rate);
   RoundReport report = {.participants = participants, .attackers = plan.attackers, .training = {}};

@@ -52,7 +52,7 @@ class Federation {
   void restore(const std::vector<NamedTensor>& state);
 
   /// The clients of a round (client_sampling.h).
-  std::vector<int> sample_clients(int round) const;
+  std::vector<int> participants_of(int round) const;
 
   /// Every client's answer to: how dormant are this layer's channels on your data? Each votes for
   /// the share `vote_rate` of the channels that is most dormant, rounded down.

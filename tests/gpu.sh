@@ -8,9 +8,10 @@
 # Writes a dated report, by default docs/gpu/<date>-<device>.md, and exits with 1 if anything failed (a
 # bar that is not met is no failure), with 77 if there is no GPU. The environment may say
 #   REDOUBT_GPU_PARTS   which parts, of: operations sanitizer experiment speed peers profile studies; all
-#                       but the last. profile: where three steps' time goes, by Nsight Compute. studies:
+#                       but the last. profile: where three networks' time goes, by Nsight Compute. studies:
 #                       the experiments that are too large for a CPU, one seed each (REDOUBT_DATA has
 #                       CIFAR-10; some minutes); what they write stays in $REDOUBT_GPU_RUNS, or ./runs
+#   REDOUBT_GPU_LAUNCHES how many kernels of a round are profiled; 120
 #   REDOUBT_GPU_REPEATS how often everything is measured; 5, of which medians are shown
 #   REDOUBT_GPU_PYTHON  the interpreter that has the PyTorch to compare with; python3
 #   REDOUBT_GPU_PEERS   which works PyTorch does, e.g. round/pfl-cifar/10; all
@@ -123,6 +124,8 @@ profile() {
        > "$work/$name.csv" 2>&1 &&
      "$python" -B "$top/tests/benchmark/kernel_table.py" "$work/$name.csv" > "$work/table" 2>&1; then
     tee -a "$report" < "$work/table"
+  elif grep -q ERR_NVGPUCTRPERM "$work/$name.csv"; then
+    say "- not profiled: the driver keeps counters for administrators (ERR_NVGPUCTRPERM)"
   else
     failed=1
     say "FAILED:"
@@ -143,18 +146,20 @@ if wanted profile; then
     say "- ncu is not there: nothing was profiled"
   fi
 fi
+runs=${REDOUBT_GPU_RUNS:-runs}
 # study FILE OPTIONS...: a sweep's points of one seed.
 study() {
   file=$1
   shift
-  "$redoubt" sweep "$top/experiments/$file" --device cuda --only seed=1 --output "${REDOUBT_GPU_RUNS:-runs}" "$@"
+  "$redoubt" sweep "$top/experiments/$file" --device cuda --only seed=1 --output "$runs" "$@"
 }
 if wanted studies; then
   say ""
   say "## Studies"
   lines=12 check "a distributed backdoor on CIFAR-10" study wu2020/cifar10-dba.yaml --jobs 1
   lines=3 check "ARIBA's first model of CIFAR-10" study ariba/cifar10-pretrain.yaml
-  lines=12 check "ARIBA on CIFAR-10" study ariba/cifar10.yaml --jobs 3
+  lines=12 check "ARIBA on CIFAR-10" study ariba/cifar10.yaml --jobs 3 \
+    --set "model.initial=$runs/ariba-cifar10-pretrain/seed=1/model.safetensors"
 fi
 
 # What is measured goes into $work/table-arguments, for the table.

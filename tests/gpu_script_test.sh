@@ -41,11 +41,13 @@ PATH="$work/bin:$PATH" REDOUBT_GPU_PARTS="profile" "$here/gpu.sh" "$work/build" 
 expect '^### pfl-cifar$'
 expect '^| `gather_images<4>` | 24 x 2 x 10 | 1 | 8.9 | 99 % |'
 expect '^| the others | | 1 | 0.1 | 1 % |'
-printf '#!/bin/sh\necho "==ERROR== ERR_NVGPUCTRPERM"\nexit 1\n' > "$work/bin/ncu"
-status=0
-PATH="$work/bin:$PATH" REDOUBT_GPU_PARTS="profile" "$here/gpu.sh" "$work/build" "$work/report.md" || status=$?
-[ $status = 1 ]
-expect 'ERR_NVGPUCTRPERM'
+for error in "ERR_NVGPUCTRPERM 0" "ERR_OTHER 1"; do
+  printf '#!/bin/sh\necho "==ERROR== %s"\nexit 1\n' "${error% *}" > "$work/bin/ncu"
+  status=0
+  PATH="$work/bin:$PATH" REDOUBT_GPU_PARTS="profile" "$here/gpu.sh" "$work/build" "$work/report.md" || status=$?
+  [ $status = "${error#* }" ]
+  expect "${error% *}"
+done
 # Where no GPU is found, everything is skipped.
 printf '#!/bin/sh\nexit 9\n' > "$work/bin/nvidia-smi"
 status=0

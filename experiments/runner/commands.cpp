@@ -68,12 +68,6 @@ std::string joined(const std::vector<int>& numbers) {
   return fmt::format("{}", fmt::join(numbers, ", "));
 }
 
-std::int64_t training_images(const ExperimentData& data) {
-  std::int64_t images = 0;
-  for (const auto& client : data.partition) images += std::ssize(client);
-  return images;
-}
-
 /// "clients 1, 4", or how many are redrawn, and how often they are there where not all are.
 std::string attackers_text(const Experiment& experiment, const ExperimentData& data) {
   const AttackSettings& attack = *experiment.attack;
@@ -109,8 +103,8 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
       trigger_name(attack.trigger), attack.target, grouped(std::ssize(data.backdoor->evaluation))));
 }
 
-/// Who attacks by what it holds; nothing where attackers are redrawn.
-Json attackers_of(const ExperimentData& data) {
+/// What each attacker holds; nothing where attackers are redrawn.
+Json attacker_images(const ExperimentData& data) {
   Json attackers = Json::array();
   for (std::size_t i = 0; i < data.attackers.size(); ++i) {
     const int id = data.attackers[i];
@@ -122,17 +116,13 @@ Json attackers_of(const ExperimentData& data) {
 }
 
 Json summary_of(const Experiment& experiment, const ExperimentData& data, const RunFolder& folder,
-                double seconds) {
-  std::vector<std::string> warnings = warnings_of(experiment, data);
-  for (std::string& text : outcome_warnings(experiment, folder.metrics())) {
-    warnings.push_back(std::move(text));
-  }
+                const std::vector<std::string>& warnings, double seconds) {
   return {{"name", experiment.name},
           {"seed", experiment.seed},
           {"device", experiment.device},
           {"version", REDOUBT_VERSION},
           {"training_images", training_images(data)},
-          {"attackers", attackers_of(data)},
+          {"attacker_images", attacker_images(data)},
           {"warnings", warnings},
           {"stages", stage_lines(folder.metrics())},
           {"seconds", seconds},
@@ -176,7 +166,8 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   Console console(options.quiet, simulation.total_rounds(), simulation.rounds_done());
   observer.attach(console, log);
   introduce(console, experiment, simulation);
-  for (const std::string& text : warnings_of(experiment, simulation.data())) log->warn(text);
+  std::vector<std::string> warnings = warnings_of(experiment, simulation.data());
+  for (const std::string& text : warnings) log->warn(text);
   if (folder.checkpoint()) {
     console.message(folder.took_training()
                         ? fmt::format("training taken from {}", options.training_of.string())
@@ -189,10 +180,12 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   }
   const std::chrono::duration<double> session = std::chrono::steady_clock::now() - start;
   const double seconds = folder.seconds_before() + session.count();
+  const std::vector<std::string> of_outcome = outcome_warnings(experiment, folder.metrics());
+  warnings.insert(warnings.end(), of_outcome.begin(), of_outcome.end());
   folder.finish(simulation.model_file(),
-                summary_of(experiment, simulation.data(), folder, seconds));
+                summary_of(experiment, simulation.data(), folder, warnings, seconds));
   fmt::print("\n{}", stage_table_text(stage_lines(folder.metrics())));
-  for (const std::string& text : outcome_warnings(experiment, folder.metrics())) log->warn(text);
+  for (const std::string& text : of_outcome) log->warn(text);
   console.message(fmt::format("\n{} in {}, peak memory {:.0f} MB; written to {}", "finished",
                               clock_text(seconds), peak_memory_megabytes(),
                               folder.path().string()));

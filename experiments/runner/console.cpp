@@ -118,7 +118,7 @@ void Console::record(const Record& record, double images_per_second) {
 }
 
 void Console::draw_bar(double images_per_second) {
-  if (!terminal_ || rounds_done_ >= total_rounds_) return;
+  if (!terminal_ || rounds_done_ <= first_round_ || rounds_done_ >= total_rounds_) return;
   const int filled = kBarWidth * rounds_done_ / total_rounds_;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
   const double left =

@@ -81,6 +81,12 @@ std::vector<int> difference(const std::vector<int>& from, const std::vector<int>
 
 }  // namespace
 
+std::int64_t training_images(const ExperimentData& data) {
+  std::int64_t images = 0;
+  for (const auto& client : data.partition) images += std::ssize(client);
+  return images;
+}
+
 ExperimentData load_data(const Experiment& experiment) {
   ExperimentData data;
   data.dataset = load_dataset(experiment.data.dataset, experiment.seed);

@@ -30,6 +30,9 @@ struct ExperimentData {
   std::optional<Backdoor> backdoor;
 };
 
+/// How many images all clients hold.
+std::int64_t training_images(const ExperimentData& data);
+
 /// Loads and deals out the data. Throws InputError.
 ExperimentData load_data(const Experiment& experiment);
 

@@ -34,7 +34,8 @@ extern "C" void request_stop(int signal) {
 void let_signals_stop() {
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
-  std::signal(SIGHUP, request_stop);  // the terminal is closed
+  // The terminal is closed. Who began with nohup does not want to know.
+  if (std::signal(SIGHUP, request_stop) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
 }
 
 /// As YAML's single-quoted text, so that no character means anything.

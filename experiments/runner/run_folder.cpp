@@ -29,9 +29,11 @@ Experiment without_free_settings(Experiment experiment) {
   return experiment;
 }
 
-/// Runs of before checksums were noted have none to compare with.
+/// Of a file that is gone, or that nobody noted the checksum of, only the name can be compared.
 Experiment comparable(Experiment ours, const Experiment& theirs) {
-  if (!theirs.model.initial_checksum) ours.model.initial_checksum.reset();
+  if (!ours.model.initial_checksum || !theirs.model.initial_checksum) {
+    ours.model.initial_checksum = theirs.model.initial_checksum;
+  }
   return ours;
 }
 

@@ -6,6 +6,7 @@
 #include "defense/judge.h"
 #include "defense/rule.h"
 #include "experiments/runner/metadata.h"
+#include "experiments/runner/spec_checks.h"
 #include "kernels/check.h"
 #include "kernels/parallel.h"
 #include "kernels/profile.h"
@@ -75,7 +76,9 @@ Simulation::Simulation(const Experiment& experiment, SimulationObserver& observe
                   experiment.federation, experiment.seed),
       model_(initial_model(experiment, network_, device_)),
       server_(federation_, model_, test_images_),
-      pipelines_(make_pipelines(experiment.defense)) {}
+      pipelines_(make_pipelines(experiment.defense)) {
+  check_pruning(experiment, network_.layout(), model_.mask.download());
+}
 
 int Simulation::total_rounds() const {
   int rounds = experiment_.federation.rounds;

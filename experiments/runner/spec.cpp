@@ -315,7 +315,6 @@ namespace {
 /// Eight hexadecimal digits. Throws InputError if the file cannot be read.
 std::string checksum_of(const std::filesystem::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  if (!stream) throw InputError(file.string() + ": cannot open");
   std::vector<char> bytes(std::size_t{1} << 20);
   uLong checksum = crc32(0, nullptr, 0);
   do {
@@ -327,12 +326,13 @@ std::string checksum_of(const std::filesystem::path& file) {
   return fmt::format("{:08x}", checksum);
 }
 
-/// Notes which file training starts from.
+/// Notes which file training starts from. One that is not there is missed by who needs it: a run
+/// that is finished does not.
 void resolve_initial(ModelSettings& model) {
-  if (!model.initial) return;
+  if (!model.initial || !std::filesystem::exists(*model.initial)) return;
   const std::string checksum = checksum_of(*model.initial);
   if (model.initial_checksum.value_or(checksum) != checksum) {
-    throw InputError(fmt::format("model.initial_checksum is {}; that of {} is {}",
+    throw InputError(fmt::format("model.initial_checksum is {}; that of {} is {} (null: any)",
                                  *model.initial_checksum, model.initial->string(), checksum));
   }
   model.initial_checksum = checksum;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "defense/rule.h"
@@ -18,6 +19,9 @@
 namespace redoubt::runner {
 
 namespace {
+
+/// A z of little-is-enough up to which it is none: its search ends some 1e-12 beside 0.
+constexpr double kNoShift = 1e-9;
 
 void check_name(const std::string& name) {
   const bool fits = !name.empty() && name.size() <= kLongestName && name != "." && name != ".." &&
@@ -117,62 +121,72 @@ int last_round(const Experiment& experiment) {
   return experiment.federation.rounds + tuning;
 }
 
-/// An attack that would do nothing, although it is asked to.
-void check_that_attack_acts(const Experiment& experiment, const Shape& shape) {
+// ---- Attacks that would do nothing, although they are asked to
+// -----------------------------------
+
+void check_distributed(const AttackSettings& attack, const Shape& shape) {
+  const auto* trigger = std::get_if<DistributedTriggerSettings>(&attack.trigger);
+  if (trigger == nullptr) return;
+  const auto attackers = static_cast<std::ptrdiff_t>(attacker_count(attack));
+  const auto parts = std::ssize(trigger->parts.empty() ? distributed_parts(shape) : trigger->parts);
+  if (attackers == 0 || attackers >= parts) return;
+  throw InputError(
+      fmt::format("attack.trigger is distributed in {} parts, but attack.clients is {}: some would "
+                  "be with nobody",
+                  parts, attackers));
+}
+
+void check_evasion(const Experiment& experiment) {
   const AttackSettings& attack = *experiment.attack;
+  if (!attack.evade || attack.evade->metric != EvasionSettings::Metric::cosine) return;
+  const int last = last_round(experiment);
+  if (std::min(attack.to_round.value_or(last), last) != 1) return;
+  throw InputError(
+      "attack.evade.metric is cosine, and the attack is over after round 1; what it compares with, "
+      "the "
+      "global model's last step, there is from round 2 on");
+}
+
+void check_coalition(const Experiment& experiment) {
+  const AttackSettings& attack = *experiment.attack;
+  if (!attack.untargeted) return;
   const int clients = experiment.federation.clients;
   const int attackers = static_cast<int>(attacker_count(attack));
-  if (const auto* distributed = std::get_if<DistributedTriggerSettings>(&attack.trigger)) {
-    const auto parts =
-        std::ssize(distributed->parts.empty() ? distributed_parts(shape) : distributed->parts);
-    if (attackers < parts) {
-      throw InputError(fmt::format(
-          "attack.trigger is distributed in {} parts, attack.clients are {}: some parts "
-          "would be with nobody",
-          parts, attackers));
-    }
-  }
-  const bool cosine = attack.evade && attack.evade->metric == EvasionSettings::Metric::cosine;
-  if (cosine &&
-      std::min(attack.to_round.value_or(last_round(experiment)), last_round(experiment)) == 1) {
-    throw InputError(
-        "attack.evade.metric is cosine, and the attack is over after round 1; what it compares "
-        "with, "
-        "the global model's last step, there is from round 2 on");
-  }
-  const auto* little =
-      attack.untargeted ? std::get_if<LittleIsEnoughSettings>(&*attack.untargeted) : nullptr;
-  if (little != nullptr && !little->shift && !experiment.federation.clients_per_round &&
-      largest_hidden_shift(clients, attackers) <= 0) {
-    throw InputError(
-        fmt::format("attack.untargeted is little-is-enough: the shift that {} of {} clients can "
-                    "hide is {:.2f}, "
-                    "so they would do no harm; set shift, or take more attackers",
-                    attackers, clients, largest_hidden_shift(clients, attackers)));
-  }
-  const auto* product =
-      attack.untargeted ? std::get_if<InnerProductSettings>(&*attack.untargeted) : nullptr;
+  const auto* little = std::get_if<LittleIsEnoughSettings>(&*attack.untargeted);
+  const auto* product = std::get_if<InnerProductSettings>(&*attack.untargeted);
   const bool omniscient =
       (little != nullptr && little->omniscient) || (product != nullptr && product->omniscient);
   if (omniscient && attackers == clients) {
     throw InputError(
-        "attack.untargeted is omniscient, and attack.clients are all clients: there is nobody "
+        "attack.untargeted is omniscient, but attack.clients are all there are: there is nobody "
         "honest "
         "whose updates they could know");
   }
-  if (!attack.protect_channels ||
-      attack.to_round.value_or(RoundWindow().to) > experiment.federation.rounds) {
-    return;
-  }
+  if (little == nullptr || little->shift || attackers == 0) return;
+  if (experiment.federation.clients_per_round) return;  // another number of attackers in each round
+  const double shift = largest_hidden_shift(clients, attackers);
+  if (shift > kNoShift) return;
+  throw InputError(
+      fmt::format("attack.untargeted is little-is-enough: {} of {} clients can hide no shift that "
+                  "does harm (z is "
+                  "{:.2f}); set shift, or take more attackers",
+                  attackers, clients, std::abs(shift) <= kNoShift ? 0.0 : shift));
+}
+
+/// Attackers lie to the questions of rounds in which they attack.
+void check_protection(const Experiment& experiment) {
+  const AttackSettings& attack = *experiment.attack;
+  if (!attack.protect_channels || !attack.to_round) return;
   for_each_pipeline(experiment.defense, [&](const std::vector<StageSettings>& stages) {
-    const bool asks = std::any_of(stages.begin(), stages.end(), [](const StageSettings& stage) {
-      return std::holds_alternative<PruneSettings>(stage);
-    });
-    if (!asks) return;
-    throw InputError(
-        fmt::format("attack.protect_channels lies to prune, which asks after round {}, and "
-                    "attack.to_round is {}",
-                    experiment.federation.rounds, *attack.to_round));
+    int round = experiment.federation.rounds;
+    for (const StageSettings& stage : stages) {
+      if (const auto* tuning = std::get_if<FineTuneSettings>(&stage)) round += tuning->rounds;
+      if (!std::holds_alternative<PruneSettings>(stage) || *attack.to_round > round) continue;
+      throw InputError(
+          fmt::format("attack.protect_channels lies to prune, which asks after round {}, and "
+                      "attack.to_round is {}",
+                      round, *attack.to_round));
+    }
   });
 }
 
@@ -203,7 +217,10 @@ void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
                                  *attack.to_round, attack.from_round));
   }
   choose_attackers(attack, experiment.federation.clients, experiment.seed);
-  check_that_attack_acts(experiment, dataset.shape);
+  check_distributed(attack, dataset.shape);
+  check_evasion(experiment);
+  check_coalition(experiment);
+  check_protection(experiment);
 }
 
 void check_stages(const Experiment& experiment, const ParameterLayout& layout,
@@ -217,18 +234,10 @@ void check_stages(const Experiment& experiment, const ParameterLayout& layout,
       throw InputError(stage + ".stop.loss_rise needs the server's validation images");
     }
   };
-  std::map<std::string, int> pruned;  // of each layer, by the stages so far
   for (const StageSettings& stage : stages) {
     if (const auto* prune = std::get_if<PruneSettings>(&stage)) {
       judge_can("prune", prune->judge, prune->stop);
-      const ChannelSpan& layer = check_layer("prune.layer", layout, prune->layer);
-      int& before = pruned[layer.name];
-      if (prune->channels && before + *prune->channels >= layer.channels) {
-        throw InputError(fmt::format(
-            "prune.channels is {}{}; the layer has {} and must keep one", *prune->channels,
-            before > 0 ? fmt::format(" after {} others", before) : "", layer.channels));
-      }
-      before += prune->channels.value_or(0);
+      check_layer("prune.layer", layout, prune->layer);
     } else if (const auto* adjust = std::get_if<AdjustWeightsSettings>(&stage)) {
       constexpr double kMostLevels = 1000;
       if (!adjust->delta && (adjust->from - adjust->to) / adjust->step > kMostLevels) {
@@ -242,6 +251,27 @@ void check_stages(const Experiment& experiment, const ParameterLayout& layout,
     } else if (const auto* limit = std::get_if<LimitInputsSettings>(&stage)) {
       judge_can("limit_inputs", limit->judge, limit->stop);
     }
+  }
+}
+
+/// Stages leave a channel of each layer, of those that `mask` [mask row] lets be heard.
+void check_channels(const ParameterLayout& layout, std::span<const float> mask,
+                    const std::vector<StageSettings>& stages) {
+  std::map<std::string, int> pruned;  // of each layer, before training and by the stages so far
+  for (const StageSettings& stage : stages) {
+    const auto* prune = std::get_if<PruneSettings>(&stage);
+    if (prune == nullptr) continue;
+    const ChannelSpan& layer = layout.conv_channels(prune->layer);
+    const auto own = mask.subspan(static_cast<std::size_t>(layer.offset),
+                                  static_cast<std::size_t>(layer.channels));
+    const auto silent = static_cast<int>(std::count(own.begin(), own.end(), 0.0F));
+    int& before = pruned.emplace(layer.name, silent).first->second;
+    if (prune->channels && before + *prune->channels >= layer.channels) {
+      throw InputError(fmt::format(
+          "prune.channels is {}{}; the layer has {} and must keep one", *prune->channels,
+          before > 0 ? fmt::format(" after {} others", before) : "", layer.channels));
+    }
+    before += prune->channels.value_or(0);
   }
 }
 
@@ -270,9 +300,17 @@ void check_defense(const Experiment& experiment, const ParameterLayout& layout) 
               .layout = layout});
   for_each_pipeline(experiment.defense,
                     [&](const auto& stages) { check_stages(experiment, layout, stages); });
+  const std::vector<float> all(static_cast<std::size_t>(layout.mask_size()), 1.0F);
+  check_pruning(experiment, layout, all);
 }
 
 }  // namespace
+
+void check_pruning(const Experiment& experiment, const ParameterLayout& layout,
+                   std::span<const float> mask) {
+  for_each_pipeline(experiment.defense,
+                    [&](const auto& stages) { check_channels(layout, mask, stages); });
+}
 
 void check_experiment(const Experiment& experiment) {
   check_name(experiment.name);
@@ -285,6 +323,9 @@ void check_experiment(const Experiment& experiment) {
     throw InputError(
         "federation.keep is best, but the server holds no validation images to tell by; set "
         "data.validation_samples");
+  }
+  if (experiment.model.initial_checksum && !experiment.model.initial) {
+    throw InputError("model.initial_checksum is of no file: model.initial is not given");
   }
   if (experiment.model.preset.empty() == experiment.model.layers.empty()) {
     throw InputError("model: name either a preset or layers");

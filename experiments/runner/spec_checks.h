@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
+#include "engine/parameter_layout.h"
 #include "experiments/runner/spec.h"
 
 namespace redoubt::runner {
@@ -15,5 +17,10 @@ inline constexpr std::size_t kLongestName = 200;
 /// or no class, more clients a round than there are, a layer to prune that the model does not have,
 /// and their like.
 void check_experiment(const Experiment& experiment);
+
+/// Throws InputError if stages would prune more channels than are left of a model of which some are
+/// pruned from the start, those that `mask` [mask row] holds 0 for.
+void check_pruning(const Experiment& experiment, const ParameterLayout& layout,
+                   std::span<const float> mask);
 
 }  // namespace redoubt::runner

@@ -50,7 +50,9 @@ int rounds_done(const fs::path& folder) {
 }
 
 /// By a signal that asks to stop, before or after the point could save.
-bool was_stopped(int code) { return code == 130 || code == 128 + SIGTERM || code == 128 + SIGINT; }
+bool was_stopped(int code) {
+  return code == 130 || code == 128 + SIGTERM || code == 128 + SIGINT || code == 128 + SIGHUP;
+}
 
 std::string last_line(const fs::path& file) {
   std::string last;

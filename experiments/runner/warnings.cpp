@@ -45,7 +45,8 @@ void warn_of_few_images(const Experiment& experiment, const ExperimentData& data
 void warn_of_few_rounds(const Experiment& experiment, const ExperimentData& data,
                         std::vector<std::string>& warnings) {
   const int rounds = experiment.federation.rounds;
-  if (rounds == 0 || attacked_rounds(experiment, data) > 0) return;
+  if (rounds == 0 || attacker_count(*experiment.attack) == 0) return;
+  if (attacked_rounds(experiment, data) > 0) return;
   if (experiment.attack->from_round > rounds) {
     warnings.push_back(
         fmt::format("attack.from_round is {}, federation.rounds {}: nobody attacks in training",
@@ -53,16 +54,15 @@ void warn_of_few_rounds(const Experiment& experiment, const ExperimentData& data
     return;
   }
   warnings.push_back(fmt::format(
-      "attack: with federation.clients_per_round {} of {}, no attacker takes part in the rounds "
-      "from {} to {}; attack.redraw draws them among those who do",
+      "attack: of {} clients, {} a round, no attacker takes part in the rounds from {} to {}{}",
+      experiment.federation.clients,
       experiment.federation.clients_per_round.value_or(experiment.federation.clients),
-      experiment.federation.clients, experiment.attack->from_round,
-      std::min(rounds, window_of(*experiment.attack).to)));
+      experiment.attack->from_round, std::min(rounds, window_of(*experiment.attack).to),
+      experiment.attack->redraw ? "" : "; attack.redraw draws attackers among those who do"));
 }
 
 void warn_of_lost_data(const ExperimentData& data, std::vector<std::string>& warnings) {
-  std::ptrdiff_t dealt = 0;
-  for (const auto& client : data.partition) dealt += std::ssize(client);
+  const std::int64_t dealt = training_images(data);
   const std::ptrdiff_t held = data.backdoor ? std::ssize(data.backdoor->images) : 0;
   const std::ptrdiff_t all = data.dataset.train.count() - std::ssize(data.validation) - held;
   if (static_cast<double>(dealt) >= (1 - kMuchLeftOut) * static_cast<double>(all)) return;
@@ -121,17 +121,15 @@ std::vector<std::string> outcome_warnings(const Experiment& experiment,
     const std::string where = diverged->contains("round")
                                   ? fmt::format("round {}", (*diverged)["round"].get<int>())
                                   : "stage " + text_of(*diverged);
-    warnings.push_back("the model has diverged: after " + where +
-                       " its loss is no number, and no attack can succeed on it");
+    warnings.push_back("the model has diverged: after " + where + " its loss is no number");
   }
   for (const Json& line : metrics) {
     if (text_of(line) != "best_round" || !experiment.attack) continue;
     const int round = line["round"].get<int>();
     if (round >= experiment.attack->from_round) continue;
     warnings.push_back(
-        fmt::format("federation.keep best kept round {}, before attack.from_round, {}: that model "
-                    "and what stages "
-                    "make of it was not attacked",
+        fmt::format("federation.keep best kept round {}, before attack.from_round, {}: nobody had "
+                    "attacked that model yet",
                     round, experiment.attack->from_round));
   }
   return warnings;

@@ -6,6 +6,7 @@
 
 #include "fl/attack/adaptive.h"
 #include "fl/attack/untargeted.h"
+#include "fl/client_sampling.h"
 #include "kernels/check.h"
 #include "kernels/random.h"
 

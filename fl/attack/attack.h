@@ -8,7 +8,6 @@
 #include "fl/attack/backdoor.h"
 #include "fl/attack/settings.h"
 #include "fl/client.h"
-#include "fl/client_sampling.h"
 
 namespace redoubt {
 

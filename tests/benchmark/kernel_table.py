@@ -50,7 +50,13 @@ def percentage_of(text):
 def short_name(signature):
     """Without return type, namespaces that all share, and parameters."""
     name = re.sub(r"\(anonymous namespace\)::|<unnamed>::|redoubt::", "", signature)
-    name = re.sub(r"^void ", "", name).split("(", 1)[0]
+    name = re.sub(r"^void ", "", name)
+    depth = 0
+    for at, letter in enumerate(name):  # template arguments may hold parentheses
+        depth += {"<": 1, ">": -1}.get(letter, 0)
+        if letter == "(" and depth == 0:
+            name = name[:at]
+            break
     return name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME - 1] + "…"
 
 

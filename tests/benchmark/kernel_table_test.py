@@ -50,6 +50,12 @@ class KernelTable(unittest.TestCase):
         lines = table(profile(), "--least", "0.01").stdout.splitlines()
         self.assertEqual(lines[5], "| `count_labels` | 10 x 1 x 1 | 1 | 3.0 | 2 % | 0 % | – |")
 
+    def test_tells_kernels_apart_whose_template_arguments_hold_parentheses(self):
+        rows = [("0", f"void redoubt::reduce<(int)16, (Kind){kind}>(int)", *ROWS[0][2:]) for kind in (1, 2)]
+        lines = table(profile(rows)).stdout.splitlines()
+        self.assertEqual([line.split(" | ")[0] for line in lines[4:]],
+                         ["| `reduce<(int)16, (Kind)1>`", "| `reduce<(int)16, (Kind)2>`"])
+
     def test_reads_other_units(self):
         micro = tuple("us" if unit == "ns" else unit for unit in UNITS)
         self.assertIn("3 launches, 166368 µs", table(profile(units=micro)).stdout)

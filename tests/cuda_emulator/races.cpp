@@ -102,22 +102,19 @@ void Races::note(Kind kind, const void* start, std::size_t bytes, const void* pl
   Access now = now_;
   now.warp_barriers = warp_barriers_[now.thread / kWarp];
   now.place = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(place) - program_start());
-  now.atomic = kind == Kind::atomic;
   now.copying = kind == Kind::copy_begins;
   for (Byte* byte = found.bytes; byte != found.bytes + bytes; ++byte) {
-    const bool both_atomic = now.atomic && byte->written.atomic;
     if (kind != Kind::copy_ends) {
-      if (!both_atomic && unordered(byte->written, now, found.space)) {
-        report(byte->written, true, now, kind, found.space);
-      }
-      if (kind != Kind::read && unordered(byte->read, now, found.space)) {
-        report(byte->read, false, now, kind, found.space);
-      }
+      check(byte->written, "writes", now, kind, found.space);
+      if (kind != Kind::atomic) check(byte->changed, "changes", now, kind, found.space);
+      if (kind != Kind::read) check(byte->read, "reads", now, kind, found.space);
     }
     if (kind == Kind::read) {
       byte->read = merged(byte->read, now, found.space);
+    } else if (kind == Kind::atomic) {
+      byte->changed = merged(byte->changed, now, found.space);
     } else {
-      byte->written = both_atomic ? merged(byte->written, now, found.space) : now;
+      byte->written = now;
     }
   }
 }
@@ -163,20 +160,18 @@ const char* name_of(Races::Kind kind) {
 
 }  // namespace
 
-void Races::report(const Access& before, bool was_write, const Access& now, Kind kind,
-                   Space space) const {
+void Races::check(const Access& before, const char* what_it_did, const Access& now, Kind kind,
+                  Space space) {
+  if (!unordered(before, now, space)) return;
   const bool other_block = before.by_blocks || before.block != now.block;
-  std::string text = name_of(kind);
-  text += space == Space::device ? " device memory" : " shared memory";
-  text += " (" + line_of(now.place) + ") that ";
-  text += other_block ? "another block" : "thread " + std::to_string(before.thread);
-  if (before.copying) {
-    text += " is still copying into";
-  } else {
-    text += was_write ? (before.atomic ? " changes" : " writes") : " reads";
-  }
-  text += " (" + line_of(before.place) + "), and nothing says which is first";
-  trap(text.c_str());
+  // A member, as trap() does not come back to free anything.
+  report_ = name_of(kind);
+  report_ += space == Space::device ? " device memory" : " shared memory";
+  report_ += " (" + line_of(now.place) + ") that ";
+  report_ += other_block ? "another block" : "thread " + std::to_string(before.thread);
+  report_ += std::string(" ") + (before.copying ? "is still copying into" : what_it_did);
+  report_ += " (" + line_of(before.place) + "), and nothing says which is first";
+  trap(report_.c_str());
 }
 
 }  // namespace cuda_emulator

@@ -3,16 +3,19 @@
 // the wrong one to happen: it reads off the barriers that both have passed.
 //
 // Kernels compiled with -fsanitize=thread call __tsan_read4() and the like before every access;
-// those functions are in races.cpp. Kernels compiled without are not watched.
+// those functions are in race_hooks.cpp. Kernels compiled without are not watched.
 //
 // Who comes first is known from __syncthreads() for a block, from __syncwarp() with all lanes for a
-// warp, and from the stream between launches. Not from a shuffle, a vote or mma.sync, for which
-// CUDA promises nothing about memory. Blocks of a launch know no order: what two of them share in
-// device memory is a race, which racecheck does not look for. Atomics are no race with one another.
+// warp, and between launches: one after the other, though they be on streams that do not wait for
+// each other. Not from a shuffle, a vote or mma.sync, for which CUDA promises nothing about memory.
+// Blocks of a launch know no order: what two of them share in device memory is a race, which
+// racecheck does not look for. Atomics are no race with one another. What a copy into shared memory
+// reads counts as read when the copy is asked for.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace cuda_emulator {
@@ -54,7 +57,6 @@ class Races {
     std::uint16_t thread = 0;
     std::uint16_t barriers = 0;  ///< that the block had passed
     std::uint16_t warp_barriers = 0;
-    bool atomic : 1 = false;
     bool copying : 1 = false;
     // Since the last barrier others did the same, in no order with this one:
     bool by_lanes : 1 = false;
@@ -64,6 +66,7 @@ class Races {
   /// What is known of a byte.
   struct Byte {
     Access written;
+    Access changed;  ///< by an atomic
     Access read;
   };
   enum class Space : std::uint8_t { device, shared };
@@ -76,10 +79,12 @@ class Races {
   /// Whether nothing orders `before` and `now`.
   bool unordered(const Access& before, const Access& now, Space space) const;
   Access merged(const Access& before, Access now, Space space) const;
-  [[noreturn]] void report(const Access& before, bool was_write, const Access& now, Kind kind,
-                           Space space) const;
+  /// Ends the kernel with a report if nothing orders what was done before and `now`.
+  void check(const Access& before, const char* what_it_did, const Access& now, Kind kind,
+             Space space);
 
   bool watching_ = false;
+  std::string report_;
   Access now_;
   std::uint32_t first_block_ = 1;  ///< of the running launch
   std::uint16_t warp_barriers_[1024 / kWarp] = {};

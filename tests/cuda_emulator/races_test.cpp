@@ -138,6 +138,22 @@ TEST(Races, AreNotBetweenAtomicsButWithAPlainAccess) {
   EXPECT_THAT(report_of(count<true>, {{1}, {64}}), HasSubstr("device memory"));
 }
 
+/// One thread starts what all count.
+template <bool kBarrier>
+__global__ void start_and_count(int* values) {
+  __shared__ int count;
+  if (threadIdx.x == 0) count = 0;
+  if (kBarrier) __syncthreads();
+  atomicAdd(&count, 1);
+  __syncthreads();
+  values[threadIdx.x] = count;
+}
+
+TEST(Races, AreReportedBetweenAPlainStartAndOthersAtomics) {
+  EXPECT_EQ(report_of(start_and_count<true>, {{1}, {64}}), "");
+  EXPECT_THAT(report_of(start_and_count<false>, {{1}, {64}}), HasSubstr("shared memory"));
+}
+
 // ---- Warps --------------------------------------------------------------------------------------
 
 enum class Between : std::uint8_t { nothing, barrier_of_warp, barrier_of_some_lanes, shuffle };

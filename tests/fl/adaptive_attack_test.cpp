@@ -6,6 +6,7 @@
 #include "fl/attack/adaptive.h"
 #include "fl/attack/attack.h"
 #include "fl/attack/untargeted.h"
+#include "fl/client_sampling.h"
 #include "tests/fl/sent_updates.h"
 #include "tests/support/expect_message.h"
 
@@ -204,7 +205,7 @@ TEST(DrawnAttackers, AreAmongThoseWhoTakePartWhereClientsAreSampled) {
   int fewer = 0;
   for (int round = 1; round <= 12; ++round) {
     std::vector<int> able;
-    for (const int id : federation.sample_clients(round)) {
+    for (const int id : federation.participants_of(round)) {
       if (std::binary_search(candidates.begin(), candidates.end(), id)) able.push_back(id);
     }
     const std::vector<int> attackers =

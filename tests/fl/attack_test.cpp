@@ -142,7 +142,7 @@ TEST(ModelReplacement, IsSharedByTheAttackersOfTheRoundNotOfThePopulation) {
   const std::vector<float> start = world.model().row.download();
   std::vector<float> result = after_round(world, clients, settings);
   for (std::size_t i = 0; i < start.size(); ++i) ASSERT_FLOAT_EQ(result[i], start[i] + 3);
-  const std::vector<int> drawn = world.federation(clients, settings).sample_clients(1);
+  const std::vector<int> drawn = world.federation(clients, settings).participants_of(1);
   clients[static_cast<std::size_t>(drawn[0])].malicious_in = [](int /*round*/) { return false; };
   result = after_round(world, clients, settings);
   double moved = 0;

@@ -170,7 +170,7 @@ TEST(ClientSampling, DrawsDistinctClientsAnewEachRoundFromTheSeed) {
   int repeated = 0;
   std::vector<int> previous;
   for (int round = 1; round <= kRounds; ++round) {
-    const std::vector<int> ids = federation.sample_clients(round);
+    const std::vector<int> ids = federation.participants_of(round);
     ASSERT_EQ(ids.size(), 4U);
     ASSERT_TRUE(std::is_sorted(ids.begin(), ids.end()));
     ASSERT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
@@ -179,7 +179,7 @@ TEST(ClientSampling, DrawsDistinctClientsAnewEachRoundFromTheSeed) {
     for (const int id : ids) ++taken[static_cast<std::size_t>(id)];
     repeated += ids == previous ? 1 : 0;
     previous = ids;
-    ASSERT_EQ(ids, federation.sample_clients(round));
+    ASSERT_EQ(ids, federation.participants_of(round));
   }
   EXPECT_LT(repeated, 12) << "two rounds agree once in 495";
   // Each is drawn in a third of the rounds; a standard deviation is √(600 · 1/3 · 2/3) = 11.5.
@@ -189,7 +189,7 @@ TEST(ClientSampling, DrawsDistinctClientsAnewEachRoundFromTheSeed) {
 TEST(ClientSampling, TakesAllIfNotTold) {
   SmallWorld world;
   const Federation federation = world.federation(world.clients({5, 5, 5}), small_settings());
-  EXPECT_THAT(federation.sample_clients(1), ElementsAre(0, 1, 2));
+  EXPECT_THAT(federation.participants_of(1), ElementsAre(0, 1, 2));
 }
 
 TEST(ClientSampling, TrainsThoseDrawnAndNobodyElse) {
@@ -207,7 +207,7 @@ TEST(ClientSampling, TrainsThoseDrawnAndNobodyElse) {
   const RoundReport report = federation.run_round(model, 3, SmallWorld::kRate);
   int images = 0;
   std::vector<int> expected(6);
-  for (const int id : federation.sample_clients(3)) {
+  for (const int id : federation.participants_of(3)) {
     expected[static_cast<std::size_t>(id)] = 1;
     images += 10 + id;
   }

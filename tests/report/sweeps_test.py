@@ -1,6 +1,7 @@
 """`redoubt report` on sweeps that are not complete, on paper blocks that ask for what is not there,
 and on pipelines that use a stage twice; the folders are made up."""
 
+import json
 import unittest
 
 from made_runs import MadeReports, pruning, rounds, stage, write_lines
@@ -19,6 +20,31 @@ def by_target(at):
 
 def cells(row, metric="accuracy"):
     return {kind: row[metric, kind][0] for kind in ("ours", "paper", "difference")}
+
+
+class SilentPointTest(MadeReports):
+    """Points some of which have no figure to give, or were warned of."""
+
+    def records(self, at):
+        chosen = {} if at["seed"] == "3" else {"delta": 4 - int(at["seed"]) / 2}
+        return trained(0.9) + [stage("adjust_weights", 0.8, zeroed_weights=int(at["seed"]), **chosen)]
+
+    def test_a_figure_of_some_seeds_says_of_how_many(self):
+        self.report(self.sweep("some", {"seed": [1, 2, 3]}, self.records))
+        row = self.page.tables["some-stages"]["", "adjust_weights"]
+        self.assertEqual(row[None, "n"][0], "3")
+        self.assertEqual(row["zeroed_weights", "deviation"][0], "± 1")
+        self.assertEqual(row["delta", "ours"][0], "3.25")
+        self.assertEqual(row["delta", "deviation"][0], "± 0.35 (n 2)")
+
+    def test_warnings_stand_once_each_with_their_points(self):
+        folder = self.sweep("warned", {"seed": [1, 2, 3]}, self.records)
+        for seed in (1, 3):
+            file = folder / f"seed={seed}" / "summary.json"
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"warnings": ["<few> images"]}))
+        self.report(folder)
+        self.assertEqual(self.text.count("<few> images"), 1)
+        self.assert_says('<p class="warning">seed=1; seed=3: <few> images</p>')
 
 
 class RepeatedStageTest(MadeReports):

@@ -258,7 +258,7 @@ TEST_F(SmallSimulation, DoesNotCallAttacksOnAModelThatDivergedAFailure) {
 
   Silent early;
   EXPECT_THAT(outcome(experiment({"federation.keep=best", "attack.from_round=3"}), early),
-              ElementsAre(HasSubstr("before attack.from_round, 3")));
+              ElementsAre(HasSubstr("before attack.from_round, 3: nobody had attacked")));
 }
 
 TEST_F(SmallSimulation, WarnsOfWhatMayNotBeMeant) {
@@ -280,7 +280,7 @@ TEST_F(SmallSimulation, WarnsOfWhatMayNotBeMeant) {
       ElementsAre("attack.from_round is 3, federation.rounds 2: nobody attacks in training"));
   EXPECT_THAT(warnings({iid, all_classes, "federation.clients_per_round=1", "attack.clients=[4]"}),
               ElementsAre(HasSubstr("no attacker takes part in the rounds from 1 to 2")));
-  // 21 sets of labels among ten labels: one of them is with three clients, each has as much of it.
+  // Seven clients hold 21 labels, so one of the ten is with three; nobody has more of any other.
   EXPECT_THAT(
       warnings({all_classes, "federation.clients=7"}),
       Contains("data.partition: clients hold 105 of 170 images; for all to hold equally many, "
