@@ -158,6 +158,8 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   if (options.profile_round != 0) simulation.profile_round(options.profile_round);
   if (folder.checkpoint()) {
     simulation.restore(*folder.checkpoint(), folder.checkpoint_path().string());
+  } else {
+    simulation.check_stages();  // rather than after hours of training
   }
   folder.open(experiment);
   folder.save_examples(example_images(simulation.data()));

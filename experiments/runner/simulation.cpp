@@ -76,9 +76,7 @@ Simulation::Simulation(const Experiment& experiment, SimulationObserver& observe
                   experiment.federation, experiment.seed),
       model_(initial_model(experiment, network_, device_)),
       server_(federation_, model_, test_images_),
-      pipelines_(make_pipelines(experiment.defense)) {
-  check_pruning(experiment, network_.layout(), model_.mask.download());
-}
+      pipelines_(make_pipelines(experiment.defense)) {}
 
 int Simulation::total_rounds() const {
   int rounds = experiment_.federation.rounds;
@@ -103,6 +101,10 @@ void Simulation::profile_round(int round) {
 float Simulation::learning_rate(int round) const {
   const auto first = static_cast<double>(experiment_.federation.local.optimizer.learning_rate);
   return static_cast<float>(first * std::pow(experiment_.federation.lr_decay, round - 1));
+}
+
+void Simulation::check_stages() const {
+  check_pruning(experiment_, network_.layout(), model_.mask.download());
 }
 
 bool Simulation::run() { return train() && run_pipelines(); }

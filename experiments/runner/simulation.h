@@ -65,6 +65,9 @@ class Simulation {
   /// Rounds already behind (not 0 after restore()).
   int rounds_done() const { return server_.next_round() - 1; }
 
+  /// Throws InputError if stages would prune more channels than the initial model has left.
+  void check_stages() const;
+
   /// Goes back to a checkpoint's state. Throws InputError naming `origin` if it does not fit.
   void restore(const TensorFile& state, const std::string& origin);
 

@@ -107,6 +107,7 @@ class InitialTest(ProgramTest):
         self.assertIn("the run is finished", self.succeed(*self.again("--resume")))
 
     def test_prunes_only_what_is_left(self):
+        """Said before the first round; a model is measured all the same."""
         start = small_experiment(self.data_folder)
         pruned = len(json.loads((self.output / "start" / "summary.json").read_text())
                      ["stages"][1]["order"])
