@@ -121,8 +121,7 @@ int last_round(const Experiment& experiment) {
   return experiment.federation.rounds + tuning;
 }
 
-// ---- Attacks that would do nothing, although they are asked to
-// -----------------------------------
+// ---- Attacks that would do nothing --------------------------------------------------------------
 
 void check_distributed(const AttackSettings& attack, const Shape& shape) {
   const auto* trigger = std::get_if<DistributedTriggerSettings>(&attack.trigger);
@@ -143,8 +142,7 @@ void check_evasion(const Experiment& experiment) {
   if (std::min(attack.to_round.value_or(last), last) != 1) return;
   throw InputError(
       "attack.evade.metric is cosine, and the attack is over after round 1; what it compares with, "
-      "the "
-      "global model's last step, there is from round 2 on");
+      "the global model's last step, there is from round 2 on");
 }
 
 void check_coalition(const Experiment& experiment) {
@@ -159,8 +157,7 @@ void check_coalition(const Experiment& experiment) {
   if (omniscient && attackers == clients) {
     throw InputError(
         "attack.untargeted is omniscient, but attack.clients are all there are: there is nobody "
-        "honest "
-        "whose updates they could know");
+        "honest whose updates they could know");
   }
   if (little == nullptr || little->shift || attackers == 0) return;
   if (experiment.federation.clients_per_round) return;  // another number of attackers in each round
@@ -168,8 +165,7 @@ void check_coalition(const Experiment& experiment) {
   if (shift > kNoShift) return;
   throw InputError(
       fmt::format("attack.untargeted is little-is-enough: {} of {} clients can hide no shift that "
-                  "does harm (z is "
-                  "{:.2f}); set shift, or take more attackers",
+                  "does harm (z is {:.2f}); set shift, or take more attackers",
                   attackers, clients, std::abs(shift) <= kNoShift ? 0.0 : shift));
 }
 
