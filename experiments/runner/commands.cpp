@@ -115,8 +115,9 @@ Json attacker_images(const ExperimentData& data) {
   return attackers;
 }
 
-Json summary_of(const Experiment& experiment, const ExperimentData& data, const RunFolder& folder,
-                const std::vector<std::string>& warnings, double seconds) {
+Json summary_of(const Experiment& experiment, const ExperimentData& data,
+                const std::vector<std::string>& warnings, const std::vector<Json>& stages,
+                double seconds) {
   return {{"name", experiment.name},
           {"seed", experiment.seed},
           {"device", experiment.device},
@@ -124,7 +125,7 @@ Json summary_of(const Experiment& experiment, const ExperimentData& data, const 
           {"training_images", training_images(data)},
           {"attacker_images", attacker_images(data)},
           {"warnings", warnings},
-          {"stages", stage_lines(folder.metrics())},
+          {"stages", stages},
           {"seconds", seconds},
           {"peak_memory_megabytes", peak_memory_megabytes()}};
 }
@@ -182,11 +183,13 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   }
   const std::chrono::duration<double> session = std::chrono::steady_clock::now() - start;
   const double seconds = folder.seconds_before() + session.count();
-  const std::vector<std::string> of_outcome = outcome_warnings(experiment, folder.metrics());
+  const std::vector<Json> metrics = folder.metrics();
+  const std::vector<Json> stages = stage_lines(metrics);
+  const std::vector<std::string> of_outcome = outcome_warnings(experiment, metrics);
   warnings.insert(warnings.end(), of_outcome.begin(), of_outcome.end());
   folder.finish(simulation.model_file(),
-                summary_of(experiment, simulation.data(), folder, warnings, seconds));
-  fmt::print("\n{}", stage_table_text(stage_lines(folder.metrics())));
+                summary_of(experiment, simulation.data(), warnings, stages, seconds));
+  fmt::print("\n{}", stage_table_text(stages));
   for (const std::string& text : of_outcome) log->warn(text);
   console.message(fmt::format("\n{} in {}, peak memory {:.0f} MB; written to {}", "finished",
                               clock_text(seconds), peak_memory_megabytes(),

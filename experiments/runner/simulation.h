@@ -17,7 +17,6 @@
 #include "engine/safetensors.h"
 #include "experiments/runner/experiment_data.h"
 #include "experiments/runner/spec.h"
-#include "fl/attack/attack.h"
 #include "fl/federation.h"
 #include "fl/image_store.h"
 #include "fl/record.h"

@@ -282,14 +282,6 @@ void run_block(const Launch& launch, std::uint64_t number) {
   throw KernelFailure(b.failure);
 }
 
-/// While it lives, this host thread runs a kernel.
-struct InKernel {
-  InKernel() { t_in_kernel = true; }
-  ~InKernel() { t_in_kernel = false; }
-  InKernel(const InKernel&) = delete;
-  InKernel& operator=(const InKernel&) = delete;
-};
-
 }  // namespace
 
 void run_launch(const Launch& launch) {

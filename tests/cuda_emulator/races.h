@@ -109,4 +109,12 @@ Races& races();
 /// Whether the calling host thread is running a kernel: host code of a .cu file is watched, too.
 extern thread_local bool t_in_kernel;
 
+/// While it lives, it is.
+struct InKernel {
+  InKernel() { t_in_kernel = true; }
+  ~InKernel() { t_in_kernel = false; }
+  InKernel(const InKernel&) = delete;
+  InKernel& operator=(const InKernel&) = delete;
+};
+
 }  // namespace cuda_emulator

@@ -153,12 +153,18 @@ TEST(ProtectChannels, RanksLastWhatItsPoisonedImagesRouse) {
   }
 }
 
-TEST(DrawnAttackers, AreAsManyInEachRoundAndOthersInMost) {
-  SmallWorld world;
+/// Two clients who flip signs, others in each round.
+AttackSettings two_redrawn() {
   AttackSettings settings;
   settings.clients = 2;
   settings.redraw = true;
   settings.untargeted = SignFlipSettings{.factor = 1};
+  return settings;
+}
+
+TEST(DrawnAttackers, AreAsManyInEachRoundAndOthersInMost) {
+  SmallWorld world;
+  const AttackSettings settings = two_redrawn();
   const std::vector<int> sizes(8, 12);
   std::vector<Client> clients = world.clients(sizes);
   const std::vector<int> candidates = {0, 1, 2, 4, 5, 7};
@@ -186,10 +192,7 @@ TEST(DrawnAttackers, AreAsManyInEachRoundAndOthersInMost) {
 
 TEST(DrawnAttackers, AreAmongThoseWhoTakePartWhereClientsAreSampled) {
   SmallWorld world;
-  AttackSettings settings;
-  settings.clients = 2;
-  settings.redraw = true;
-  settings.untargeted = SignFlipSettings{.factor = 1};
+  const AttackSettings settings = two_redrawn();
   std::vector<Client> clients = world.clients(std::vector<int>(8, 12));
   const std::vector<int> candidates = {0, 1, 2, 4, 5, 7};
   corrupt(clients, settings,
