@@ -5,11 +5,12 @@ include(CMakePackageConfigHelpers)
 set(REDOUBT_PACKAGE_FOLDER ${CMAKE_INSTALL_LIBDIR}/cmake/redoubt)
 
 install(TARGETS redoubt RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS redoubt_kernels redoubt_engine redoubt_datasets redoubt_fl redoubt_defense redoubt_runner
+install(TARGETS redoubt_base redoubt_kernels redoubt_engine redoubt_datasets redoubt_fl redoubt_defense
+                redoubt_simulation redoubt_file redoubt_run redoubt_sweep redoubt_command
         EXPORT redoubt_targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY kernels engine datasets fl defense
+install(DIRECTORY base kernels engine datasets fl defense
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/redoubt FILES_MATCHING PATTERN "*.h")
-install(DIRECTORY experiments/runner
+install(DIRECTORY experiments/simulation experiments/file experiments/run experiments/sweep
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/redoubt/experiments FILES_MATCHING PATTERN "*.h")
 
 install(DIRECTORY experiments/report/ DESTINATION ${CMAKE_INSTALL_DATADIR}/redoubt/report

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/check.h"
+#include "base/check.h"
 
 namespace redoubt {
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "datasets/bytes.h"
-#include "kernels/check.h"
 
 namespace redoubt {
 

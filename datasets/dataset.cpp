@@ -7,12 +7,12 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "base/check.h"
+#include "base/nearest_name.h"
 #include "datasets/cifar.h"
 #include "datasets/draw.h"
 #include "datasets/idx.h"
 #include "datasets/synthetic.h"
-#include "kernels/check.h"
-#include "kernels/nearest_name.h"
 
 namespace redoubt {
 

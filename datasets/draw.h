@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "kernels/random.h"
+#include "base/random.h"
 
 namespace redoubt {
 

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "datasets/bytes.h"
-#include "kernels/check.h"
 
 namespace redoubt {
 

@@ -6,8 +6,8 @@
 #include <numeric>
 #include <random>
 
+#include "base/check.h"
 #include "datasets/draw.h"
-#include "kernels/check.h"
 
 namespace redoubt {
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include "kernels/random.h"
+#include "base/random.h"
 
 namespace redoubt {
 

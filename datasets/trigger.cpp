@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "kernels/check.h"
+#include "base/check.h"
 
 namespace redoubt {
 

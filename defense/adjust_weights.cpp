@@ -2,8 +2,8 @@
 
 #include <cmath>
 
+#include "base/check.h"
 #include "defense/judge.h"
-#include "kernels/check.h"
 #include "kernels/weights.h"
 
 namespace redoubt {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <iterator>
 
-#include "kernels/check.h"
+#include "base/check.h"
 
 namespace redoubt {
 

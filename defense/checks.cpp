@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/parallel.h"
+#include "base/random.h"
 #include "defense/filter.h"
-#include "kernels/parallel.h"
-#include "kernels/random.h"
 
 namespace redoubt {
 

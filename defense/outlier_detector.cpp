@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "kernels/check.h"
+#include "base/check.h"
+#include "base/parallel.h"
 #include "kernels/multiversion.h"
-#include "kernels/parallel.h"
 
 namespace redoubt {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/check.h"
 #include "defense/judge.h"
-#include "kernels/check.h"
 
 namespace redoubt {
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/check.h"
+#include "base/random.h"
 #include "defense/filter.h"
 #include "engine/fleet.h"
 #include "fl/federation.h"
-#include "kernels/check.h"
-#include "kernels/random.h"
 
 namespace redoubt {
 

@@ -2,6 +2,7 @@
 // here.
 #include <array>
 
+#include "base/check.h"
 #include "defense/adjust_weights.h"
 #include "defense/ariba.h"
 #include "defense/checks.h"
@@ -14,7 +15,6 @@
 #include "defense/rule.h"
 #include "defense/spectral.h"
 #include "defense/stage.h"
-#include "kernels/check.h"
 
 namespace redoubt {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/device.h"
 #include "kernels/view.h"
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "kernels/check.h"
-#include "kernels/parallel.h"
+#include "base/check.h"
+#include "base/parallel.h"
 
 namespace redoubt {
 

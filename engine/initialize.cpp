@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/check.h"
-#include "kernels/random.h"
+#include "base/check.h"
+#include "base/random.h"
 
 namespace redoubt {
 

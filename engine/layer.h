@@ -6,10 +6,10 @@
 #include <map>
 #include <string>
 
+#include "base/random.h"
 #include "engine/parameter_layout.h"
 #include "engine/shape.h"
 #include "kernels/device.h"
-#include "kernels/random.h"
 #include "kernels/view.h"
 
 namespace redoubt {

@@ -2,9 +2,9 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
+#include "base/nearest_name.h"
 #include "engine/layer_spec.h"
-#include "kernels/check.h"
-#include "kernels/nearest_name.h"
 
 namespace redoubt {
 

@@ -8,8 +8,8 @@
 #include <sstream>
 #include <utility>
 
-#include "engine/atomic_file.h"
-#include "kernels/check.h"
+#include "base/atomic_file.h"
+#include "base/check.h"
 
 namespace redoubt {
 

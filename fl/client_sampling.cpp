@@ -4,7 +4,7 @@
 #include <numeric>
 #include <span>
 
-#include "kernels/random.h"
+#include "base/random.h"
 
 namespace redoubt {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "base/check.h"
 #include "fl/client_sampling.h"
-#include "kernels/check.h"
 #include "kernels/profile.h"
 
 namespace redoubt {

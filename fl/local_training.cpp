@@ -1,10 +1,10 @@
 // What the clients of one wave do in a round, up to the updates that they send.
 #include <algorithm>
 
+#include "base/check.h"
+#include "base/random.h"
 #include "fl/federation.h"
-#include "kernels/check.h"
 #include "kernels/profile.h"
-#include "kernels/random.h"
 
 namespace redoubt {
 

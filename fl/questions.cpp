@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/check.h"
 #include "fl/federation.h"
-#include "kernels/check.h"
 
 namespace redoubt {
 

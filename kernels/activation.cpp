@@ -1,6 +1,6 @@
 #include "kernels/activation.h"
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/multiversion.h"
 
 namespace redoubt::kernels {

@@ -1,7 +1,7 @@
 // ReLU with channel mask and recording on CUDA. All kernels here move bytes and hardly compute:
 // their floor is bytes / memory bandwidth.
+#include "base/check.h"
 #include "kernels/activation.h"
-#include "kernels/check.h"
 #include "kernels/cuda_parts.h"
 
 namespace redoubt::kernels::cuda {

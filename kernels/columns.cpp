@@ -6,9 +6,9 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/check.h"
+#include "base/check.h"
+#include "base/parallel.h"
 #include "kernels/multiversion.h"
-#include "kernels/parallel.h"
 #include "kernels/sort_steps.h"
 #include "kernels/sorting_network.h"
 #include "kernels/tiles_choice.h"

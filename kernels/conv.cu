@@ -2,7 +2,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/conv_choices.h"
 #include "kernels/conv_engines.h"
 #include "kernels/launch.h"

@@ -3,7 +3,7 @@
 #include <exception>
 #include <new>
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/device_cuda.h"
 
 namespace redoubt::kernels {

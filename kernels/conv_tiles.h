@@ -3,7 +3,7 @@
 // multiply-adds (Fp32) or on tensor cores (Tf32, Bf16). Included by .cu files only.
 #pragma once
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/cuda_parts.h"
 #include "kernels/instructions.h"
 

@@ -1,6 +1,6 @@
 #include "kernels/cuda_parts.h"
 
-#include "kernels/check.h"
+#include "base/check.h"
 
 namespace redoubt::kernels::cuda {
 

@@ -8,7 +8,7 @@
 #include <new>
 #include <utility>
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/device_cuda.h"
 
 namespace redoubt {

@@ -2,8 +2,8 @@
 // divided by it. The choice is recomputed from the key in the backward pass; no mask is stored.
 #pragma once
 
+#include "base/random.h"
 #include "kernels/device.h"
-#include "kernels/random.h"
 #include "kernels/view.h"
 
 namespace redoubt::kernels {

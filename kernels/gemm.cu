@@ -1,7 +1,7 @@
 // Products on CUDA: cuBLAS, all replicas in one call.
 #include "kernels/gemm.h"
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/launch.h"
 
 namespace redoubt::kernels::cuda {

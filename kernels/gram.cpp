@@ -2,9 +2,9 @@
 #include <cmath>
 #include <vector>
 
-#include "kernels/check.h"
+#include "base/check.h"
+#include "base/parallel.h"
 #include "kernels/column_parts.h"
-#include "kernels/parallel.h"
 #include "kernels/rows.h"
 #include "kernels/tiles_choice.h"
 

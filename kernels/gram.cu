@@ -3,7 +3,7 @@
 // once.
 #include <algorithm>
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/cuda_parts.h"
 #include "kernels/instructions.h"
 #include "kernels/rows.h"

@@ -14,7 +14,7 @@
 #include <source_location>
 #include <utility>
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/device.h"
 #include "kernels/profile.h"
 

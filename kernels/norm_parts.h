@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/cuda_parts.h"
 
 namespace redoubt::kernels::cuda {

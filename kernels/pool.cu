@@ -4,7 +4,7 @@
 // contiguous in memory); rows shared by neighbouring windows come from a cache.
 #include "kernels/pool.h"
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/cuda_parts.h"
 #include "kernels/wide_store.h"
 

@@ -5,10 +5,10 @@
 #include <iterator>
 #include <vector>
 
-#include "kernels/check.h"
+#include "base/check.h"
+#include "base/parallel.h"
 #include "kernels/column_parts.h"
 #include "kernels/multiversion.h"
-#include "kernels/parallel.h"
 
 namespace redoubt::kernels {
 

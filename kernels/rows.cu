@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/cuda_parts.h"
 
 namespace redoubt::kernels::cuda {

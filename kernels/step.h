@@ -3,10 +3,10 @@
 // of the host between steps.
 #pragma once
 
+#include "base/random.h"
 #include "kernels/device.h"
 #include "kernels/gather.h"
 #include "kernels/loss.h"
-#include "kernels/random.h"
 
 namespace redoubt::kernels {
 

@@ -1,7 +1,7 @@
 // Optimizer steps on CUDA: element by element, bound by memory bandwidth.
 #include "kernels/update.h"
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "kernels/cuda_parts.h"
 
 namespace redoubt::kernels::cuda {

@@ -1,6 +1,6 @@
 #include "engine/layers/batch_norm.h"
 
-#include "kernels/check.h"
+#include "base/check.h"
 
 namespace redoubt {
 

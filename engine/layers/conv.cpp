@@ -1,7 +1,7 @@
 #include "engine/layers/conv.h"
 
+#include "base/check.h"
 #include "kernels/bias.h"
-#include "kernels/check.h"
 
 namespace redoubt {
 

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "kernels/check.h"
+#include "base/check.h"
 
 namespace redoubt {
 

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <vector>
 
+#include "base/check.h"
+#include "base/nearest_name.h"
 #include "engine/layer_spec.h"
 #include "engine/layers/batch_norm.h"
 #include "engine/layers/conv.h"
@@ -10,8 +12,6 @@
 #include "engine/layers/dropout.h"
 #include "engine/layers/pool.h"
 #include "engine/layers/relu.h"
-#include "kernels/check.h"
-#include "kernels/nearest_name.h"
 
 namespace redoubt {
 

@@ -4,11 +4,11 @@
 #include <iterator>
 #include <numeric>
 
+#include "base/check.h"
+#include "base/random.h"
 #include "fl/attack/adaptive.h"
 #include "fl/attack/untargeted.h"
 #include "fl/client_sampling.h"
-#include "kernels/check.h"
-#include "kernels/random.h"
 
 namespace redoubt {
 

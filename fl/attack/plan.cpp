@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 
+#include "base/check.h"
+#include "base/random.h"
 #include "fl/attack/backdoor.h"
-#include "kernels/check.h"
-#include "kernels/random.h"
 
 namespace redoubt {
 

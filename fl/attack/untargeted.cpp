@@ -4,9 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/random.h"
 #include "engine/buffer.h"
 #include "kernels/columns.h"
-#include "kernels/random.h"
 
 namespace redoubt {
 

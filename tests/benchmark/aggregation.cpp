@@ -6,12 +6,12 @@
 #include <memory>
 #include <numeric>
 
+#include "base/parallel.h"
+#include "base/random.h"
 #include "defense/ariba.h"
 #include "defense/krum.h"
 #include "defense/robust_means.h"
 #include "engine/network.h"
-#include "kernels/parallel.h"
-#include "kernels/random.h"
 #include "tests/benchmark/benchmarks.h"
 
 namespace redoubt::benchmarks {

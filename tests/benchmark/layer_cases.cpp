@@ -1,6 +1,7 @@
 // Cases of what a network's layers call.
 #include <dnnl.h>
 
+#include "base/random.h"
 #include "fl/image_store.h"
 #include "kernels/activation.h"
 #include "kernels/bias.h"
@@ -11,7 +12,6 @@
 #include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
-#include "kernels/random.h"
 #include "tests/benchmark/operation_case.h"
 
 namespace redoubt::benchmarks {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <string>
 
-#include "kernels/parallel.h"
+#include "base/parallel.h"
 #include "kernels/tiles_choice.h"
 #include "tests/benchmark/benchmarks.h"
 #include "tests/benchmark/gpu.h"

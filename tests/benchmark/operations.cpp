@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/random.h"
 #include "engine/network.h"
 #include "kernels/conv_choices.h"
-#include "kernels/random.h"
 #include "tests/benchmark/benchmarks.h"
 #include "tests/benchmark/gpu.h"
 #include "tests/benchmark/operation_case.h"

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "base/random.h"
 #include "datasets/synthetic.h"
 #include "engine/initialize.h"
-#include "kernels/random.h"
 
 namespace redoubt::benchmarks {
 

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "base/parallel.h"
 #include "engine/executor.h"
 #include "engine/train_step.h"
 #include "fl/federation.h"
-#include "kernels/parallel.h"
 #include "tests/benchmark/benchmarks.h"
 #include "tests/benchmark/preset_layers.h"
 #include "tests/benchmark/subject.h"

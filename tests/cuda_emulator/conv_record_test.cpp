@@ -5,11 +5,11 @@
 #include <fstream>
 #include <iterator>
 
-#include "experiments/runner/commands.h"
-#include "experiments/runner/conv_memory.h"
+#include "experiments/command/commands.h"
+#include "experiments/run/conv_memory.h"
 #include "tests/datasets/files.h"
 
-namespace redoubt::runner {
+namespace redoubt::experiments {
 
 namespace {
 
@@ -123,4 +123,4 @@ TEST_F(RecordedEngines, AreSearchedAnewWhenARunIsOverwritten) {
 
 }  // namespace
 
-}  // namespace redoubt::runner
+}  // namespace redoubt::experiments

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/check.h"
+#include "base/check.h"
 #include "tests/cuda_emulator/gpu_array.h"
 
 namespace redoubt::test {

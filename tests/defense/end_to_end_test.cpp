@@ -12,7 +12,7 @@
 #include <iostream>
 #include <map>
 
-#include "experiments/runner/simulation.h"
+#include "experiments/simulation/simulation.h"
 
 namespace redoubt::test {
 namespace {
@@ -23,7 +23,7 @@ struct Figures {
   double attack_success_rate = 0;
 };
 
-class Outcome : public runner::SimulationObserver {
+class Outcome : public experiments::SimulationObserver {
  public:
   void record(const Record& record, double /*images_per_second*/) override {
     const std::string stage = record.stage == "round" ? "training" : record.stage;
@@ -47,7 +47,8 @@ Outcome run(const std::string& label, const std::string& yaml,
             const std::vector<std::string>& overrides) {
   Outcome outcome;
   const std::atomic<bool> stop = false;
-  runner::Simulation simulation(runner::parse_experiment(yaml, "test", overrides), outcome, stop);
+  experiments::Simulation simulation(experiments::parse_experiment(yaml, "test", overrides),
+                                     outcome, stop);
   simulation.run();
   std::cout << std::fixed << std::setprecision(1) << std::left << std::setw(28) << label;
   for (const char* stage : {"training", "prune", "fine_tune", "adjust_weights", "limit_inputs"}) {

@@ -8,13 +8,13 @@
 #include <iomanip>
 #include <iostream>
 
-#include "experiments/runner/simulation.h"
+#include "experiments/simulation/simulation.h"
 
 namespace redoubt::test {
 namespace {
 
 /// The last record of a run.
-class Last : public runner::SimulationObserver {
+class Last : public experiments::SimulationObserver {
  public:
   void record(const Record& record, double /*images_per_second*/) override { last = record; }
   void checkpoint(TensorFile /*state*/) override {}
@@ -47,7 +47,8 @@ Figures run(const std::string& label, int seed, std::vector<std::string> overrid
   overrides.push_back("seed=" + std::to_string(seed));
   Last observer;
   const std::atomic<bool> stop = false;
-  runner::Simulation simulation(runner::parse_experiment(kBase, "test", overrides), observer, stop);
+  experiments::Simulation simulation(experiments::parse_experiment(kBase, "test", overrides),
+                                     observer, stop);
   simulation.run();
   const auto number = [&](const char* name) {
     const RecordValue* value = observer.last.find(name);
@@ -128,7 +129,7 @@ TEST_P(Defended, ChangesWhatTheAttackDoesAndCostsLittleWithoutOne) {
 }
 
 /// Keeps how many attackers (-1: no figure) and others were left out in each round.
-class Removals : public runner::SimulationObserver {
+class Removals : public experiments::SimulationObserver {
  public:
   void record(const Record& record, double /*images_per_second*/) override {
     const auto count = [&](const char* name) {
@@ -144,9 +145,9 @@ class Removals : public runner::SimulationObserver {
 TEST(RemovedAttackers, AreThoseWhoActInTheRound) {
   Removals observer;
   const std::atomic<bool> stop = false;
-  runner::Simulation simulation(
-      runner::parse_experiment(kBase, "test",
-                               {kReplacement, "defense.rule={ariba: {suspects: 2}}"}),
+  experiments::Simulation simulation(
+      experiments::parse_experiment(kBase, "test",
+                                    {kReplacement, "defense.rule={ariba: {suspects: 2}}"}),
       observer, stop);
   simulation.run();
   ASSERT_EQ(observer.removed.size(), 6U);

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/random.h"
 #include "engine/shape.h"
 #include "kernels/gather.h"
-#include "kernels/random.h"
 #include "tests/reference/reference.h"
 
 namespace redoubt::test {

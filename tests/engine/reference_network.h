@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "engine/layer_spec.h"
 #include "engine/parameter_layout.h"
-#include "kernels/random.h"
 #include "tests/reference/reference.h"
 
 namespace redoubt::test {

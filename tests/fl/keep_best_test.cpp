@@ -3,12 +3,12 @@
 
 #include <atomic>
 
-#include "experiments/runner/simulation.h"
+#include "experiments/simulation/simulation.h"
 
 namespace redoubt::test {
 namespace {
 
-class Recorder : public runner::SimulationObserver {
+class Recorder : public experiments::SimulationObserver {
  public:
   std::vector<Record> records;
   void record(const Record& record, double /*images_per_second*/) override {
@@ -41,15 +41,15 @@ struct Outcome {
 Outcome run(int rounds, const std::string& keep) {
   Recorder observer;
   const std::atomic<bool> stop = false;
-  const auto experiment = runner::parse_experiment(
+  const auto experiment = experiments::parse_experiment(
       kExperiment, "test",
       {"federation.rounds=" + std::to_string(rounds), "federation.keep=" + keep});
-  runner::Simulation simulation(experiment, observer, stop);
+  experiments::Simulation simulation(experiment, observer, stop);
   simulation.run();
   Outcome result = {.model = simulation.model_file().tensors, .records = observer.records};
 
   // The model's accuracy on the server's images, measured from outside.
-  const runner::ExperimentData& data = simulation.data();
+  const experiments::ExperimentData& data = simulation.data();
   const ImageStore store(data.dataset, data.normalization, data.triggers, Device());
   Executor executor(simulation.network(), store.source(), Device(), 1, 50);
   std::vector<kernels::Sample> samples;

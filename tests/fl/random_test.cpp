@@ -1,5 +1,5 @@
 // The random numbers that every result hangs on.
-#include "kernels/random.h"
+#include "base/random.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/random.h"
 #include "fl/attack/attack.h"
-#include "kernels/random.h"
 #include "tests/fl/sent_updates.h"
 #include "tests/support/expect_message.h"
 

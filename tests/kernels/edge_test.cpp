@@ -5,13 +5,13 @@
 #include <cmath>
 #include <limits>
 
+#include "base/parallel.h"
 #include "engine/buffer.h"
 #include "kernels/activation.h"
 #include "kernels/columns.h"
 #include "kernels/dropout.h"
 #include "kernels/gather.h"
 #include "kernels/loss.h"
-#include "kernels/parallel.h"
 #include "kernels/pool.h"
 #include "kernels/rows.h"
 #include "tests/kernels/operation_case.h"

@@ -13,7 +13,7 @@ import tempfile
 import unittest
 import xml.etree.ElementTree as ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "runner"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "experiments"))
 
 from program import PROGRAM, small_experiment, write_small_mnist  # noqa: E402
 

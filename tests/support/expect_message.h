@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "kernels/check.h"
+#include "base/check.h"
 
 namespace redoubt::test {
 

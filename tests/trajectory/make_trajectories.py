@@ -76,7 +76,7 @@ def philox(counter, key):
 
 
 class KeyedDropout(torch.nn.Module):
-    """Dropout whose choices are redoubt's: kernels/random.h gives the counter's fields, value i of
+    """Dropout whose choices are redoubt's: base/random.h gives the counter's fields, value i of
     a batch laid out [C][H][W][N] takes number i, and is dropped if that is below rate * 2^32."""
 
     PURPOSE = 7

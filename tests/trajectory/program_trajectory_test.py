@@ -8,7 +8,7 @@ import pathlib
 import sys
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "runner"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "experiments"))
 from pytorch_test import read_safetensors, write_safetensors  # exits with 77 without torch
 from program import ProgramTest, metrics, write_split
 

@@ -1,0 +1,89 @@
+#include "experiments/simulation/example_images.h"
+
+#include <algorithm>
+#include <span>
+
+namespace redoubt::experiments {
+
+using kernels::Sample;
+
+namespace {
+
+constexpr std::size_t kExamples = 8;
+
+/// An image of the training split or, after those, of the test split.
+struct Source {
+  const Split& split;
+  int index;
+};
+
+Source source_of(const Dataset& dataset, int image) {
+  const int train = dataset.train.count();
+  if (image < train) return {.split = dataset.train, .index = image};
+  return {.split = dataset.test, .index = image - train};
+}
+
+std::vector<std::uint8_t> stamped_image(const ExperimentData& data, int image, int trigger) {
+  const Source source = source_of(data.dataset, image);
+  const std::int64_t size = data.dataset.shape.size();
+  const auto from = source.split.images.begin() + source.index * size;
+  std::vector<std::uint8_t> bytes(from, from + size);
+  if (trigger < 0) return bytes;
+  const auto at = static_cast<std::size_t>(trigger);
+  const auto start = static_cast<std::size_t>(data.triggers.start[at]);
+  const auto end = static_cast<std::size_t>(data.triggers.start[at + 1]);
+  for (const kernels::TriggerPixel& pixel :
+       std::span(data.triggers.pixels).subspan(start, end - start)) {
+    bytes[static_cast<std::size_t>(pixel.offset)] = pixel.value;
+  }
+  return bytes;
+}
+
+/// Images one after another in a tensor.
+class Pile {
+ public:
+  Pile(const ExperimentData& data, const char* name) : data_(data) {
+    const Shape& shape = data.dataset.shape;
+    tensor_ = {.name = name, .shape = {0, shape.channels, shape.height, shape.width}, .values = {}};
+  }
+  void add(int image, int trigger) {
+    const std::vector<std::uint8_t> bytes = stamped_image(data_, image, trigger);
+    tensor_.values.insert(tensor_.values.end(), bytes.begin(), bytes.end());
+    ++tensor_.shape.front();
+  }
+  const ByteTensor& tensor() const { return tensor_; }
+
+ private:
+  const ExperimentData& data_;
+  ByteTensor tensor_;
+};
+
+}  // namespace
+
+TensorFile example_images(const ExperimentData& data) {
+  if (!data.backdoor || data.backdoor->evaluation.empty()) return {};
+  const std::vector<Sample>& all = data.backdoor->evaluation;
+  const std::span<const Sample> some(all.begin(), std::min(all.size(), kExamples));
+  Pile clean(data, "clean");
+  Pile stamped(data, "stamped");
+  std::string labels;
+  for (const Sample& sample : some) {
+    clean.add(sample.image, -1);
+    stamped.add(sample.image, sample.trigger);
+    const Source source = source_of(data.dataset, sample.image);
+    labels += (labels.empty() ? "" : ",") +
+              std::to_string(source.split.labels[static_cast<std::size_t>(source.index)]);
+  }
+  TensorFile file = {
+      .metadata = {{"labels", labels}, {"target", std::to_string(data.backdoor->goal.target)}},
+      .tensors = {},
+      .bytes = {clean.tensor(), stamped.tensor()}};
+  if (data.backdoor->stamps.size() > 1) {
+    Pile parts(data, "parts");
+    for (const int part : data.backdoor->stamps) parts.add(some.front().image, part);
+    file.bytes.push_back(parts.tensor());
+  }
+  return file;
+}
+
+}  // namespace redoubt::experiments

@@ -1,0 +1,421 @@
+// What a simulation is made of: who gets which images, and what a checkpoint must hold.
+#include "experiments/simulation/simulation.h"
+
+#include <algorithm>
+#include <set>
+
+#include "experiments/run/run_folder.h"
+#include "experiments/simulation/warnings.h"
+#include "fl/client_sampling.h"
+#include "tests/datasets/files.h"
+#include "tests/support/expect_message.h"
+
+namespace redoubt::experiments {
+
+using test::input_error;
+using testing::AllOf;
+using testing::Contains;
+using testing::ContainsRegex;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+namespace {
+
+class Silent : public SimulationObserver {
+ public:
+  void record(const Record& record, double /*images_per_second*/) override {
+    records.push_back(record);
+  }
+  void checkpoint(TensorFile state) override { last = std::move(state); }
+  TensorFile last;
+  std::vector<Record> records;
+};
+
+class SmallSimulation : public testing::Test {
+ protected:
+  SmallSimulation() { test::write_small_mnist(folder_.path(), 200, 20); }
+
+  Experiment experiment(const std::vector<std::string>& overrides = {}) const {
+    std::vector<std::string> all = {"data.directory=" + folder_.path().string()};
+    all.insert(all.end(), overrides.begin(), overrides.end());
+    return parse_experiment(
+        "model: {layers: [{conv: {channels: 4, kernel: 5, stride: 4}}, relu, {dense: 10}]}\n"
+        "data: {dataset: mnist, validation_samples: 30, partition: {kind: k-label, labels: 3}}\n"
+        "federation: {clients: 10, rounds: 2, local: {batch: 8}}\n"
+        "attack: {clients: 2}\n"
+        "defense: {after_training: [{fine_tune: {rounds: 1}}]}\n"
+        "output: {checkpoint_every: 1}\n",
+        "small.yaml", all);
+  }
+
+  test::TemporaryFolder folder_;
+  const std::atomic<bool> never_ = false;
+};
+
+}  // namespace
+
+TEST_F(SmallSimulation, NeverGivesValidationImagesToAClient) {
+  for (const char* kind : {"iid", "{kind: k-label, labels: 3}", "{kind: dirichlet, alpha: 5}"}) {
+    const ExperimentData data = load_data(experiment({std::string("data.partition=") + kind}));
+    EXPECT_EQ(data.validation.size(), 30U);
+    std::set<int> dealt;
+    for (const auto& images : data.partition) dealt.insert(images.begin(), images.end());
+    for (const int image : data.validation) EXPECT_FALSE(dealt.contains(image)) << kind;
+  }
+}
+
+TEST_F(SmallSimulation, GivesAttackersTheVictimLabel) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const ExperimentData data = load_data(experiment({"seed=" + std::to_string(seed)}));
+    ASSERT_EQ(data.attackers.size(), 2U);
+    for (const int attacker : data.attackers) {
+      const auto& images = data.partition[static_cast<std::size_t>(attacker)];
+      EXPECT_TRUE(std::any_of(images.begin(), images.end(), [&](int image) {
+        return data.dataset.train.labels[static_cast<std::size_t>(image)] == 9;
+      }));
+    }
+  }
+}
+
+TEST_F(SmallSimulation, GivesThoseWhoFlipALabelSomeOfIt) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const ExperimentData data = load_data(
+        experiment({"seed=" + std::to_string(seed),
+                    "attack={clients: 2, untargeted: {label-flip: {victim: 4, target: 1}}}"}));
+    for (const int attacker : data.attackers) {
+      const auto& images = data.partition[static_cast<std::size_t>(attacker)];
+      EXPECT_TRUE(std::any_of(images.begin(), images.end(), [&](int image) {
+        return data.dataset.train.labels[static_cast<std::size_t>(image)] == 4;
+      }));
+    }
+  }
+}
+
+TEST_F(SmallSimulation, RedrawsAttackersAmongThoseWhoHoldTheVictim) {
+  const Experiment redrawn = experiment({"attack.redraw=true"});
+  const ExperimentData data = load_data(redrawn);
+  // Each label is with three of ten clients.
+  EXPECT_EQ(data.candidates.size(), 3U);
+  for (const int id : data.candidates) {
+    const auto& images = data.partition[static_cast<std::size_t>(id)];
+    EXPECT_TRUE(std::any_of(images.begin(), images.end(), [&](int image) {
+      return data.dataset.train.labels[static_cast<std::size_t>(image)] == 9;
+    }));
+  }
+  for (int round = 1; round <= 10; ++round) {
+    const std::vector<int> attackers =
+        redraw_attackers(*redrawn.attack, data.candidates,
+                         sample_clients(10, {}, redrawn.seed, round), redrawn.seed, round);
+    EXPECT_EQ(attackers.size(), 2U);
+    EXPECT_TRUE(std::includes(data.candidates.begin(), data.candidates.end(), attackers.begin(),
+                              attackers.end()));
+  }
+  EXPECT_THAT(input_error([&] {
+                load_data(experiment({"attack.redraw=true", "attack.clients=4"}));
+              }),
+              HasSubstr("attack.clients is 4; 3 clients"));
+}
+
+TEST_F(SmallSimulation, RefusesAnAttackerWithNothingToPoison) {
+  EXPECT_THAT(input_error([&] {
+                load_data(experiment({"data.partition={kind: k-label, labels: 1}",
+                                      "attack={clients: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "
+                                      "victim: all, target: 1}"}));
+              }),
+              HasSubstr("nothing to poison"));
+}
+
+TEST_F(SmallSimulation, KeepsAsManyValidationImagesAsToldBesideTheAttackersOwn) {
+  const ExperimentData data =
+      load_data(experiment({"data.partition=iid", "attack.trigger={kind: targeted, samples: 9}"}));
+  EXPECT_EQ(data.validation.size(), 30U);
+  std::vector<int> counts(10);
+  for (const int image : data.validation) {
+    ++counts[data.dataset.train.labels[static_cast<std::size_t>(image)]];
+    EXPECT_FALSE(
+        std::binary_search(data.backdoor->images.begin(), data.backdoor->images.end(), image));
+  }
+  EXPECT_THAT(counts, testing::Each(3));
+}
+
+TEST_F(SmallSimulation, StartsFromTheInitialFile) {
+  Experiment from_file = experiment();
+  const Network network = make_network(from_file.model, {1, 28, 28}, 10);
+  std::vector<float> row(static_cast<std::size_t>(network.layout().row_size()));
+  for (const ParameterSpan& span : network.layout().spans()) {
+    for (std::int64_t i = 0; i < span.size; ++i) {
+      row[static_cast<std::size_t>(span.offset + i)] = static_cast<float>(i) / 64;
+    }
+  }
+  const auto path = folder_.path() / "initial.safetensors";
+  TensorFile file = {.metadata = {}, .tensors = tensors_of(network.layout(), row)};
+  const auto start = [&] {
+    write_safetensors(path, file);
+    return initial_model(from_file, network, Device());
+  };
+  from_file.model.initial = path;
+  EXPECT_EQ(start().row.download(), row);
+  EXPECT_EQ(start().inputs, kernels::ByteRange());
+  // A model that hears less of an image goes on hearing less.
+  file.metadata = {{"lowest_input", "20"}, {"highest_input", "200"}};
+  EXPECT_EQ(start().inputs, (kernels::ByteRange{20, 200}));
+  file.metadata["highest_input"] = "19";
+  EXPECT_THAT(input_error(start),
+              testing::AllOf(testing::HasSubstr("initial.safetensors"),
+                             testing::HasSubstr("highest_input is \"19\"; it must be a whole "
+                                                "number from 20 to 255")));
+  // And what was pruned stays so: else its zeros would count among the weights of its layer.
+  const std::string& name = network.layout().channels().front().name;
+  file.metadata = {{"pruned." + name, "1,3"}};
+  std::vector<float> mask = start().mask.download();
+  mask.resize(4);
+  EXPECT_EQ(mask, (std::vector<float>{1, 0, 1, 0}));
+  for (const auto& [key, channels] :
+       {std::pair("pruned." + name, "1,4"), std::pair("pruned." + name, "x"),
+        std::pair(std::string("pruned.elsewhere"), "0")}) {
+    file.metadata = {{key, channels}};
+    EXPECT_THAT(input_error(start), AllOf(HasSubstr("initial.safetensors"), HasSubstr(key),
+                                          HasSubstr("no such channel")));
+  }
+}
+
+TEST_F(SmallSimulation, GoesOnPruningWhereAnEarlierRunEnded) {
+  const auto path = folder_.path() / "pruned.safetensors";
+  Silent first;
+  Simulation pruning(experiment({"defense.after_training=[{prune: {channels: 2}}]"}), first,
+                     never_);
+  ASSERT_TRUE(pruning.run());
+  write_safetensors(path, pruning.model_file());
+  const std::vector<std::string> stages = {
+      "defense.after_training=[{adjust_weights: {delta: 2}}, {prune: {channels: 1}}]"};
+  Silent at_once;
+  Simulation whole(
+      experiment({"defense.after_training=[{prune: {channels: 2}}, {adjust_weights: {delta: 2}}, "
+                  "{prune: {channels: 1}}]"}),
+      at_once, never_);
+  ASSERT_TRUE(whole.run());
+  Silent in_parts;
+  Simulation rest(
+      experiment({"model.initial=" + path.string(), "federation.rounds=0", stages.front()}),
+      in_parts, never_);
+  ASSERT_TRUE(rest.run());
+  EXPECT_EQ(rest.model_file().tensors, whole.model_file().tensors);
+  // Where no round is trained, the model is tested as it was given.
+  EXPECT_EQ(*in_parts.records.front().find("accuracy"), *first.records.back().find("accuracy"));
+  EXPECT_EQ(*in_parts.records[1].find("zeroed_weights"),
+            *at_once.records[at_once.records.size() - 2].find("zeroed_weights"));
+}
+
+TEST_F(SmallSimulation, CountsAttackersWhereTheyTakePart) {
+  Silent observer;
+  const Experiment sampled =
+      experiment({"federation.clients_per_round=3", "federation.rounds=8", "attack.from_round=2",
+                  "attack.to_round=6", "defense.rule={norm-check: {times_median: 0.5}}"});
+  Simulation simulation(sampled, observer, never_);
+  ASSERT_TRUE(simulation.run());
+  const std::vector<int>& all = simulation.data().attackers;
+  int attacked = 0;
+  for (int round = 1; round <= 8; ++round) {
+    const Record& record = observer.records[static_cast<std::size_t>(round - 1)];
+    std::vector<std::int64_t> expected;
+    for (const int id : sample_clients(10, 3, sampled.seed, round)) {
+      const bool attacks =
+          round >= 2 && round <= 6 && std::binary_search(all.begin(), all.end(), id);
+      if (attacks) expected.push_back(id);
+    }
+    EXPECT_EQ(std::get<std::vector<std::int64_t>>(*record.find("attackers")), expected);
+    // A rule that found none where there were none has missed nobody.
+    EXPECT_EQ(record.find("removed_attackers") != nullptr, !expected.empty());
+    attacked += expected.empty() ? 0 : 1;
+  }
+  EXPECT_EQ(attacked_rounds(sampled, simulation.data()), attacked);
+  EXPECT_GT(attacked, 0);
+  EXPECT_LT(attacked, 5);
+}
+
+TEST_F(SmallSimulation, DoesNotCallAttacksOnAModelThatDivergedAFailure) {
+  const auto outcome = [&](const Experiment& own, Silent& observer) {
+    Simulation simulation(own, observer, never_);
+    EXPECT_TRUE(simulation.run());
+    std::vector<nlohmann::ordered_json> lines;
+    for (const Record& record : observer.records) lines.push_back(to_json(record));
+    return outcome_warnings(own, lines);
+  };
+  Silent sound;
+  EXPECT_THAT(outcome(experiment(), sound), IsEmpty());
+  EXPECT_NE(sound.records.back().find("attack_success_rate"), nullptr);
+
+  Silent diverged;
+  EXPECT_THAT(outcome(experiment({"attack.scale=1e30"}), diverged),
+              Contains(HasSubstr("the model has diverged: after round 1 its loss is no number")));
+  EXPECT_EQ(diverged.records.back().find("attack_success_rate"), nullptr);
+
+  Silent idle;
+  EXPECT_THAT(outcome(experiment({"defense.rule={norm-check: {norm: 1e-20}}"}), idle),
+              ElementsAre("in 3 of 3 rounds no update was used and the model stayed as it was"));
+
+  Silent early;
+  EXPECT_THAT(outcome(experiment({"federation.keep=best", "attack.from_round=3"}), early),
+              ElementsAre(HasSubstr("before attack.from_round, 3: nobody had attacked")));
+}
+
+TEST_F(SmallSimulation, WarnsOfWhatMayNotBeMeant) {
+  const auto warnings = [&](const std::vector<std::string>& overrides) {
+    const Experiment own = experiment(overrides);
+    return warnings_of(own, load_data(own));
+  };
+  const std::string iid = "data.partition=iid";
+  const std::string all_classes = "attack.victim=all";
+  EXPECT_THAT(warnings({iid, all_classes}), IsEmpty());
+  // Of 200 images, 17 are nines, and ten clients share them.
+  EXPECT_THAT(
+      warnings({iid, "attack.clients=[4]"}),
+      ElementsAre(ContainsRegex("attack: client 4 can poison only [1-9] of its 17 images")));
+  EXPECT_THAT(warnings({iid, "attack.redraw=true"}),
+              ElementsAre(ContainsRegex("of the [0-9]+ clients who may be drawn, [0-9]+ hold")));
+  EXPECT_THAT(
+      warnings({iid, all_classes, "attack.from_round=3"}),
+      ElementsAre("attack.from_round is 3, federation.rounds 2: nobody attacks in training"));
+  EXPECT_THAT(warnings({iid, all_classes, "federation.clients_per_round=1", "attack.clients=[4]"}),
+              ElementsAre(HasSubstr("no attacker takes part in the rounds from 1 to 2")));
+  // Seven clients hold 21 labels, so one of the ten is with three; nobody has more of any other.
+  EXPECT_THAT(
+      warnings({all_classes, "federation.clients=7"}),
+      Contains("data.partition: clients hold 105 of 170 images; for all to hold equally many, "
+               "the label that most clients share says how many there are of each"));
+}
+
+TEST_F(SmallSimulation, LeavesACheckpointThatAnotherGoesOnFrom) {
+  Silent observer;
+  Simulation first(experiment(), observer, never_);
+  ASSERT_TRUE(first.run());
+  Silent unused;
+  Simulation second(experiment(), unused, never_);
+  second.restore(observer.last, "state");
+  EXPECT_EQ(second.rounds_done(), 3);
+  EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
+  // One of before models could limit their inputs.
+  observer.last.metadata["format"] = "redoubt-checkpoint-2";
+  second.restore(observer.last, "state");
+  EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
+}
+
+/// Stops when so many checkpoints have been told.
+class StopsAtACheckpoint : public Silent {
+ public:
+  StopsAtACheckpoint(int after, std::atomic<bool>& stop) : left_(after), stop_(stop) {}
+  void checkpoint(TensorFile state) override {
+    if (--left_ < 0) return;
+    last = std::move(state);
+    if (left_ == 0) stop_ = true;
+  }
+
+ private:
+  int left_;
+  std::atomic<bool>& stop_;
+};
+
+/// Of a model whose inputs were limited before it was trained, and again by a stage.
+TEST_F(SmallSimulation, GoesOnHearingAsMuchAfterAStop) {
+  const Network network = make_network(experiment().model, {1, 28, 28}, 10);
+  const GlobalModel start = initial_model(experiment(), network, Device());
+  const auto path = folder_.path() / "limited.safetensors";
+  write_safetensors(path, {.metadata = {{"lowest_input", "10"}, {"highest_input", "240"}},
+                           .tensors = tensors_of(network.layout(), start.row.download())});
+  const Experiment limited = experiment(
+      {"model.initial=" + path.string(),
+       "defense.after_training={a: [{limit_inputs: {margin: 90}}, {fine_tune: {rounds: 2}}],"
+       " b: [{limit_inputs: {ends: dark, margin: 30}}]}"});
+  Silent whole;
+  Simulation first(limited, whole, never_);
+  ASSERT_TRUE(first.run());
+  EXPECT_EQ(first.model_file().metadata.at("highest_input"), "240") << "the trained model";
+  for (int after = 1; after <= 6; ++after) {
+    SCOPED_TRACE(testing::Message() << "stopped after checkpoint " << after);
+    std::atomic<bool> stop = false;
+    StopsAtACheckpoint observer(after, stop);
+    Simulation stopped(limited, observer, stop);
+    stopped.run();
+    Silent rest;
+    Simulation resumed(limited, rest, never_);
+    resumed.restore(observer.last, "state");
+    ASSERT_TRUE(resumed.run());
+    EXPECT_EQ(resumed.model_file().tensors, first.model_file().tensors);
+    EXPECT_EQ(resumed.model_file().metadata, first.model_file().metadata);
+    ASSERT_FALSE(rest.records.empty());
+    const std::size_t done = whole.records.size() - rest.records.size();
+    for (std::size_t i = 0; i < rest.records.size(); ++i) {
+      EXPECT_EQ(rest.records[i].values, whole.records[done + i].values) << rest.records[i].stage;
+    }
+    EXPECT_EQ(std::get<std::int64_t>(*rest.records.back().find("lowest_input")), 30);
+    EXPECT_EQ(std::get<std::int64_t>(*rest.records.back().find("highest_input")), 240);
+  }
+}
+
+TEST_F(SmallSimulation, TestsTheModelWhenAskedWithoutAnEffectOnIt) {
+  const auto run = [&](int every, Silent& observer) {
+    Simulation simulation(experiment({"federation.rounds=5", "federation.keep=best",
+                                      "federation.evaluate_every=" + std::to_string(every)}),
+                          observer, never_);
+    EXPECT_TRUE(simulation.run());
+    return simulation.model_file().tensors;
+  };
+  Silent always;
+  Silent rarely;
+  EXPECT_EQ(run(1, always), run(3, rarely));
+  ASSERT_EQ(always.records.size(), rarely.records.size());
+  for (std::size_t i = 0; i < always.records.size(); ++i) {
+    const Record& all = always.records[i];
+    const Record& some = rarely.records[i];
+    SCOPED_TRACE(all.stage);
+    const RecordValue* round = all.find("round");
+    const bool tested = !all.stage.ends_with("round") || all.stage == "best_round" ||
+                        *round == RecordValue(std::int64_t{3}) ||
+                        *round == RecordValue(std::int64_t{5}) ||
+                        *round == RecordValue(std::int64_t{6});
+    for (const char* key : {"accuracy", "attack_success_rate", "loss"}) {
+      ASSERT_NE(all.find(key), nullptr) << key;
+      EXPECT_EQ(some.find(key) != nullptr, tested) << key;
+      if (!tested) continue;
+      EXPECT_EQ(*some.find(key), *all.find(key)) << key;
+    }
+    if (all.stage != "round") continue;
+    EXPECT_EQ(*some.find("training_loss"), *all.find("training_loss"));
+  }
+}
+
+TEST_F(SmallSimulation, RefusesACheckpointThatDoesNotFit) {
+  Silent observer;
+  Simulation first(experiment(), observer, never_);
+  ASSERT_TRUE(first.run());
+  const auto message = [&](const auto& damage) {
+    TensorFile state = observer.last;
+    damage(state);
+    Silent unused;
+    Simulation other(experiment(), unused, never_);
+    return input_error([&] { other.restore(state, "state.safetensors"); });
+  };
+  const auto expected = [](const char* text) {
+    return AllOf(StartsWith("state.safetensors: "), HasSubstr(text));
+  };
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata.erase("format"); }), expected("not a check"));
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata["format"] = "pt"; }), expected("not a check"));
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata.erase("next_round"); }),
+              expected("next_round is not there"));
+  for (const char* value : {"", "x", "0", "-1", "5", "2.0"}) {
+    EXPECT_THAT(message([&](TensorFile& s) { s.metadata["next_round"] = value; }),
+                expected("next_round is \""));
+  }
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata["stages_done"] = "-1"; }),
+              expected("stages_done is \"-1\""));
+  EXPECT_THAT(message([](TensorFile& s) { s.metadata["stages_done"] = "2"; }),
+              expected("from 0 to 1"));
+  EXPECT_THAT(message([](TensorFile& s) { s.tensors.erase(s.tensors.begin() + 1); }),
+              expected("tensor mask has no"));
+  EXPECT_THAT(message([](TensorFile& s) { s.tensors.front().values.pop_back(); }),
+              expected("tensor row has"));
+}
+
+}  // namespace redoubt::experiments
