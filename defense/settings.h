@@ -207,17 +207,16 @@ using RuleSettings = std::variant<FedAvgSettings, KrumSettings, MultiKrumSetting
                                   NormBoundSettings, NormCheckSettings, AccuracyCheckSettings,
                                   FoolsGoldSettings, SpectralSettings, AribaSettings>;
 
-/// Stages after training under a name.
+/// Stages after training, in their order.
 struct Pipeline {
-  std::string name;
+  std::string name;  ///< empty where it is the only one
   std::vector<StageSettings> stages;
   bool operator==(const Pipeline&) const = default;
 };
 
 struct DefenseSettings {
   RuleSettings rule = {};
-  /// Either one list of stages, or several pipelines that each start from the trained model.
-  std::vector<StageSettings> after_training;
+  /// Each starts from the trained model: one without a name, or several with names, or none.
   std::vector<Pipeline> pipelines;
   bool operator==(const DefenseSettings&) const = default;
 };

@@ -229,30 +229,21 @@ struct AlternativeNames<RuleSettings> {
 };
 
 /// `after_training`: a list of stages, or a map from names to such lists.
-struct AfterTraining {
-  std::vector<StageSettings> only;
-  std::vector<Pipeline> named;
+template <>
+struct Description<std::vector<Pipeline>> {
+  static void write(YAML::Emitter& emitter, const std::vector<Pipeline>& pipelines);
 };
 template <>
-struct Description<AfterTraining> {
-  static void write(YAML::Emitter& emitter, const AfterTraining& stages);
-};
-template <>
-void read(const YamlValue& value, AfterTraining& to, const Limits& limits);
+void read(const YamlValue& value, std::vector<Pipeline>& to, const Limits& limits);
 
 template <>
 struct Description<DefenseSettings> {
   template <class V, class S>
   static void visit(V& v, S& s) {
     v.field("rule", s.rule, "how the clients' updates become one");
-    AfterTraining stages = {s.after_training, s.pipelines};
-    v.field("after_training", stages,
+    v.field("after_training", s.pipelines,
             "stages in their order; or a map of names over such lists, each of which starts from "
             "the trained model");
-    if constexpr (V::reads) {
-      s.after_training = stages.only;
-      s.pipelines = stages.named;
-    }
   }
 };
 

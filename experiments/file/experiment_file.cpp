@@ -173,10 +173,12 @@ std::string trigger_name(const TriggerSettings& trigger) {
 }
 
 template <>
-void read(const YamlValue& value, AfterTraining& to, const Limits& /*limits*/) {
-  to = {};
+void read(const YamlValue& value, std::vector<Pipeline>& to, const Limits& /*limits*/) {
+  to.clear();
   if (!value.node.IsMap()) {
-    read(value, to.only, {});
+    Pipeline only;
+    read(value, only.stages, {});
+    if (!only.stages.empty()) to.push_back(std::move(only));
     return;
   }
   const Reader keys(value);  // finds keys that are there twice
@@ -185,18 +187,23 @@ void read(const YamlValue& value, AfterTraining& to, const Limits& /*limits*/) {
     if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
       value.fail("found the pipeline \"" + name + "\"; it must fit as a folder's name");
     }
-    read(value.child(name), to.named.emplace_back(Pipeline{.name = name, .stages = {}}).stages, {});
+    read(value.child(name), to.emplace_back(Pipeline{.name = name, .stages = {}}).stages, {});
   }
 }
 
-void Description<AfterTraining>::write(YAML::Emitter& emitter, const AfterTraining& stages) {
+void Description<std::vector<Pipeline>>::write(YAML::Emitter& emitter,
+                                               const std::vector<Pipeline>& pipelines) {
   Writer writer(emitter);
-  if (stages.named.empty()) {
-    writer.write(stages.only);
+  if (pipelines.empty()) {
+    writer.write(std::vector<StageSettings>());
+    return;
+  }
+  if (pipelines.front().name.empty()) {
+    writer.write(pipelines.front().stages);
     return;
   }
   emitter << YAML::BeginMap;
-  for (const Pipeline& pipeline : stages.named) {
+  for (const Pipeline& pipeline : pipelines) {
     writer.field(pipeline.name.c_str(), pipeline.stages, "");
   }
   emitter << YAML::EndMap;

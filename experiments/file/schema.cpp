@@ -219,8 +219,9 @@ Json value_schema(const AttackerChoice& /*fresh*/, const Limits& /*limits*/,
 }
 
 template <>
-Json value_schema(const AfterTraining& fresh, const Limits& /*limits*/, Definitions& definitions) {
-  const Json stages = value_schema(fresh.only, {}, definitions);
+Json value_schema(const std::vector<Pipeline>& /*fresh*/, const Limits& /*limits*/,
+                  Definitions& definitions) {
+  const Json stages = value_schema(std::vector<StageSettings>(), {}, definitions);
   const Json pipelines = {{"type", "object"},
                           {"propertyNames", {{"pattern", "^[^./][^/]*$"}}},
                           {"additionalProperties", stages}};

@@ -105,10 +105,9 @@ int tuning_rounds(const std::vector<StageSettings>& stages) {
   return rounds;
 }
 
-/// Calls see(stages) for those after training and for each pipeline's.
+/// Calls see(stages) for each pipeline's.
 template <class See>
 void for_each_pipeline(const DefenseSettings& defense, const See& see) {
-  see(defense.after_training);
   for (const Pipeline& pipeline : defense.pipelines) see(pipeline.stages);
 }
 

@@ -19,14 +19,12 @@ namespace {
 
 std::vector<PipelineStages> make_pipelines(const DefenseSettings& defense) {
   std::vector<PipelineStages> pipelines;
-  const auto add = [&](const std::string& name, const std::vector<StageSettings>& all) {
-    pipelines.push_back({.name = name, .stages = {}});
-    for (const StageSettings& settings : all) {
+  for (const Pipeline& pipeline : defense.pipelines) {
+    pipelines.push_back({.name = pipeline.name, .stages = {}});
+    for (const StageSettings& settings : pipeline.stages) {
       pipelines.back().stages.push_back(make_stage(settings));
     }
-  };
-  if (!defense.after_training.empty()) add("", defense.after_training);
-  for (const Pipeline& pipeline : defense.pipelines) add(pipeline.name, pipeline.stages);
+  }
   return pipelines;
 }
 

@@ -176,7 +176,7 @@ void expect_full_defense(const DefenseSettings& defense) {
                           .judge = Judge::clients,
                           .stop = {.accuracy_drop = 0.03, .loss_rise = {}}},
       LimitInputsSettings{.ends = LimitInputsSettings::Ends::both, .margin = 40}};
-  EXPECT_EQ(defense.after_training, expected);
+  EXPECT_EQ(defense.pipelines.front().stages, expected);
 }
 
 void expect_full(const Experiment& experiment) {
@@ -258,7 +258,7 @@ TEST(ExperimentFile, HasTheDefaultsOfItsDescription) {
   EXPECT_EQ(experiment.federation.lr_decay, 1);
   EXPECT_FALSE(experiment.attack.has_value());
   EXPECT_EQ(experiment.defense.rule, RuleSettings(FedAvgSettings()));
-  EXPECT_TRUE(experiment.defense.after_training.empty());
+  EXPECT_TRUE(experiment.defense.pipelines.empty());
   EXPECT_EQ(experiment.output.directory, "runs");
 }
 
@@ -299,7 +299,7 @@ TEST(Overrides, AreAppliedInOrder) {
       << "its neighbours stay";
   EXPECT_EQ(std::get<int>(experiment.attack->clients), 4);
   EXPECT_EQ(experiment.data.dataset.directory, std::nullopt);
-  EXPECT_EQ(experiment.defense.after_training.size(), 1U);
+  EXPECT_EQ(experiment.defense.pipelines.front().stages.size(), 1U);
   EXPECT_EQ(experiment.name, "x=y");
 }
 
@@ -320,7 +320,7 @@ TEST(Overrides, LeaveAnAnchorsOtherUsesAlone) {
       "    - prune: {stop: &stop {accuracy_drop: 0.05}}\n"
       "    - adjust_weights: {stop: *stop}\n",
       {"seed=3"});
-  EXPECT_EQ(std::get<AdjustWeightsSettings>(experiment.defense.after_training[1]).stop,
+  EXPECT_EQ(std::get<AdjustWeightsSettings>(experiment.defense.pipelines.front().stages[1]).stop,
             (StopRule{.accuracy_drop = 0.05, .loss_rise = {}}));
 }
 
