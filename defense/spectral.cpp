@@ -172,6 +172,11 @@ Points Spectral::references(Context& context, const ClientUpdates& updates) cons
   return surrogates(context, rows, fleet.values(), columns_, finite);
 }
 
+void Spectral::check(const SpectralSettings& settings, const RuleConditions& conditions) {
+  conditions.need_validation(kName);
+  if (settings.layer != "all") conditions.layout.conv_weight(settings.layer);
+}
+
 Aggregate Spectral::aggregate(Context& context, const ClientUpdates& updates) {
   const Points own = references(context, updates);
   while (std::ssize(deviations_) >= settings_.memory) deviations_.pop_front();
