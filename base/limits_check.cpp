@@ -33,4 +33,8 @@ void check_limits(const std::string& path, double value, const Limits& limits, b
                    limits_text(limits, whole));
 }
 
+void LimitsCheck::require(bool holds, const std::string& message) const {
+  if (!holds && holds_) throw InputError(of_ + ": " + message);
+}
+
 }  // namespace redoubt

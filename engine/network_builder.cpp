@@ -3,8 +3,6 @@
 #include <utility>
 #include <variant>
 
-#include "base/check.h"
-
 namespace redoubt {
 
 void NetworkBuilder::append(std::span<const LayerSpec> specs) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "base/limits_check.h"
 #include "engine/layer.h"
 #include "engine/layer_spec.h"
@@ -56,6 +57,7 @@ class NetworkBuilder {
       LayerBuilder builder = start_layer(tensors, name);
       end_layer(L::kName, tensors, L::kChannels, std::make_unique<L>(settings, builder), builder);
     } else {
+      if (!name.empty()) throw InputError(L::kName + std::string(" has no tensors to be named"));
       L::append(settings, *this);
     }
   }
