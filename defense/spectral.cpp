@@ -138,12 +138,12 @@ Spectral::Spectral(const SpectralSettings& settings, const RuleEnvironment& envi
 Points Spectral::references(Context& context, const ClientUpdates& updates) const {
   const ParameterLayout& layout = environment_.executor.network().layout();
   LocalTraining training = environment_.local;
-  training.optimizer.learning_rate = updates.learning_rate;
+  learning_rate_of(training.optimizer) = updates.learning_rate;
   const auto images = static_cast<std::size_t>(settings_.samples.value_or(static_cast<int>(
       lower_median({updates.sample_counts.begin(), updates.sample_counts.end()}))));
 
   const int rows = settings_.references;
-  Fleet fleet(layout, rows, training.optimizer.state_rows(), context.device());
+  Fleet fleet(layout, rows, state_rows_of(training.optimizer), context.device());
   const kernels::MatrixShape shape = {.rows = rows, .columns = fleet.pitch()};
   std::vector<std::vector<Sample>> samples;
   std::vector<TrainingTask> tasks;

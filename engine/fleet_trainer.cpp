@@ -64,7 +64,8 @@ int FleetTrainer::begin(Fleet& fleet, std::span<const TrainingTask> tasks,
   const int replicas = static_cast<int>(tasks.size());
   const TrainingTask& first = tasks.front();
   check(first.row >= 0 && first.row + replicas <= fleet.rows(), "a task's row is in the fleet");
-  check(fleet.state_rows() >= first.optimizer.state_rows(), "the fleet has the optimizer's state");
+  check(fleet.state_rows() >= state_rows_of(first.optimizer),
+        "the fleet has the optimizer's state");
   prepare(replicas);
   const int steps = make_plan(tasks);
 

@@ -3,7 +3,6 @@
 #include "kernels/evasion.h"
 #include "kernels/norm.h"
 #include "kernels/rows.h"
-#include "kernels/update.h"
 
 namespace redoubt {
 
@@ -12,30 +11,18 @@ namespace {
 /// Running statistics lie between the ranges: they are not stepped.
 void update(const Pass& pass, const ColumnRange& range, const TrainedRows& all,
             const StepSettings& settings) {
-  const std::int64_t size = range.size;
   const auto columns = [&](kernels::Replicas<float> matrix) {
     return matrix ? matrix.offset(range.offset) : matrix;
   };
-  const TrainedRows rows = {.values = columns(all.values),
-                            .gradients = columns(all.gradients),
-                            .first_state = columns(all.first_state),
-                            .second_state = columns(all.second_state)};
-  const OptimizerSettings& o = settings.optimizer;
-  if (o.kind == OptimizerSettings::Kind::adam) {
-    kernels::adam(pass.context, pass.replicas, size,
-                  {.learning_rate = o.learning_rate,
-                   .beta1 = o.beta1,
-                   .beta2 = o.beta2,
-                   .epsilon = o.epsilon,
-                   .weight_decay = o.weight_decay},
-                  settings.step, rows.gradients, rows.values, rows.first_state, rows.second_state,
-                  settings.active);
-    return;
-  }
-  kernels::sgd(
-      pass.context, pass.replicas, size,
-      {.learning_rate = o.learning_rate, .momentum = o.momentum, .weight_decay = o.weight_decay},
-      rows.gradients, rows.values, rows.first_state, settings.active);
+  take_step(settings.optimizer, {.context = pass.context,
+                                 .replicas = pass.replicas,
+                                 .size = range.size,
+                                 .gradients = columns(all.gradients),
+                                 .values = columns(all.values),
+                                 .first_state = columns(all.first_state),
+                                 .second_state = columns(all.second_state),
+                                 .step = settings.step,
+                                 .active = settings.active});
 }
 
 void add_metric(const Pass& pass, std::int64_t size, const TrainedRows& rows,

@@ -126,7 +126,7 @@ int Federation::wave_rows(int participants) const {
   const MemorySize memory = memory_size(executor_.device());
   const double bytes =
       cuda ? 0.5 * static_cast<double>(memory.all) : 0.25 * static_cast<double>(memory.free);
-  const std::size_t row_bytes = executor_.client_bytes(settings_.local.optimizer.state_rows());
+  const std::size_t row_bytes = executor_.client_bytes(state_rows_of(settings_.local.optimizer));
   const int fitting = static_cast<int>(std::min(bytes / static_cast<double>(row_bytes), 65535.0));
   const int most = std::max(fitting, executor_.threads());
   // Waves of nearly equal size.

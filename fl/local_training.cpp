@@ -45,7 +45,7 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
     const auto i = static_cast<std::size_t>(r);
     const Client& client = clients_[static_cast<std::size_t>(wave[i])];
     tasks[i] = training_task(model, client, plan, r, samples[i]);
-    state_rows = std::max(state_rows, tasks[i].optimizer.state_rows());
+    state_rows = std::max(state_rows, state_rows_of(tasks[i].optimizer));
     report.images += std::ssize(samples[i]);
   }
   if (!fleet_ || fleet_->rows() < rows || fleet_->state_rows() < state_rows) {
@@ -153,7 +153,7 @@ TrainingTask Federation::training_task(const GlobalModel& model, const Client& c
                                        std::vector<Sample>& samples) const {
   const ClientRound place = client_round(client, plan);
   LocalTraining training = settings_.local;
-  training.optimizer.learning_rate = plan.learning_rate;
+  learning_rate_of(training.optimizer) = plan.learning_rate;
   client.act(plan.round, [&](const Behaviour& b) { b.edit_training(place, training); });
   samples = training_samples(client, place, training.epochs);
   return {.row = row,

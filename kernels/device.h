@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/keys.h"
+
 namespace redoubt {
 
 /// A place where kernels run. Spelt "cpu", "cuda" or "cuda:1".
@@ -67,6 +69,9 @@ void release(Device device, void* memory) noexcept;
 /// (cuBLAS 13 on Hopper computes bf16 products of floats in TF32). Sums are always in fp32. The CPU
 /// is always fp32.
 enum class Precision : std::uint8_t { fp32, tf32, bf16 };
+constexpr Names<Precision, 3> names_of(Precision) {
+  return {{{"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}}};
+}
 
 /// How convolutions are computed on CUDA: as products with columns built in memory, by cuBLAS; as
 /// products with columns that are never built, by our own kernels; by cuDNN, in builds that have
@@ -78,6 +83,7 @@ inline constexpr std::array<std::pair<const char*, ConvEngine>, 4> kConvEngineNa
      {"columns", ConvEngine::columns},
      {"implicit", ConvEngine::implicit},
      {"cudnn", ConvEngine::cudnn}}};
+constexpr Names<ConvEngine, 4> names_of(ConvEngine) { return kConvEngineNames; }
 
 /// Whether this build has the engine, should it have a CUDA side at all.
 bool is_built(ConvEngine engine);

@@ -95,7 +95,7 @@ void Simulation::profile_round(int round) {
 }
 
 float Simulation::learning_rate(int round) const {
-  const auto first = static_cast<double>(experiment_.federation.local.optimizer.learning_rate);
+  const auto first = static_cast<double>(learning_rate_of(experiment_.federation.local.optimizer));
   return static_cast<float>(first * std::pow(experiment_.federation.lr_decay, round - 1));
 }
 

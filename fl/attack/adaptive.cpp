@@ -11,8 +11,8 @@ namespace redoubt {
 void OwnTraining::edit_training(const ClientRound& /*round*/, LocalTraining& training) const {
   training.epochs = settings_.epochs.value_or(training.epochs);
   training.batch = std::min(settings_.batch.value_or(training.batch), training.batch);
-  training.optimizer.learning_rate =
-      settings_.learning_rate.value_or(training.optimizer.learning_rate);
+  float& learning_rate = learning_rate_of(training.optimizer);
+  learning_rate = settings_.learning_rate.value_or(learning_rate);
 }
 
 void Evade::edit_objective(const ClientRound& /*round*/, Objective& objective) const {
