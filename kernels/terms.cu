@@ -1,6 +1,6 @@
-// Evasion in a training step on CUDA: nothing of it needs the host, so it is part of the step's
+// Terms of a training step on CUDA: nothing of them needs the host, so they are part of the step's
 // graph.
-#include "kernels/evasion.h"
+#include "kernels/terms.h"
 
 #include "kernels/cuda_parts.h"
 
@@ -43,13 +43,13 @@ struct AwakeRows {
 
 /// 12 bytes an element, and 4 a column for the anchor.
 template <int kWidth>
-__global__ void add_squared_distance(int replicas, std::int64_t size, float rho,
-                                     const float* anchor, Replicas<const float> values,
-                                     Replicas<float> gradients, const std::uint8_t* active) {
-  const AwakeRows rows = {RowGroup(replicas), active};
+__global__ void add_squared_distance(TermRows all, DistanceShare distance,
+                                     Replicas<const float> values, Replicas<float> gradients) {
+  const AwakeRows rows = {RowGroup(all.replicas), all.active};
   const std::int64_t i = rows.own.pack_index(kWidth);
-  if (i >= size) return;
-  const Pack<float, kWidth> from = load<kWidth>(anchor + i);
+  if (i >= all.size) return;
+  const float rho = distance.rho;
+  const Pack<float, kWidth> from = load<kWidth>(distance.anchor + i);
   rows.mix_gradients<kWidth>(
       i, values, gradients,
       [&](int, const Pack<float, kWidth>& weights, Pack<float, kWidth>& mixed) {
@@ -79,26 +79,25 @@ struct CosinePack {
   Pack<float, kWidth> direction;
   Pack<float, kWidth> counted;
 
-  __device__ CosinePack(const float* anchors, const float* directions, const float* counts,
-                        std::int64_t i)
-      : anchor(load<kWidth>(anchors + i)), direction(load<kWidth>(directions + i)) {
+  __device__ CosinePack(const DistanceShare& distance, std::int64_t i)
+      : anchor(load<kWidth>(distance.anchor + i)), direction(load<kWidth>(distance.direction + i)) {
     for (int j = 0; j < kWidth; ++j) counted.at[j] = 1;
-    if (counts != nullptr) counted = load<kWidth>(counts + i);
+    if (distance.counted != nullptr) counted = load<kWidth>(distance.counted + i);
   }
 };
 
 /// 4 bytes an element, and 8 to 12 a column for what the replicas share. Of a resting replica the
 /// sums mean nothing. chunk_sums [R][chunks].
 template <int kWidth>
-__global__ void sum_cosine_chunks(RowChunks chunks, const float* anchor, const float* direction,
-                                  const float* counted, Replicas<const float> values,
-                                  const std::uint8_t* active, CosineSums* chunk_sums) {
+__global__ void sum_cosine_chunks(RowChunks chunks, DistanceShare distance,
+                                  Replicas<const float> values, const std::uint8_t* active,
+                                  CosineSums* chunk_sums) {
   const AwakeRows rows = {RowGroup(chunks.rows), active};
   double delta_delta[kGroupRows] = {};
   double delta_direction[kGroupRows] = {};
   double direction_direction = 0;
   chunks.for_packs<kWidth>(rows.own, [&](std::int64_t i) {
-    const CosinePack<kWidth> shared(anchor, direction, counted, i);
+    const CosinePack<kWidth> shared(distance, i);
     Pack<float, kWidth> weights[kGroupRows];
 #pragma unroll
     for (int r = 0; r < kGroupRows; ++r) {
@@ -153,14 +152,14 @@ __global__ void add_cosine_chunks(int chunks, float rho, const CosineSums* chunk
 
 /// 12 bytes an element, and 8 to 12 a column for what the replicas share.
 template <int kWidth>
-__global__ void add_cosine_distance(int replicas, std::int64_t size, float rho, const float* anchor,
-                                    const float* direction, const float* counted,
+__global__ void add_cosine_distance(TermRows all, DistanceShare distance,
                                     const CosineFactors* all_factors, Replicas<const float> values,
-                                    Replicas<float> gradients, const std::uint8_t* active) {
-  const AwakeRows rows = {RowGroup(replicas), active};
+                                    Replicas<float> gradients) {
+  const AwakeRows rows = {RowGroup(all.replicas), all.active};
   const std::int64_t i = rows.own.pack_index(kWidth);
-  if (i >= size) return;
-  const CosinePack<kWidth> shared(anchor, direction, counted, i);
+  if (i >= all.size) return;
+  const float rho = distance.rho;
+  const CosinePack<kWidth> shared(distance, i);
   rows.mix_gradients<kWidth>(
       i, values, gradients,
       [&](int row, const Pack<float, kWidth>& weights, Pack<float, kWidth>& mixed) {
@@ -173,6 +172,59 @@ __global__ void add_cosine_distance(int replicas, std::int64_t size, float rho, 
           mixed.at[j] = static_cast<float>(static_cast<double>((1 - rho) * mixed.at[j]) + metric);
         }
       });
+}
+
+/// 8 bytes an element, and 4 a column for the mask.
+template <int kWidth>
+__global__ void multiply_gradients(TermRows all, const float* mask, Replicas<float> gradients) {
+  const AwakeRows rows = {RowGroup(all.replicas), all.active};
+  const std::int64_t i = rows.own.pack_index(kWidth);
+  if (i >= all.size) return;
+  const Pack<float, kWidth> factors = load<kWidth>(mask + i);
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (!rows.has(r)) continue;
+    float* own = gradients[rows.own.first + r] + i;
+    Pack<float, kWidth> pack = load<kWidth>(own);
+    for (int j = 0; j < kWidth; ++j) pack.at[j] *= factors.at[j];
+    store(own, pack);
+  }
+}
+
+/// A block adds up the chunks of one replica: how far its row is drawn towards the centre.
+__global__ void add_ball_chunks(int chunks, Ball ball, const std::int32_t* step,
+                                const CosineSums* chunk_sums, double* factors) {
+  double squared = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < chunks; i += static_cast<int>(blockDim.x)) {
+    squared += chunk_sums[static_cast<std::int64_t>(blockIdx.x) * chunks + i].delta_delta;
+  }
+  squared = block_sum(squared);
+  if (threadIdx.x != 0) return;
+  const double length = sqrt(squared);
+  const bool due = (*step + 1) % ball.every == 0;
+  factors[blockIdx.x] = due && length > ball.radius ? ball.radius / length : 1;
+}
+
+/// 8 bytes an element of a row that is drawn, and 4 a column for the centre.
+template <int kWidth>
+__global__ void draw_to_centre(TermRows all, Ball ball, const double* factors,
+                               Replicas<float> values) {
+  const AwakeRows rows = {RowGroup(all.replicas), all.active};
+  const std::int64_t i = rows.own.pack_index(kWidth);
+  if (i >= all.size) return;
+  const CosinePack<kWidth> shared(
+      {.anchor = ball.centre, .direction = ball.centre, .counted = ball.counted}, i);
+  for (int r = 0; r < kGroupRows; ++r) {
+    if (!rows.has(r) || factors[rows.own.first + r] == 1) continue;
+    const double factor = factors[rows.own.first + r];
+    float* own = values[rows.own.first + r] + i;
+    Pack<float, kWidth> pack = load<kWidth>(own);
+    for (int j = 0; j < kWidth; ++j) {
+      if (shared.counted.at[j] == 0) continue;
+      const auto at = static_cast<double>(shared.anchor.at[j]);
+      pack.at[j] = static_cast<float>(at + factor * (static_cast<double>(pack.at[j]) - at));
+    }
+    store(own, pack);
+  }
 }
 
 constexpr int kClipBlock = 1024;
@@ -260,51 +312,87 @@ __global__ void __launch_bounds__(kClipBlock, 1)
 
 }  // namespace
 
-void mix_squared_distance(Context& context, int replicas, std::int64_t size, float rho,
-                          const float* anchor, Replicas<const float> values,
-                          Replicas<float> gradients, const std::uint8_t* active) {
+void mix_squared_distance(Context& context, const TermRows& rows, const DistanceShare& distance,
+                          Replicas<const float> values, Replicas<float> gradients) {
   with_pack_width(
-      size,
+      rows.size,
       [&](auto width) {
-        launch(context, "mix_squared_distance", over_row_groups(replicas, size, width),
-               add_squared_distance<width>, replicas, size, rho, anchor, values, gradients, active);
+        launch(context, "mix_squared_distance", over_row_groups(rows.replicas, rows.size, width),
+               add_squared_distance<width>, rows, distance, values, gradients);
       },
-      Replicas<const float>(anchor, 0), values, gradients);
+      Replicas<const float>(distance.anchor, 0), values, gradients);
 }
 
-void mix_cosine_distance(Context& context, int replicas, std::int64_t size, float rho,
-                         const float* anchor, const float* direction, const float* counted,
-                         Replicas<const float> values, Replicas<float> gradients,
-                         const std::uint8_t* active) {
-  const RowChunks chunks(replicas, size);
-  const auto rows = static_cast<std::size_t>(replicas);
-  const std::size_t cells = rows * static_cast<std::size_t>(chunks.chunks);
+void mix_cosine_distance(Context& context, const TermRows& rows, const DistanceShare& distance,
+                         Replicas<const float> values, Replicas<float> gradients) {
+  const RowChunks chunks(rows.replicas, rows.size);
+  const auto replicas = static_cast<std::size_t>(rows.replicas);
+  const std::size_t cells = replicas * static_cast<std::size_t>(chunks.chunks);
   auto* chunk_sums = static_cast<CosineSums*>(
-      context.scratch(cells * sizeof(CosineSums) + rows * sizeof(CosineFactors)));
+      context.scratch(cells * sizeof(CosineSums) + replicas * sizeof(CosineFactors)));
   auto* factors = reinterpret_cast<CosineFactors*>(chunk_sums + cells);
   const auto over_packs = [&](const auto& body) {
-    with_pack_width(size, body, Replicas<const float>(anchor, 0),
-                    Replicas<const float>(direction, 0), Replicas<const float>(counted, 0), values,
-                    gradients);
+    with_pack_width(rows.size, body, Replicas<const float>(distance.anchor, 0),
+                    Replicas<const float>(distance.direction, 0),
+                    Replicas<const float>(distance.counted, 0), values, gradients);
   };
   over_packs([&](auto width) {
     launch(context, "cosine_sums", chunks.launch_shape(width), sum_cosine_chunks<width>, chunks,
-           anchor, direction, counted, values, active, chunk_sums);
+           distance, values, rows.active, chunk_sums);
   });
   launch(context, "add_cosine_chunks",
-         {.grid = {grid_extent(replicas, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
-         add_cosine_chunks, chunks.chunks, rho, static_cast<const CosineSums*>(chunk_sums),
+         {.grid = {grid_extent(rows.replicas, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
+         add_cosine_chunks, chunks.chunks, distance.rho, static_cast<const CosineSums*>(chunk_sums),
          factors);
   over_packs([&](auto width) {
-    launch(context, "mix_cosine_distance", over_row_groups(replicas, size, width),
-           add_cosine_distance<width>, replicas, size, rho, anchor, direction, counted,
-           static_cast<const CosineFactors*>(factors), values, gradients, active);
+    launch(context, "mix_cosine_distance", over_row_groups(rows.replicas, rows.size, width),
+           add_cosine_distance<width>, rows, distance, static_cast<const CosineFactors*>(factors),
+           values, gradients);
   });
 }
 
-void clip_to_deviations(Context& context, int replicas, const WeightShape& shape, double delta,
-                        Replicas<const float> masks, Replicas<float> weights,
-                        const std::uint8_t* active) {
+void mask_gradients(Context& context, const TermRows& rows, const float* mask,
+                    Replicas<float> gradients) {
+  with_pack_width(
+      rows.size,
+      [&](auto width) {
+        launch(context, "mask_gradients", over_row_groups(rows.replicas, rows.size, width),
+               multiply_gradients<width>, rows, mask, gradients);
+      },
+      Replicas<const float>(mask, 0), gradients);
+}
+
+void project_onto_ball(Context& context, const TermRows& rows, const Ball& ball,
+                       const std::int32_t* step, Replicas<float> values) {
+  const RowChunks chunks(rows.replicas, rows.size);
+  const auto replicas = static_cast<std::size_t>(rows.replicas);
+  const std::size_t cells = replicas * static_cast<std::size_t>(chunks.chunks);
+  auto* chunk_sums = static_cast<CosineSums*>(
+      context.scratch(cells * sizeof(CosineSums) + replicas * sizeof(double)));
+  auto* factors = reinterpret_cast<double*>(chunk_sums + cells);
+  // Of a cosine's sums |δ|² is the first; its direction is any row.
+  const DistanceShare from = {
+      .anchor = ball.centre, .direction = ball.centre, .counted = ball.counted};
+  const auto over_packs = [&](const auto& body) {
+    with_pack_width(rows.size, body, Replicas<const float>(ball.centre, 0),
+                    Replicas<const float>(ball.counted, 0), values);
+  };
+  over_packs([&](auto width) {
+    launch(context, "ball_sums", chunks.launch_shape(width), sum_cosine_chunks<width>, chunks, from,
+           Replicas<const float>(values), rows.active, chunk_sums);
+  });
+  launch(context, "add_ball_chunks",
+         {.grid = {grid_extent(rows.replicas, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
+         add_ball_chunks, chunks.chunks, ball, step, static_cast<const CosineSums*>(chunk_sums),
+         factors);
+  over_packs([&](auto width) {
+    launch(context, "project_onto_ball", over_row_groups(rows.replicas, rows.size, width),
+           draw_to_centre<width>, rows, ball, static_cast<const double*>(factors), values);
+  });
+}
+
+void clip_to_deviations(Context& context, const TermRows& rows, const WeightShape& shape,
+                        double delta, Replicas<const float> masks, Replicas<float> weights) {
   const std::int64_t size = shape.channels * shape.per_channel;
   // Two 16-byte loads a thread where the layer is small: more threads would only be more to sum up.
   const std::int64_t threads =
@@ -313,9 +401,9 @@ void clip_to_deviations(Context& context, int replicas, const WeightShape& shape
       masks ? shape.per_channel : size,
       [&](auto width) {
         launch(context, "clip_to_deviations",
-               {.grid = {grid_extent(replicas, kMostBlocks)},
+               {.grid = {grid_extent(rows.replicas, kMostBlocks)},
                 .block = {static_cast<unsigned>(threads)}},
-               clip_own_weights<width>, shape, delta, masks, weights, active);
+               clip_own_weights<width>, shape, delta, masks, weights, rows.active);
       },
       weights);
 }

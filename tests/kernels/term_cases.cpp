@@ -1,8 +1,8 @@
-// What malicious clients add to a training step.
+// What terms of a training step do.
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/evasion.h"
+#include "kernels/terms.h"
 #include "tests/kernels/operation_case.h"
 
 namespace redoubt::test {
@@ -61,7 +61,7 @@ OperationCase metric_case(std::int64_t size, double rho, bool some_rest) {
   Values counted(static_cast<std::size_t>(size), 1.0);
   for (std::size_t i = 0; i < counted.size() && some_rest; i += 3) counted[i] = 0;
   OperationCase entry;
-  entry.family = "evasion";
+  entry.family = "terms";
   entry.name = std::to_string(size) + " parameters" + (some_rest ? ", some rest" : "");
   entry.run = [=](Device device) -> Results {
     Context context(device);
@@ -72,12 +72,15 @@ OperationCase metric_case(std::int64_t size, double rho, bool some_rest) {
     Blocks<float> along(device, 1, size, {1}, direction);
     const std::vector<std::uint8_t> flags = {1, static_cast<std::uint8_t>(some_rest ? 0 : 1), 1};
     const Buffer<std::uint8_t> active(device, std::span<const std::uint8_t>(flags));
-    kernels::mix_squared_distance(context, kReplicas, size, static_cast<float>(rho),
-                                  from.view().data, values.view(), squared.view(), active.data());
+    const kernels::TermRows rows = {kReplicas, size, active.data()};
     Blocks<float> counts(device, 1, size, {1}, counted);
-    kernels::mix_cosine_distance(
-        context, kReplicas, size, static_cast<float>(rho), from.view().data, along.view().data,
-        some_rest ? counts.view().data : nullptr, values.view(), cosine.view(), active.data());
+    const kernels::DistanceShare distance = {
+        .rho = static_cast<float>(rho),
+        .anchor = from.view().data,
+        .direction = along.view().data,
+        .counted = some_rest ? counts.view().data : nullptr};
+    kernels::mix_squared_distance(context, rows, distance, values.view(), squared.view());
+    kernels::mix_cosine_distance(context, rows, distance, values.view(), cosine.view());
     context.synchronize();
     return {{"squared_distance", squared.values()}, {"cosine_distance", cosine.values()}};
   };
@@ -106,7 +109,7 @@ OperationCase no_direction_case() {
   const Values gradient = random_values(66, size);
   const Values zeros(static_cast<std::size_t>(size), 0.0);
   OperationCase entry;
-  entry.family = "evasion";
+  entry.family = "terms";
   entry.name = "no direction";
   entry.run = [=](Device device) -> Results {
     Context context(device);
@@ -115,10 +118,14 @@ OperationCase no_direction_case() {
     Blocks<float> nothing(device, 1, size, {}, zeros);
     Blocks<float> at_anchor(device, 1, size, {}, gradient);
     Blocks<float> without(device, 1, size, {}, gradient);
-    kernels::mix_cosine_distance(context, 1, size, 0.25F, same.view().data, same.view().data,
-                                 nullptr, values.view(), at_anchor.view());
-    kernels::mix_cosine_distance(context, 1, size, 0.25F, nothing.view().data, nothing.view().data,
-                                 nullptr, values.view(), without.view());
+    const auto mix = [&](const Blocks<float>& row, const Blocks<float>& gradients) {
+      kernels::mix_cosine_distance(
+          context, {1, size},
+          {.rho = 0.25F, .anchor = row.view().data, .direction = row.view().data}, values.view(),
+          gradients.view());
+    };
+    mix(same, at_anchor);
+    mix(nothing, without);
     context.synchronize();
     return {{"at_anchor", at_anchor.values()}, {"without_direction", without.values()}};
   };
@@ -135,7 +142,7 @@ OperationCase clip_case(int channels, std::int64_t per_channel, double delta, bo
   const Values weights = random_values(67, kReplicas * size);
   const Values masks = random_masks(68, kReplicas * channels);
   OperationCase entry;
-  entry.family = "evasion";
+  entry.family = "terms";
   entry.name = "clip " + std::to_string(channels) + "x" + std::to_string(per_channel) +
                (with_masks ? ", masked" : "");
   entry.run = [=](Device device) -> Results {
@@ -144,9 +151,9 @@ OperationCase clip_case(int channels, std::int64_t per_channel, double delta, bo
     Blocks<float> m(device, kReplicas, channels, {3}, masks);
     const std::vector<std::uint8_t> flags = {1, 1, 0};
     const Buffer<std::uint8_t> active(device, std::span<const std::uint8_t>(flags));
-    kernels::clip_to_deviations(context, kReplicas, {channels, per_channel}, delta,
-                                with_masks ? m.view() : kernels::Replicas<float>(), w.view(),
-                                active.data());
+    kernels::clip_to_deviations(context, {kReplicas, size, active.data()}, {channels, per_channel},
+                                delta, with_masks ? m.view() : kernels::Replicas<float>(),
+                                w.view());
     context.synchronize();
     return {{"weights", w.values()}};
   };
@@ -181,12 +188,96 @@ OperationCase clip_case(int channels, std::int64_t per_channel, double delta, bo
   return entry;
 }
 
+/// Some replicas' gradients times a mask, some rest.
+OperationCase mask_case(std::int64_t size) {
+  const Values gradient = random_values(71, kReplicas * size);
+  const Values mask = random_values(72, size);
+  OperationCase entry;
+  entry.family = "terms";
+  entry.name = "mask " + std::to_string(size);
+  entry.run = [=](Device device) -> Results {
+    Context context(device);
+    Blocks<float> gradients(device, kReplicas, size, {3}, gradient);
+    Blocks<float> factors(device, 1, size, {1}, mask);
+    const std::vector<std::uint8_t> flags = {1, 0, 1};
+    const Buffer<std::uint8_t> active(device, std::span<const std::uint8_t>(flags));
+    kernels::mask_gradients(context, {kReplicas, size, active.data()}, factors.view().data,
+                            gradients.view());
+    context.synchronize();
+    return {{"gradients", gradients.values()}};
+  };
+  entry.reference = [=]() -> Results {
+    Values all = gradient;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const auto columns = static_cast<std::size_t>(size);
+      if (i / columns != 1) all[i] *= mask[i % columns];
+    }
+    return {{"gradients", all, 1e-7}};
+  };
+  return entry;
+}
+
+/// Replica 0 lies within the ball, the others outside, of which one rests; and a step that is none
+/// of those that end there.
+OperationCase ball_case(std::int64_t size) {
+  const Values centre = random_values(73, size);
+  Values away = random_values(74, size);
+  // The last of many columns has no part, however far it lies off.
+  Values counted(static_cast<std::size_t>(size), 1.0);
+  if (size > 1) counted.back() = 0;
+  constexpr double kRadius = 1.5;
+  double length = 0;
+  for (std::size_t i = 0; i < away.size(); ++i) length += counted[i] * away[i] * away[i];
+  length = std::sqrt(length);
+  Values start;
+  for (const double distance : {0.5 * kRadius, 3 * kRadius, 5 * kRadius}) {
+    for (std::size_t i = 0; i < away.size(); ++i) {
+      start.push_back(centre[i] + distance / length * away[i]);
+    }
+  }
+  OperationCase entry;
+  entry.family = "terms";
+  entry.name = "ball " + std::to_string(size);
+  entry.run = [=](Device device) -> Results {
+    Context context(device);
+    Blocks<float> due(device, kReplicas, size, {3}, start);
+    Blocks<float> other(device, kReplicas, size, {3}, start);
+    Blocks<float> from(device, 1, size, {1}, centre);
+    Blocks<float> counts(device, 1, size, {1}, counted);
+    const std::vector<std::uint8_t> flags = {1, 1, 0};
+    const Buffer<std::uint8_t> active(device, std::span<const std::uint8_t>(flags));
+    const std::vector<std::int32_t> before = {5, 6};
+    const Buffer<std::int32_t> step(device, std::span<const std::int32_t>(before));
+    const kernels::Ball ball = {.radius = kRadius,
+                                .centre = from.view().data,
+                                .counted = counts.view().data,
+                                .every = 3};
+    const kernels::TermRows rows = {kReplicas, size, active.data()};
+    kernels::project_onto_ball(context, rows, ball, step.data(), due.view());
+    kernels::project_onto_ball(context, rows, ball, step.data() + 1, other.view());
+    context.synchronize();
+    return {{"due", due.values()}, {"other", other.values()}};
+  };
+  entry.reference = [=]() -> Results {
+    Values ends = start;
+    for (std::size_t i = 0; i < away.size(); ++i) {
+      if (counted[i] != 0) ends[away.size() + i] = centre[i] + kRadius / length * away[i];
+    }
+    return {{"due", ends, 1e-6}, {"other", start, 1e-7}};
+  };
+  return entry;
+}
+
 }  // namespace
 
-void add_evasion_cases(std::vector<OperationCase>& cases) {
+void add_term_cases(std::vector<OperationCase>& cases) {
   for (const std::int64_t size : {1, 33, 500}) {
     cases.push_back(metric_case(size, 0.3, false));
     cases.push_back(metric_case(size, 1, true));
+  }
+  for (const std::int64_t size : {1, 33, 500, 9002}) {
+    cases.push_back(mask_case(size));
+    cases.push_back(ball_case(size));
   }
   cases.push_back(no_direction_case());
   for (const bool with_masks : {false, true}) {
