@@ -36,6 +36,7 @@
 // and one whose value takes several forms, e.g. `full`, a number or a map, has instead of keys()
 //   template <class V, class S> static void forms(V& v, S& s)
 // where V offers, in each case while `member` has, or from then on with, the `value`:
+//   value(to, limits)                   a number and nothing else
 //   word(member, value, "full")         a word
 //   number(member, value, to, limits)   a number, into `to`
 //   map(member, value, describe)        a map; describe(v) names its keys

@@ -147,6 +147,8 @@ Points Spectral::references(Context& context, const ClientUpdates& updates) cons
   const kernels::MatrixShape shape = {.rows = rows, .columns = fleet.pitch()};
   std::vector<std::vector<Sample>> samples;
   std::vector<TrainingTask> tasks;
+  Terms terms;
+  add_last_conv_penalty(layout, training.last_conv_l2, terms);
   for (int row = 0; row < rows; ++row) {
     context.copy_on_device(fleet.values()[row], updates.global,
                            static_cast<std::size_t>(shape.columns) * sizeof(float));
@@ -161,7 +163,7 @@ Points Spectral::references(Context& context, const ClientUpdates& updates) cons
                      .epochs = training.epochs,
                      .batch = training.batch,
                      .optimizer = training.optimizer,
-                     .penalty = last_conv_penalty(layout, training.last_conv_l2),
+                     .terms = terms,
                      .inputs = updates.inputs,
                      .key = key});
   }

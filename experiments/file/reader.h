@@ -138,6 +138,11 @@ class FormReader {
     take(member, choice);
     read(value_, to, limits);
   }
+  template <class T>
+  void value(T& to, const Limits& limits) {
+    read(value_, to, limits);
+    done_ = true;
+  }
   template <class E, class Describe>
   void map(E& member, E choice, const Describe& describe) {
     allowed_.emplace_back("a map of keys");

@@ -186,6 +186,10 @@ class FormSchema {
   void number(const E& /*member*/, E /*choice*/, const T& /*value*/, const Limits& limits) {
     others_.push_back(number_schema(limits_of<T>(limits), std::is_integral_v<T>));
   }
+  template <class T>
+  void value(const T& /*value*/, const Limits& limits) {
+    others_.push_back(number_schema(limits_of<T>(limits), std::is_integral_v<T>));
+  }
   template <class E, class Describe>
   void map(const E& /*member*/, E /*choice*/, const Describe& describe) {
     MapSchema map;

@@ -85,6 +85,8 @@ struct NoVisitor {
     return {};
   }
   template <class... Any>
+  void value(Any&&... /*any*/) {}
+  template <class... Any>
   void word(Any&&... /*any*/) {}
   template <class... Any>
   void number(Any&&... /*any*/) {}

@@ -72,6 +72,10 @@ class Writer {
   void number(const E& member, E choice, const T& value, const Limits& = {}) {
     if (member == choice) write(value);
   }
+  template <class T>
+  void value(const T& value, const Limits& = {}) {
+    write(value);
+  }
   template <class E, class Describe>
   void map(const E& member, E choice, const Describe& describe) {
     if (member != choice) return;
