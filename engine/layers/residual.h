@@ -14,8 +14,8 @@ struct Residual {
   static constexpr const char* kName = "residual";
   static constexpr const char* kDescription = "output = body(input) + shortcut(input)";
   struct Settings {
-    std::vector<LayerSpec> body = {};
-    std::vector<LayerSpec> shortcut = {};  ///< empty: the input itself
+    std::vector<LayerSpec> body;
+    std::vector<LayerSpec> shortcut;  ///< empty: the input itself
     bool operator==(const Settings& other) const;
 
     template <class V, class S>

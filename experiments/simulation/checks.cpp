@@ -173,7 +173,7 @@ void check_protection(const Experiment& experiment) {
 void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
                   const ParameterLayout& layout) {
   const AttackSettings& attack = *experiment.attack;
-  check_attack_settings(attack, default_attack(experiment.data.dataset.name));
+  check_attack_settings(attack, default_attack(experiment.data.dataset.name.name));
   if (!attack.untargeted) {
     check_goal("attack.", attack.victim, attack.target, dataset.classes);
     check_trigger(attack.trigger, dataset.shape);
@@ -230,7 +230,7 @@ void check_experiment(const Experiment& experiment) {
   check_name(experiment.name);
   check_device(experiment.device);
   check_conv_engine(experiment.arithmetic.conv_engine);
-  const DatasetEntry& dataset = dataset_entry(experiment.data.dataset.name);
+  const DatasetEntry& dataset = dataset_entry(experiment.data.dataset.name.name);
   check_federation(experiment.federation);
   if (experiment.federation.keep == FederationSettings::Keep::best &&
       experiment.data.validation_samples == 0) {
@@ -241,7 +241,7 @@ void check_experiment(const Experiment& experiment) {
   if (experiment.model.initial_checksum && !experiment.model.initial) {
     throw InputError("model.initial_checksum is of no file: model.initial is not given");
   }
-  if (experiment.model.preset.empty() == experiment.model.layers.empty()) {
+  if (experiment.model.preset.name.empty() == experiment.model.layers.empty()) {
     throw InputError("model: name either a preset or layers");
   }
   const Network network = make_network(experiment.model, dataset.shape, dataset.classes);

@@ -198,7 +198,7 @@ struct NormalizedWorld {
     const Conv::Settings conv = {.channels = 6, .kernel = 3, .padding = 1, .bias = 0};
     const BatchNorm::Settings norm;
     const Relu::Settings relu;
-    const Residual::Settings block = {.body = {conv, norm, relu, conv, norm}};
+    const Residual::Settings block = {.body = {conv, norm, relu, conv, norm}, .shortcut = {}};
     return {
         conv, norm, relu, block, relu, GlobalAveragePool::Settings(), Dense::Settings{.units = 10}};
   }

@@ -64,7 +64,8 @@ TEST(Network, RefusesAResidualWithoutABodyWithBranchesOfTwoShapesOrWithANameOfIt
   EXPECT_THAT(build_error(input, 3, {residual({}), dense(3)}),
               HasSubstr("layer 1: residual: its body has no layers"));
   EXPECT_THAT(
-      build_error(input, 3, {{Residual::Settings{.body = {conv(2, 1)}}, "block"}, dense(3)}),
+      build_error(input, 3,
+                  {{Residual::Settings{.body = {conv(2, 1)}, .shortcut = {}}, "block"}, dense(3)}),
       HasSubstr("layer 1: residual has no tensors to be named"));
   EXPECT_THAT(build_error(input, 3, {residual({conv(2, 3)}), dense(3)}),
               HasSubstr("its body gives 2x4x4, its shortcut 2x6x6"));

@@ -50,7 +50,8 @@ TEST(Layer, IsWrittenWithItsDefaultsAndReadsBackToTheSame) {
   EXPECT_EQ(written({Conv::Settings{.channels = 4, .kernel = 3}, "a"}),
             "{conv: {channels: 4, kernel: 3, stride: 1, padding: 0, bias: 1, name: a}}");
   const Residual::Settings residual = {
-      .body = {{Conv::Settings{.channels = 4, .kernel = 3}, "b"}, Dropout::Settings{.rate = 0.99}}};
+      .body = {{Conv::Settings{.channels = 4, .kernel = 3}, "b"}, Dropout::Settings{.rate = 0.99}},
+      .shortcut = {}};
   EXPECT_EQ(layer(written(residual)), LayerSpec(residual));
 }
 
