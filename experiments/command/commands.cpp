@@ -10,8 +10,6 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "engine/network.h"
-#include "experiments/file/attack_keys.h"
-#include "experiments/file/defense_keys.h"
 #include "experiments/run/console.h"
 #include "experiments/run/conv_engines.h"
 #include "experiments/run/outcome_warnings.h"
@@ -95,13 +93,13 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
   const AttackSettings& attack = *experiment.attack;
   const std::string who = attackers_text(experiment, data);
   if (attack.untargeted) {
-    console.message(fmt::format("attack: {} by {}", who, untargeted_name(*attack.untargeted)));
+    console.message(fmt::format("attack: {} by {}", who, Untargeted::name_of(*attack.untargeted)));
     return;
   }
   console.message(fmt::format(
       "attack: {} for {} with a trigger of kind {} to be called class {}; measured on {} images",
       who, attack.victim ? fmt::format("class {}", *attack.victim) : "every class",
-      trigger_name(attack.trigger), attack.target, grouped(std::ssize(data.backdoor->evaluation))));
+      Triggers::name_of(attack.trigger), attack.target, grouped(std::ssize(data.backdoor->evaluation))));
 }
 
 /// What each attacker holds; nothing where attackers are redrawn.
@@ -231,28 +229,16 @@ int list_command() {
     row(entry.name, fmt::format("{}; {} parameters", entry.description,
                                 grouped(network.layout().parameter_count())));
   }
-  section("layers (model.layers)");
-  for (const LayerEntry& entry : layer_table()) {
-    std::string arguments;
-    for (const LayerArgument& argument : entry.arguments) {
-      arguments += (arguments.empty() ? ": " : ", ") + argument.name;
-      if (!argument.required) arguments += fmt::format(" ({})", argument.fallback);
-    }
-    row(entry.kind, entry.description + arguments);
-  }
-  section("partitions (data.partition)");
-  row("iid", "shuffled and dealt out");
-  row("k-label", "each client holds images of `labels` labels");
-  row("dirichlet", "each class in shares drawn from Dirichlet(alpha)");
   const auto alternatives = [&](const char* title, const std::vector<Alternative>& table) {
     section(title);
     for (const Alternative& entry : table) row(entry.name, entry.description);
   };
-  alternatives("triggers (attack.trigger)", AlternativeNames<TriggerSettings>::table());
-  alternatives("untargeted attacks (attack.untargeted)",
-               AlternativeNames<UntargetedSettings>::table());
-  alternatives("aggregation rules (defense.rule)", AlternativeNames<RuleSettings>::table());
-  alternatives("stages (defense.after_training)", AlternativeNames<StageSettings>::table());
+  alternatives("layers (model.layers)", Layers::table());
+  alternatives("partitions (data.partition)", Partitions::table());
+  alternatives("triggers (attack.trigger)", Triggers::table());
+  alternatives("untargeted attacks (attack.untargeted)", Untargeted::table());
+  alternatives("aggregation rules (defense.rule)", Rules::table());
+  alternatives("stages (defense.after_training)", Stages::table());
   return 0;
 }
 

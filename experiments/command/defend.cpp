@@ -7,7 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/check.h"
-#include "experiments/file/defense_keys.h"
+#include "experiments/file/pipelines.h"
 #include "experiments/run/console.h"
 #include "experiments/run/conv_engines.h"
 #include "experiments/run/folder_lock.h"

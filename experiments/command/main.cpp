@@ -15,7 +15,7 @@
 #include "experiments/command/defend.h"
 #include "experiments/command/report.h"
 #include "experiments/file/reference.h"
-#include "experiments/file/schema.h"
+#include "experiments/file/experiment_schema.h"
 #include "experiments/sweep/child_run.h"
 #include "experiments/sweep/sweep.h"
 #include "experiments/sweep/sweep_points.h"

@@ -54,8 +54,9 @@ namespace {
 void settle_parts(Experiment& experiment) {
   if (!experiment.attack) return;
   auto* trigger = std::get_if<DistributedTriggerSettings>(&experiment.attack->trigger);
-  if (trigger == nullptr || !trigger->parts.empty()) return;
-  trigger->parts = distributed_parts(dataset_entry(experiment.data.dataset.name).shape);
+  if (trigger == nullptr) return;
+  trigger->parts = DistributedTrigger::parts_of(
+      *trigger, dataset_entry(experiment.data.dataset.name.name).shape);
 }
 
 }  // namespace

@@ -28,11 +28,6 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
 /// in the run's folder means the same elsewhere.
 void resolve_surroundings(Experiment& experiment);
 
-/// "pixels", as under attack.trigger.kind.
-std::string trigger_name(const TriggerSettings& trigger);
-/// "sign-flip", as under attack.untargeted.
-std::string untargeted_name(const UntargetedSettings& attack);
-
 /// Every setting written out, as YAML that reads back to an equal experiment.
 std::string resolved_yaml(const Experiment& experiment);
 

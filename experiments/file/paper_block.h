@@ -34,23 +34,23 @@ struct PaperBlock {
   std::string average = "seed";          ///< the axis whose places are repetitions
   std::optional<std::string> tables_by;  ///< an axis: one table for each of its places
   std::optional<std::string> x;          ///< an axis whose places are numbers: drawn as a figure
-  std::vector<std::string> metrics = {
-      "accuracy", "attack_success_rate" template <class V, class S> static void keys(
-                      V& v, S& s){v.field("title", s.title, "heading of this part of the report");
-  v.field("source", s.source, "where in the paper the figures stand, e.g. Mi et al., table 1");
-  v.field("average", s.average, "the sweep's axis whose places are repetitions");
-  v.field("tables_by", s.tables_by, "a sweep's axis: one table for each of its places");
-  v.field("x", s.x, "a sweep's axis whose places are numbers, drawn along x");
-  v.field("metrics", s.metrics, "metrics that are shown, by their names in results.csv");
-  v.field("stages", s.stages, "stages that are shown, by their names; empty: all");
-  v.field("published", s.published, "figures that the paper prints");
-  v.field("notes", s.notes, "what the paper leaves open, and what was chosen, a line each");
-}
-};                                // namespace redoubt::experiments
-std::vector<std::string> stages;  ///< empty: all
-std::vector<PublishedValues> published;
-std::vector<std::string> notes;  ///< what the paper leaves open, and what was chosen
-}
-;
+  std::vector<std::string> metrics = {"accuracy", "attack_success_rate"};
+  std::vector<std::string> stages;  ///< empty: all
+  std::vector<PublishedValues> published;
+  std::vector<std::string> notes;  ///< what the paper leaves open, and what was chosen
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("title", s.title, "heading of this part of the report");
+    v.field("source", s.source, "where in the paper the figures stand, e.g. Mi et al., table 1");
+    v.field("average", s.average, "the sweep's axis whose places are repetitions");
+    v.field("tables_by", s.tables_by, "a sweep's axis: one table for each of its places");
+    v.field("x", s.x, "a sweep's axis whose places are numbers, drawn along x");
+    v.field("metrics", s.metrics, "metrics that are shown, by their names in results.csv");
+    v.field("stages", s.stages, "stages that are shown, by their names; empty: all");
+    v.field("published", s.published, "figures that the paper prints");
+    v.field("notes", s.notes, "what the paper leaves open, and what was chosen, a line each");
+  }
+};
 
 }  // namespace redoubt::experiments

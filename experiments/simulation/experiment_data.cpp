@@ -21,10 +21,7 @@ namespace {
 std::optional<BackdoorGoal> poisoned_classes(const Experiment& experiment,
                                              const ExperimentData& data) {
   if (data.backdoor && !data.backdoor->stamps.empty()) return data.backdoor->goal;
-  if (!experiment.attack || !experiment.attack->untargeted) return {};
-  const auto* flip = std::get_if<LabelFlipSettings>(&*experiment.attack->untargeted);
-  if (flip == nullptr || !flip->victim) return {};
-  return BackdoorGoal{.trigger = -1, .victim = flip->victim, .target = flip->target};
+  return experiment.attack ? untargeted_goal(*experiment.attack) : std::nullopt;
 }
 
 /// Attackers hold some of the class that they poison.
@@ -143,16 +140,19 @@ GlobalModel initial_model(const Experiment& experiment, const Network& network, 
   return {network, row, device};
 }
 
-std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data) {
+std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data,
+                                 const AttackEnvironment& environment,
+                                 std::shared_ptr<Attack> beside) {
   std::vector<Client> clients = make_population(data.partition, data.dataset.train.labels);
-  if (experiment.attack) {
-    corrupt(clients, *experiment.attack,
-            {.seed = experiment.seed,
-             .classes = data.dataset.classes,
-             .backdoor = data.backdoor,
-             .candidates = data.candidates,
-             .clients_per_round = experiment.federation.clients_per_round});
-  }
+  if (!experiment.attack) return clients;
+  corrupt(clients,
+          std::make_shared<Campaign>(
+              *experiment.attack,
+              AttackedPopulation{.clients = experiment.federation.clients,
+                                 .clients_per_round = experiment.federation.clients_per_round,
+                                 .seed = experiment.seed,
+                                 .candidates = data.candidates},
+              data.backdoor, environment, std::move(beside)));
   return clients;
 }
 
@@ -170,14 +170,9 @@ TestImages make_test_images(const Experiment& experiment, const ExperimentData& 
         labelled(images.test_image(i), data.dataset.test.labels[static_cast<std::size_t>(i)]));
   }
   if (data.backdoor) test.stamped = data.backdoor->evaluation;
-  if (experiment.attack && experiment.attack->untargeted) {
-    // A flip of one label into another is measured on clean images of the one.
-    const auto* flip = std::get_if<LabelFlipSettings>(&*experiment.attack->untargeted);
-    if (flip != nullptr && flip->victim) {
-      test.stamped =
-          stamped_test_samples(data.dataset.test.labels, images.test_image(0),
-                               {.trigger = -1, .victim = flip->victim, .target = flip->target});
-    }
+  // A flip of one label into another is measured on clean images of the one.
+  if (const auto goal = experiment.attack ? untargeted_goal(*experiment.attack) : std::nullopt) {
+    test.stamped = stamped_test_samples(data.dataset.test.labels, images.test_image(0), *goal);
   }
   return test;
 }

@@ -7,7 +7,7 @@
 #include "datasets/dataset.h"
 #include "engine/network.h"
 #include "experiments/simulation/experiment.h"
-#include "fl/attack/attack.h"
+#include "fl/attack/campaign.h"
 #include "fl/client.h"
 #include "fl/global_model.h"
 #include "fl/image_store.h"
@@ -42,8 +42,11 @@ Network make_network(const ModelSettings& settings, const Shape& input, int clas
 /// What training starts from: fresh, or from the initial file. Throws InputError.
 GlobalModel initial_model(const Experiment& experiment, const Network& network, Device device);
 
-/// The clients with their data, the attackers among them with their behaviours.
-std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data);
+/// The clients with their data, the attackers among them with their attack. `beside`: an attack
+/// from outside that acts after all that the experiment names; usually none.
+std::vector<Client> make_clients(const Experiment& experiment, const ExperimentData& data,
+                                 const AttackEnvironment& environment,
+                                 std::shared_ptr<Attack> beside = nullptr);
 
 /// What models are measured on.
 TestImages make_test_images(const Experiment& experiment, const ExperimentData& data,

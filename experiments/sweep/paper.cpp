@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/nearest_name.h"
+#include "experiments/file/reader.h"
+
 namespace redoubt::experiments {
 
 namespace {

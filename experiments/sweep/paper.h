@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "experiments/file/paper_block.h"
+#include "experiments/file/yaml_value.h"
 #include "experiments/sweep/sweep_points.h"
 
 namespace redoubt::experiments {

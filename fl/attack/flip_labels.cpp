@@ -12,6 +12,11 @@ void FlipLabels::edit_samples(const ClientRound& /*round*/, std::vector<kernels:
   }
 }
 
+std::optional<BackdoorGoal> FlipLabels::goal(const LabelFlipSettings& settings) {
+  if (!settings.victim) return {};
+  return BackdoorGoal{.trigger = -1, .victim = settings.victim, .target = settings.target};
+}
+
 void FlipLabels::check(const LabelFlipSettings& settings, const AttackConditions& conditions) {
   conditions.need_goal("attack.untargeted.label-flip.", settings.victim, settings.target);
 }

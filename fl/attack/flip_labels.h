@@ -1,6 +1,7 @@
 // Training on wrong labels (Tolpegin et al. 2020; Fang et al. 2020).
 #pragma once
 
+#include "fl/attack/backdoor.h"
 #include "fl/attack/method.h"
 
 namespace redoubt {
@@ -32,6 +33,8 @@ class FlipLabels : public Attack {
   FlipLabels(const LabelFlipSettings& settings, const AttackEnvironment& environment)
       : settings_(settings), classes_(environment.network.classes()) {}
   static void check(const LabelFlipSettings& settings, const AttackConditions& conditions);
+  /// Whose images it poisons, and what it is measured on: clean ones of the victim.
+  static std::optional<BackdoorGoal> goal(const LabelFlipSettings& settings);
   void edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples) override;
 
  private:

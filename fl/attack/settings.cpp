@@ -70,6 +70,16 @@ void check_attack(const AttackSettings& settings, const AttackSettings& fresh,
   check_protection(settings, conditions);
 }
 
+std::optional<BackdoorGoal> untargeted_goal(const AttackSettings& settings) {
+  if (!settings.untargeted) return {};
+  return Untargeted::with_class(*settings.untargeted,
+                                []<class Kind>(const auto& own) -> std::optional<BackdoorGoal> {
+                                  if constexpr (requires { Kind::goal(own); })
+                                    return Kind::goal(own);
+                                  return {};
+                                });
+}
+
 Backdoor plan_backdoor(const AttackSettings& settings, const Dataset& dataset,
                        TriggerTable& triggers, std::uint64_t seed) {
   Backdoor backdoor = {.goal = {.victim = settings.victim, .target = settings.target}};

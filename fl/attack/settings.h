@@ -99,6 +99,9 @@ struct AttackSettings {
 void check_attack(const AttackSettings& settings, const AttackSettings& fresh,
                   const AttackConditions& conditions);
 
+/// What an untargeted attack wants of one class' images: absent if it has no such goal.
+std::optional<BackdoorGoal> untargeted_goal(const AttackSettings& settings);
+
 /// Plans the attack's backdoor: adds its triggers to the table and draws what is to be drawn from
 /// (seed, poison). Throws InputError if the images do not allow it.
 Backdoor plan_backdoor(const AttackSettings& settings, const Dataset& dataset,

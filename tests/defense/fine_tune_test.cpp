@@ -38,10 +38,10 @@ TEST(FineTune, TrainsUnderTheMasks) {
 }
 
 /// A client that notes the rounds in which it sends an update.
-class NotesRounds : public Behaviour {
+class NotesRounds : public Attack {
  public:
-  explicit NotesRounds(std::vector<int>& rounds) : Behaviour(RoundWindow()), rounds_(rounds) {}
-  void edit_update(const ClientRound& round, UpdateRow& /*update*/) const override {
+  explicit NotesRounds(std::vector<int>& rounds) : rounds_(rounds) {}
+  void edit_update(const ClientRound& round, UpdateRow& /*update*/) override {
     rounds_.push_back(round.round);
   }
 
@@ -52,7 +52,7 @@ class NotesRounds : public Behaviour {
 TEST(FineTune, HasTheAttackerStillTakingPart) {
   std::vector<int> rounds;
   TrainedWorld trained(true, [&](std::vector<Client>& clients) {
-    clients[2].behaviours = {std::make_shared<NotesRounds>(rounds)};
+    clients[2].attack = std::make_shared<NotesRounds>(rounds);
   });
   EXPECT_EQ(rounds.size(), static_cast<std::size_t>(TrainedWorld::kRounds));
   rounds.clear();

@@ -168,11 +168,11 @@ TEST(Prune, SaysWhatItCannotPrune) {
 }
 
 /// The attacker's answer to the vote: its pick is the last to go.
-class ProtectsChannel : public Behaviour {
+class ProtectsChannel : public Attack {
  public:
-  explicit ProtectsChannel(int channel) : Behaviour(RoundWindow()), channel_(channel) {}
+  explicit ProtectsChannel(int channel) : channel_(channel) {}
   void edit_dormancy(const ClientRound& /*round*/, const DormancyQuestion& /*question*/,
-                     DormancyReport& report) const override {
+                     DormancyReport& report) override {
     std::fill(report.ranks.begin(), report.ranks.end(), 0);
     report.ranks[static_cast<std::size_t>(channel_)] = 1000;
   }
@@ -186,7 +186,7 @@ TEST(Prune, HearsWhatMaliciousClientsReport) {
   const auto order = value_of<std::vector<std::int64_t>>(prune(honest, {.channels = 1}), "order");
   const int favourite = static_cast<int>(order.front());
   TrainedWorld lied_to(true, [&](std::vector<Client>& clients) {
-    clients[0].behaviours = {std::make_shared<ProtectsChannel>(favourite)};
+    clients[0].attack = std::make_shared<ProtectsChannel>(favourite);
   });
   const Record record = prune(lied_to, {.channels = 1});
   EXPECT_EQ(value_of<std::vector<std::int64_t>>(record, "order").back(), favourite);

@@ -10,8 +10,7 @@
 #include "defense/foolsgold.h"
 #include "defense/krum.h"
 #include "defense/robust_means.h"
-#include "fl/attack/adaptive.h"
-#include "fl/attack/untargeted.h"
+#include "fl/attack/settings.h"
 #include "tests/fl/small_world.h"
 
 namespace redoubt::test {
@@ -126,7 +125,7 @@ TEST(RunningStatistics, AreNoPartOfTheLengthThatAnAttackerKeepsTo) {
   std::vector<float> update = own.with_wild_statistics();
   update.resize(static_cast<std::size_t>(own.columns()));
   UpdateRow row = {own.context, update.data(), own.columns(), own.network.trained_ranges()};
-  ProjectUpdate({}, 0.5).edit_update({}, row);
+  ProjectUpdate(ProjectSettings{0.5}).edit_update({}, row);
   double squared = 0;
   for (std::int64_t i = 0; i < own.columns(); ++i) {
     const auto value = static_cast<double>(update[static_cast<std::size_t>(i)]);
@@ -139,7 +138,8 @@ TEST(RunningStatistics, OfAnAttackerWhoSendsNoiseAreItsOwn) {
   NormalizingWorld own;
   std::vector<float> update(static_cast<std::size_t>(own.columns()), 7.0F);
   UpdateRow row = {own.context, update.data(), own.columns(), own.network.trained_ranges()};
-  SendNoise({}, {.deviation = 1}, 3).edit_update({.client = 1, .round = 1}, row);
+  SendNoise({.deviation = 1}, {.network = own.network, .seed = 3})
+      .edit_update({.client = 1, .round = 1}, row);
   for (std::int64_t i = 0; i < own.columns(); ++i) {
     EXPECT_EQ(update[static_cast<std::size_t>(i)] != 7.0F, own.is_trained(i)) << "column " << i;
   }
@@ -161,9 +161,9 @@ TEST(RunningStatistics, AreNamedToTheRuleByTheFederation) {
   std::vector<ColumnRange> seen;
   std::vector<Client> clients = own.world.clients({30, 30});
   std::vector<ColumnRange> seen_by_attacker;
-  clients[0].behaviours = {std::make_shared<EditsUpdate>([&](UpdateRow& update) {
+  clients[0].attack = std::make_shared<EditsUpdate>([&](UpdateRow& update) {
     seen_by_attacker.assign(update.trained.begin(), update.trained.end());
-  })};
+  });
   Executor executor(own.network, own.world.store.source(), Device(), 1, 16);
   Federation federation(executor, clients, std::make_unique<Look>(seen), small_settings(), 1);
   std::vector<float> row(static_cast<std::size_t>(own.columns()));

@@ -9,7 +9,7 @@
 #include "datasets/partition.h"
 #include "datasets/synthetic.h"
 #include "engine/initialize.h"
-#include "fl/attack/backdoor.h"
+#include "fl/attack/settings.h"
 #include "fl/federation.h"
 #include "fl/image_store.h"
 #include "tests/examples/drop_longest.h"
@@ -62,10 +62,10 @@ class FederationExample : public testing::Test {
     return make_population(dealt, dataset.train.labels);
   }
 
-  /// Client 1 behaves so.
-  void start(std::shared_ptr<const Behaviour> behaviour, std::unique_ptr<AggregationRule> rule) {
+  /// Client 1 attacks so.
+  void start(std::shared_ptr<Attack> attack, std::unique_ptr<AggregationRule> rule) {
     std::vector<Client> clients = population(dataset_);
-    clients[1].behaviours = {std::move(behaviour)};
+    clients[1].attack = std::move(attack);
     FederationSettings settings;
     settings.clients = 3;
     settings.local.batch = 20;
@@ -88,32 +88,60 @@ class FederationExample : public testing::Test {
   std::unique_ptr<Federation> federation_;
 };
 
-TEST_F(FederationExample, StaySmallShortensTheUpdateInItsRoundsOnly) {
-  constexpr double kLimit = 0.05;
-  start(std::make_shared<StaySmall>(RoundWindow{.from = 2, .to = 2}, kLimit),
-        std::make_unique<FedAvg>());
-  federation_->run_round(model_, 1, 0.01F);
-  EXPECT_GT(seen_.norm(1), 1.2 * kLimit) << "otherwise this test says nothing";
-  federation_->run_round(model_, 2, 0.01F);
-  EXPECT_NEAR(seen_.norm(1), kLimit, 1e-6);
-  EXPECT_GT(seen_.norm(0), 1.2 * kLimit) << "an honest client was shortened";
-  federation_->run_round(model_, 3, 0.01F);
-  EXPECT_GT(seen_.norm(1), 1.2 * kLimit);
+TEST_F(FederationExample, StaySmallSendsNothingLongerThanTheModelsStepsSoFar) {
+  start(std::make_shared<StaySmall>(StaySmall::Settings{.times = 0.5}), std::make_unique<FedAvg>());
+  std::vector<double> steps;
+  for (int round = 1; round <= 3; ++round) {
+    const std::vector<float> before = model_.row.download();
+    federation_->run_round(model_, round, 0.01F);
+    if (round > 1) {
+      double mean = 0;
+      for (const double step : steps) mean += step / static_cast<double>(steps.size());
+      EXPECT_NEAR(seen_.norm(1), 0.5 * mean, 1e-5);
+      EXPECT_GT(seen_.norm(0), 0.6 * mean) << "an honest client was shortened";
+    } else {
+      EXPECT_NEAR(seen_.norm(1), seen_.norm(0), 0.5 * seen_.norm(0)) << "nothing is known yet";
+    }
+    const std::vector<float> after = model_.row.download();
+    double squared = 0;
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      squared += std::pow(static_cast<double>(after[i]) - static_cast<double>(before[i]), 2);
+    }
+    steps.push_back(std::sqrt(squared));
+  }
 }
 
 TEST_F(FederationExample, StaySmallLeavesAShortUpdateAsItIs) {
-  start(std::make_shared<StaySmall>(RoundWindow(), 1e6), std::make_unique<FedAvg>());
-  federation_->run_round(model_, 1, 0.01F);
-  const double norm = seen_.norm(1);
-  model_.row.upload(fresh_row());
-  start(std::make_shared<Behaviour>(RoundWindow()), std::make_unique<FedAvg>());
-  federation_->run_round(model_, 1, 0.01F);
-  EXPECT_EQ(seen_.norm(1), norm);
+  const auto second_norm = [&](std::shared_ptr<Attack> attack) {
+    model_.row.upload(fresh_row());
+    start(std::move(attack), std::make_unique<FedAvg>());
+    for (const int round : {1, 2}) federation_->run_round(model_, round, 0.01F);
+    return seen_.norm(1);
+  };
+  EXPECT_EQ(second_norm(std::make_shared<StaySmall>(StaySmall::Settings{.times = 1e6})),
+            second_norm(std::make_shared<Attack>()));
+}
+
+TEST_F(FederationExample, StaySmallGoesOnFromACheckpointToTheSameBits) {
+  const auto attack = [] {
+    return std::make_shared<StaySmall>(StaySmall::Settings{.times = 0.5});
+  };
+  start(attack(), std::make_unique<FedAvg>());
+  for (const int round : {1, 2}) federation_->run_round(model_, round, 0.01F);
+  const std::vector<NamedTensor> state = federation_->state();
+  const std::vector<float> stopped_at = model_.row.download();
+  federation_->run_round(model_, 3, 0.01F);
+  const std::vector<float> whole = model_.row.download();
+
+  model_.row.upload(stopped_at);
+  start(attack(), std::make_unique<FedAvg>());
+  federation_->restore(state);
+  federation_->run_round(model_, 3, 0.01F);
+  EXPECT_EQ(model_.row.download(), whole);
 }
 
 TEST_F(FederationExample, DropLongestAveragesTheOthersBySampleCount) {
-  const ModelReplacementSettings tenfold = {.scale = 10};
-  start(std::make_shared<ModelReplacement>(RoundWindow(), tenfold),
+  start(std::make_shared<ModelReplacement>(ModelReplacementSettings{.scale = 10}),
         std::make_unique<DropLongest>());
   const RoundReport report = federation_->run_round(model_, 1, 0.01F);
   EXPECT_EQ(report.removed, std::vector<int>{1});

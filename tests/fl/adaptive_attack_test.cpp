@@ -3,9 +3,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "fl/attack/adaptive.h"
-#include "fl/attack/attack.h"
-#include "fl/attack/untargeted.h"
+#include "fl/attack/campaign.h"
 #include "fl/client_sampling.h"
 #include "tests/fl/sent_updates.h"
 #include "tests/support/expect_message.h"
@@ -20,11 +18,11 @@ using testing::HasSubstr;
 TEST(OwnTraining, ReplacesWhatItNamesAndLeavesTheRest) {
   LocalTraining training = {
       .epochs = 2, .batch = 64, .optimizer = Sgd::Settings{.learning_rate = 0.1F}};
-  OwnTraining({}, {.epochs = 6, .batch = {}, .learning_rate = 0.05F}).edit_training({}, training);
+  OwnTraining({.epochs = 6, .batch = {}, .learning_rate = 0.05F}).edit_training({}, training);
   EXPECT_EQ(training.epochs, 6);
   EXPECT_EQ(training.batch, 64);
   EXPECT_EQ(learning_rate_of(training.optimizer), 0.05F);
-  OwnTraining({}, {.epochs = {}, .batch = 20, .learning_rate = {}}).edit_training({}, training);
+  OwnTraining({.epochs = {}, .batch = 20, .learning_rate = {}}).edit_training({}, training);
   EXPECT_EQ(training.batch, 20);
   EXPECT_EQ(training.epochs, 6);
 }
@@ -35,8 +33,7 @@ TEST(Evade, KeepsTheAttackersModelNearTheGlobalOneAndTouchesNobodyElse) {
   double last = length(honest[1]);
   for (const double rho : {0.3, 0.8, 1.0}) {
     const Rows rows = sent_updates(
-        world, with_attacker<Evade>(world, {60, 60, 60},
-                                    EvasionSettings{EvasionSettings::Metric::l2, rho}));
+        world, with_attacker<Evade>(world, {60, 60, 60}, {EvasionSettings::Metric::l2, rho}));
     EXPECT_EQ(rows[0], honest[0]);
     EXPECT_EQ(rows[2], honest[2]);
     EXPECT_LT(length(rows[1]), last) << rho;
@@ -52,8 +49,9 @@ TEST(Evade, TurnsTheUpdateTowardsTheLastGlobalStep) {
       const EvasionSettings settings = {EvasionSettings::Metric::cosine, rho};
       std::vector<Client> clients = with_attacker<Evade>(world, {60, 60, 60}, settings);
       std::vector<float> sent;
-      clients[1].behaviours.push_back(std::make_shared<EditsUpdate>(
-          [&](UpdateRow& update) { sent.assign(update.values, update.values + update.size); }));
+      add_attack(clients[1], std::make_shared<EditsUpdate>([&](UpdateRow& update) {
+                   sent.assign(update.values, update.values + update.size);
+                 }));
       Federation federation = world.federation(clients, small_settings());
       GlobalModel model = world.model();
       std::vector<float> step = model.row.download();
@@ -75,9 +73,9 @@ TEST(ProjectUpdate, ShortensLongUpdatesOnly) {
   SmallWorld world;
   std::vector<float> values = {3, 0, -4};
   UpdateRow update = {world.executor.context(), values.data(), 3};
-  ProjectUpdate({}, 5.5).edit_update({}, update);
+  ProjectUpdate(ProjectSettings{5.5}).edit_update({}, update);
   EXPECT_THAT(values, ElementsAre(3, 0, -4));
-  ProjectUpdate({}, 2.5).edit_update({}, update);
+  ProjectUpdate(ProjectSettings{2.5}).edit_update({}, update);
   EXPECT_THAT(values, ElementsAre(1.5F, 0, -2));
 }
 
@@ -85,7 +83,7 @@ TEST(ClipOwnWeights, LeavesNoWeightBeyondItsDeviations) {
   SmallWorld world;
   const double delta = 1.2;
   const Rows rows = sent_updates(
-      world, with_attacker<ClipOwnWeights>(world, {60, 60}, SelfClipSettings{"last", delta}));
+      world, with_attacker<ClipOwnWeights>(world, {60, 60}, {"last", delta}));
   const std::vector<float> global = world.model().row.download();
   const ParameterSpan& weight = *world.network.layout().find("conv2.weight");
   const auto farthest = [&](const std::vector<float>& update) {
@@ -112,7 +110,7 @@ TEST(ClipOwnWeights, LeavesNoWeightBeyondItsDeviations) {
 TEST(TrainUnderMask, MovesNoWeightOfTheChannelsThatItExpectsToBePruned) {
   SmallWorld world;
   const Rows rows = sent_updates(
-      world, with_attacker<TrainUnderMask>(world, {60, 60, 60}, PruningAwareSettings{"last", 0.5}));
+      world, with_attacker<TrainUnderMask>(world, {60, 60, 60}, {"last", 0.5}));
   const Rows honest = sent_updates(world, world.clients({60, 60, 60}));
   EXPECT_EQ(rows[0], honest[0]);
   EXPECT_EQ(rows[2], honest[2]);
@@ -134,7 +132,10 @@ TEST(ProtectChannels, RanksLastWhatItsPoisonedImagesRouse) {
     sample.trigger = static_cast<std::int16_t>(world.trigger);
     poisoned.push_back(sample);
   }
-  clients[1].behaviours = {std::make_shared<ProtectChannels>(RoundWindow(), poisoned)};
+  // Every image is of a victim.
+  const Backdoor backdoor = {.goal = {.victim = std::nullopt, .target = 10},
+                             .stamps = {world.trigger}};
+  clients[1].attack = std::make_shared<ProtectChannels>(backdoor);
   Federation federation = world.federation(clients, small_settings());
   const GlobalModel model = world.model();
   const ChannelSpan& layer = world.network.layout().conv_channels("last");
@@ -169,7 +170,9 @@ TEST(DrawnAttackers, AreAsManyInEachRoundAndOthersInMost) {
   const std::vector<int> sizes(8, 12);
   std::vector<Client> clients = world.clients(sizes);
   const std::vector<int> candidates = {0, 1, 2, 4, 5, 7};
-  corrupt(clients, settings, {.seed = 4, .classes = 10, .backdoor = {}, .candidates = candidates});
+  const AttackedPopulation population = {.clients = 8, .seed = 4, .candidates = candidates};
+  corrupt(clients, std::make_shared<Campaign>(settings, population, std::nullopt,
+                                              AttackEnvironment{.network = world.network}));
   std::vector<std::vector<int>> drawn;
   for (int round = 1; round <= 6; ++round) {
     const Rows honest = sent_updates(world, world.clients(sizes), round);
@@ -196,12 +199,12 @@ TEST(DrawnAttackers, AreAmongThoseWhoTakePartWhereClientsAreSampled) {
   const AttackSettings settings = two_redrawn();
   std::vector<Client> clients = world.clients(std::vector<int>(8, 12));
   const std::vector<int> candidates = {0, 1, 2, 4, 5, 7};
-  corrupt(clients, settings,
-          {.seed = SmallWorld::kSeed,
-           .classes = 10,
-           .backdoor = {},
-           .candidates = candidates,
-           .clients_per_round = 3});
+  const AttackedPopulation population = {.clients = 8,
+                                         .clients_per_round = 3,
+                                         .seed = SmallWorld::kSeed,
+                                         .candidates = candidates};
+  corrupt(clients, std::make_shared<Campaign>(settings, population, std::nullopt,
+                                              AttackEnvironment{.network = world.network}));
   FederationSettings sampled = small_settings();
   sampled.clients_per_round = 3;
   Federation federation = world.federation(clients, sampled);
@@ -222,10 +225,17 @@ TEST(DrawnAttackers, AreAmongThoseWhoTakePartWhereClientsAreSampled) {
 }
 
 TEST(AttackSettings, ThatContradictOneAnotherNameBothKeys) {
-  const auto message = [](const std::function<void(AttackSettings&)>& edit) {
+  SmallWorld world;
+  const auto message = [&](const std::function<void(AttackSettings&)>& edit) {
     AttackSettings settings;
     edit(settings);
-    return input_error([&] { check_attack_settings(settings, AttackSettings()); });
+    return input_error([&] {
+      check_attack(settings, AttackSettings(),
+                   {.attack = settings,
+                    .images = {1, 28, 28},
+                    .layout = world.network.layout(),
+                    .clients = 10});
+    });
   };
   EXPECT_THAT(message([](AttackSettings& s) {
                 s.untargeted = SignFlipSettings();
@@ -235,7 +245,7 @@ TEST(AttackSettings, ThatContradictOneAnotherNameBothKeys) {
   EXPECT_THAT(message([](AttackSettings& s) {
                 s.untargeted = LittleIsEnoughSettings();
                 s.clients = 2;
-                s.replacement.scale = 3;
+                s.of<ModelReplacement>().scale = 3;
               }),
               HasSubstr("attack.untargeted and attack.scale contradict"));
   EXPECT_THAT(message([](AttackSettings& s) {

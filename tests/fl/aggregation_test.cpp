@@ -50,8 +50,8 @@ class Rule : public testing::Test {
     std::vector<Client> all = world.clients({10, 20, 30, 40});
     for (Client& client : all) {
       const float value = client.id == broken ? NAN : static_cast<float>(client.id + 1);
-      client.behaviours = {std::make_shared<EditsUpdate>(
-          [value](UpdateRow& update) { std::fill_n(update.values, update.size, value); })};
+      client.attack = std::make_shared<EditsUpdate>(
+          [value](UpdateRow& update) { std::fill_n(update.values, update.size, value); });
     }
     return all;
   }

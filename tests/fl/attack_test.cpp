@@ -3,7 +3,7 @@
 #include <cmath>
 #include <set>
 
-#include "fl/attack/attack.h"
+#include "fl/attack/campaign.h"
 #include "tests/fl/small_world.h"
 #include "tests/support/expect_message.h"
 
@@ -22,7 +22,7 @@ const std::vector<Sample> kOwn = {{.image = 10, .label = 9},
                                   {.image = 13, .label = 9}};
 
 TEST(PoisonSamples, AddsStampedCopiesOfTheVictimClassBesideAllCleanData) {
-  const PoisonSamples poison({}, {.trigger = 2, .victim = 9, .target = 1}, 2);
+  PoisonSamples poison({.goal = {.victim = 9, .target = 1}, .stamps = {2}}, 2);
   std::vector<Sample> samples = kOwn;
   poison.edit_samples({}, samples);
   std::vector<Sample> expected = kOwn;
@@ -33,7 +33,7 @@ TEST(PoisonSamples, AddsStampedCopiesOfTheVictimClassBesideAllCleanData) {
 }
 
 TEST(PoisonSamples, TakesEveryClassButTheTargetIfThereIsNoVictim) {
-  const PoisonSamples poison({}, {.trigger = 0, .victim = std::nullopt, .target = 1}, 1);
+  PoisonSamples poison({.goal = {.victim = std::nullopt, .target = 1}, .stamps = {0}}, 1);
   std::vector<Sample> samples = kOwn;
   poison.edit_samples({}, samples);
   ASSERT_EQ(samples.size(), 7U);
@@ -57,9 +57,12 @@ TEST(StampedTestSamples, AreTheVictimsUnderTheTriggerNeverTheTargetItself) {
 
 TEST(ModelReplacement, MultipliesTheUpdateByAlphaExactly) {
   SmallWorld world;
-  for (const auto& [scale, factor] :
-       {std::pair<std::optional<double>, float>{3.0, 3.0F}, {0.3, 0.3F}, {std::nullopt, 8.0F}}) {
-    const ModelReplacement replacement({}, {.scale = scale});
+  using Alpha = ModelReplacementSettings::Alpha;
+  for (const auto& [settings, factor] :
+       {std::pair<ModelReplacementSettings, float>{{.scale = 3}, 3.0F},
+        {{.scale = 0.3}, 0.3F},
+        {{.alpha = Alpha::full}, 8.0F}}) {
+    ModelReplacement replacement(settings);
     std::vector<float> values = {0.1F, -2.5F, 0.0F, 1e-7F, 3e30F, 0.7F, 1.0F / 3};
     const std::vector<float> before = values;
     UpdateRow update = {world.executor.context(), values.data(), std::ssize(values)};
@@ -77,8 +80,9 @@ std::vector<float> model_of(SmallWorld& world, const std::vector<Client>& client
   std::vector<float> update;
   for (std::size_t i = 0; i < clients.size(); ++i) {
     if (i != k) continue;
-    others_silent[i].behaviours.push_back(std::make_shared<EditsUpdate>(
-        [&](UpdateRow& row) { update.assign(row.values, row.values + row.size); }));
+    add_attack(others_silent[i], std::make_shared<EditsUpdate>([&](UpdateRow& row) {
+                 update.assign(row.values, row.values + row.size);
+               }));
   }
   after_round(world, others_silent, settings);
   std::vector<float> model = world.model().row.download();
@@ -94,10 +98,10 @@ TEST(ModelReplacement, InFullReplacesTheModelWhenTheOthersSendNoChange) {
     FederationSettings settings = small_settings();
     settings.server_lr = server_lr;
     std::vector<Client> clients = world.clients({24, 24, 24, 24, 24});
-    for (const std::size_t k : {0, 1, 3, 4}) clients[k].behaviours = {silence()};
+    for (const std::size_t k : {0, 1, 3, 4}) clients[k].attack = silence();
     const std::vector<float> wanted = model_of(world, clients, 2, settings);
-    clients[2].behaviours = {
-        std::make_shared<ModelReplacement>(RoundWindow(), ModelReplacementSettings{std::nullopt})};
+    clients[2].attack = std::make_shared<ModelReplacement>(
+        ModelReplacementSettings{.alpha = ModelReplacementSettings::Alpha::full});
     const std::vector<float> result = after_round(world, clients, settings);
     const std::vector<float> start = world.model().row.download();
     double moved = 0;
@@ -114,10 +118,9 @@ std::vector<Client> clients_that_send_ones(const SmallWorld& world,
                                            const ModelReplacementSettings& replacement) {
   std::vector<Client> clients = world.clients({16, 16, 16, 16});
   for (Client& client : clients) {
-    client.behaviours = {std::make_shared<EditsUpdate>([](UpdateRow& update) {
-                           std::fill_n(update.values, update.size, 1.0F);
-                         }),
-                         std::make_shared<ModelReplacement>(RoundWindow(), replacement)};
+    client.attack = std::make_shared<EditsUpdate>(
+        [](UpdateRow& update) { std::fill_n(update.values, update.size, 1.0F); });
+    add_attack(client, std::make_shared<ModelReplacement>(replacement));
   }
   return clients;
 }
@@ -126,7 +129,8 @@ TEST(ModelReplacement, CountsTheParticipantsOfTheRoundNotThePopulation) {
   SmallWorld world;
   FederationSettings settings = small_settings();
   settings.clients_per_round = 2;
-  const std::vector<Client> clients = clients_that_send_ones(world, {.scale = std::nullopt});
+  const std::vector<Client> clients = clients_that_send_ones(
+      world, {.alpha = ModelReplacementSettings::Alpha::full});
   // Both participants send 1 · 2; their mean is 2.
   const std::vector<float> start = world.model().row.download();
   const std::vector<float> result = after_round(world, clients, settings);
@@ -137,37 +141,43 @@ TEST(ModelReplacement, IsSharedByTheAttackersOfTheRoundNotOfThePopulation) {
   SmallWorld world;
   FederationSettings settings = small_settings();
   settings.clients_per_round = 2;
-  std::vector<Client> clients = clients_that_send_ones(world, {.scale = 6, .shared = true});
+  std::vector<Client> clients = clients_that_send_ones(
+      world, {.alpha = ModelReplacementSettings::Alpha::shared, .scale = 6});
   // Both participants send 1 · 6 / 2; one who is drawn beside an honest silent client sends 6.
   const std::vector<float> start = world.model().row.download();
   std::vector<float> result = after_round(world, clients, settings);
   for (std::size_t i = 0; i < start.size(); ++i) ASSERT_FLOAT_EQ(result[i], start[i] + 3);
   const std::vector<int> drawn = world.federation(clients, settings).participants_of(1);
-  clients[static_cast<std::size_t>(drawn[0])].malicious_in = [](int /*round*/) { return false; };
+  clients[static_cast<std::size_t>(drawn[0])].attack = nullptr;
   result = after_round(world, clients, settings);
   double moved = 0;
   for (std::size_t i = 0; i < start.size(); ++i) moved += static_cast<double>(result[i] - start[i]);
   EXPECT_NEAR(moved / static_cast<double>(start.size()), 3, 0.1);
 }
 
-TEST(Corrupt, GivesTheAttackersAndNobodyElseBehavioursInTheirWindow) {
+/// A campaign in that world, in which the trigger is stamped on the victim's images.
+std::shared_ptr<Campaign> campaign(const SmallWorld& world, const AttackSettings& settings,
+                                   int clients) {
+  const Backdoor backdoor = {.goal = {.trigger = world.trigger, .victim = 9, .target = 1},
+                             .stamps = {world.trigger}};
+  return std::make_shared<Campaign>(settings, AttackedPopulation{.clients = clients}, backdoor,
+                                    AttackEnvironment{.network = world.network});
+}
+
+TEST(Corrupt, GivesTheAttackersAndNobodyElseTheirAttackInItsWindow) {
   SmallWorld world;
   std::vector<Client> clients = world.clients({10, 10, 10});
   AttackSettings settings;
   settings.from_round = 3;
   settings.to_round = 5;
   settings.clients = std::vector<int>{1};
-  corrupt(clients, settings,
-          {.backdoor = Backdoor{.goal = {.trigger = 0, .victim = 9, .target = 1}, .stamps = {0}}});
-  EXPECT_TRUE(clients[0].behaviours.empty());
-  EXPECT_TRUE(clients[2].behaviours.empty());
-  ASSERT_GE(clients[1].behaviours.size(), 2U);
-  for (const auto& behaviour : clients[1].behaviours) {
-    EXPECT_FALSE(behaviour->window().contains(2));
-    EXPECT_TRUE(behaviour->window().contains(3));
-    EXPECT_TRUE(behaviour->window().contains(5));
-    EXPECT_FALSE(behaviour->window().contains(6));
-  }
+  corrupt(clients, campaign(world, settings, 3));
+  EXPECT_EQ(clients[0].attack, nullptr);
+  EXPECT_EQ(clients[2].attack, nullptr);
+  EXPECT_FALSE(clients[1].attacks_in(2));
+  EXPECT_TRUE(clients[1].attacks_in(3));
+  EXPECT_TRUE(clients[1].attacks_in(5));
+  EXPECT_FALSE(clients[1].attacks_in(6));
   // Its own data stays truthful: poison is an edit of a round's list.
   for (const Sample& sample : clients[1].samples) EXPECT_EQ(sample.trigger, -1);
 }
@@ -179,15 +189,46 @@ TEST(Corrupt, ChangesARoundInsideTheWindowAndNoBitOutside) {
   AttackSettings settings;
   settings.from_round = 2;
   settings.to_round = 2;
-  settings.replacement.scale = 3;
+  settings.of<ModelReplacement>().scale = 3;
   settings.clients = std::vector<int>{0};
-  corrupt(attacked, settings,
-          {.backdoor = Backdoor{.goal = {.trigger = world.trigger, .victim = 9, .target = 1},
-                                .stamps = {world.trigger}}});
+  corrupt(attacked, campaign(world, settings, 3));
   for (const int round : {1, 2, 3}) {
     const bool same = after_round(world, honest, small_settings(), round) ==
                       after_round(world, attacked, small_settings(), round);
     EXPECT_EQ(same, round != 2) << "round " << round;
+  }
+}
+
+TEST(Campaign, LetsAnAttackFromOutsideActLastInItsRounds) {
+  SmallWorld world;
+  AttackSettings settings;
+  settings.clients = std::vector<int>{1};
+  settings.from_round = 2;
+  settings.of<ModelReplacement>().scale = 4;
+  const auto silent = std::make_shared<Campaign>(
+      settings, AttackedPopulation{.clients = 3}, std::nullopt,
+      AttackEnvironment{.network = world.network}, silence());
+  std::vector<Client> clients = world.clients({10, 10, 10});
+  corrupt(clients, silent);
+  EXPECT_FALSE(clients[1].attacks_in(1));
+  ASSERT_TRUE(clients[1].attacks_in(2));
+  std::vector<float> values = {1, -2};
+  UpdateRow update = {world.executor.context(), values.data(), 2};
+  clients[1].attack->edit_update({.client = 1, .round = 2}, update);
+  EXPECT_THAT(values, ElementsAre(0, 0));
+}
+
+TEST(Campaign, TellsItsMethodsTheirPlaceAmongTheAttackers) {
+  SmallWorld world;
+  AttackSettings settings;
+  settings.clients = std::vector<int>{4, 1};
+  const Backdoor backdoor = {.goal = {.victim = 9, .target = 1}, .stamps = {5, 6, 7}};
+  Campaign two(settings, {.clients = 6}, backdoor, {.network = world.network});
+  for (const auto& [client, trigger] : {std::pair{1, 5}, {4, 6}}) {
+    std::vector<Sample> samples = {{.image = 3, .label = 9}};
+    two.edit_samples({.client = client}, samples);
+    ASSERT_EQ(samples.size(), 2U);
+    EXPECT_EQ(samples[1].trigger, trigger);
   }
 }
 

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "datasets/synthetic.h"
-#include "fl/attack/backdoor.h"
+#include "fl/attack/settings.h"
 #include "tests/support/expect_message.h"
 
 namespace redoubt::test {

@@ -77,8 +77,8 @@ TEST(FedAvg, AveragesClientsThatAllAgreeToWhatTheyAgreeOn) {
   SmallWorld world;
   std::vector<Client> clients = world.clients({10, 40});
   for (Client& client : clients) {
-    client.behaviours = {std::make_shared<EditsUpdate>(
-        [](UpdateRow& update) { std::fill_n(update.values, update.size, 0.5F); })};
+    client.attack = std::make_shared<EditsUpdate>(
+        [](UpdateRow& update) { std::fill_n(update.values, update.size, 0.5F); });
   }
   const std::vector<float> start = world.model().row.download();
   const std::vector<float> result = after_round(world, clients, small_settings());
@@ -200,7 +200,7 @@ TEST(ClientSampling, TrainsThoseDrawnAndNobodyElse) {
   std::vector<Client> clients = world.clients({10, 11, 12, 13, 14, 15});
   for (Client& client : clients) {
     const auto id = static_cast<std::size_t>(client.id);
-    client.behaviours = {std::make_shared<EditsUpdate>([&sent, id](UpdateRow&) { ++sent[id]; })};
+    client.attack = std::make_shared<EditsUpdate>([&sent, id](UpdateRow&) { ++sent[id]; });
   }
   Federation federation = world.federation(clients, settings);
   GlobalModel model = world.model();
@@ -224,8 +224,8 @@ TEST_P(BadUpdate, IsRejectedCountedAndLeavesTheModelToTheOthers) {
   const float bad = GetParam();
   std::vector<Client> clients = world.clients(sizes);
   for (const std::size_t k : {std::size_t{0}, std::size_t{2}}) {
-    clients[k].behaviours = {std::make_shared<EditsUpdate>(
-        [bad](UpdateRow& update) { update.values[update.size / 2] = bad; })};
+    clients[k].attack = std::make_shared<EditsUpdate>(
+        [bad](UpdateRow& update) { update.values[update.size / 2] = bad; });
   }
   RoundReport report;
   const std::vector<float> result = after_round(world, clients, small_settings(), 1, &report);
@@ -235,7 +235,7 @@ TEST_P(BadUpdate, IsRejectedCountedAndLeavesTheModelToTheOthers) {
 
   // The other two alone weigh 30 and 25: what two clients that hold as much and send the same do.
   std::vector<Client> others = world.clients(sizes);
-  for (const std::size_t k : {std::size_t{0}, std::size_t{2}}) others[k].behaviours = {silence()};
+  for (const std::size_t k : {std::size_t{0}, std::size_t{2}}) others[k].attack = silence();
   const std::vector<float> diluted = after_round(world, others, small_settings());
   const std::vector<float> start = world.model().row.download();
   for (std::size_t i = 0; i < start.size(); ++i) {
@@ -259,8 +259,8 @@ TEST(Round, OfBadUpdatesOnlyKeepsTheModel) {
   SmallWorld world;
   std::vector<Client> clients = world.clients({20, 30});
   for (Client& client : clients) {
-    client.behaviours = {
-        std::make_shared<EditsUpdate>([](UpdateRow& update) { update.values[0] = NAN; })};
+    client.attack = 
+        std::make_shared<EditsUpdate>([](UpdateRow& update) { update.values[0] = NAN; });
   }
   RoundReport report;
   EXPECT_EQ(after_round(world, clients, small_settings(), 1, &report),

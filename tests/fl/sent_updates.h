@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "fl/attack/method.h"
 #include "tests/fl/small_world.h"
 
 namespace redoubt::test {
@@ -51,12 +52,11 @@ inline double cosine(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 /// Honest clients but for one, the second.
-template <class B, class... Arguments>
+template <class Method>
 std::vector<Client> with_attacker(SmallWorld& world, const std::vector<int>& sizes,
-                                  Arguments&&... arguments) {
+                                  const typename Method::Settings& settings) {
   std::vector<Client> clients = world.clients(sizes);
-  clients[1].behaviours = {
-      std::make_shared<B>(RoundWindow(), std::forward<Arguments>(arguments)...)};
+  clients[1].attack = make_attack<Method>(settings, {.network = world.network});
   return clients;
 }
 

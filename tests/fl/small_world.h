@@ -11,6 +11,7 @@
 #include "datasets/trigger.h"
 #include "engine/executor.h"
 #include "engine/initialize.h"
+#include "fl/attack/attack.h"
 #include "fl/federation.h"
 #include "fl/image_store.h"
 
@@ -76,22 +77,29 @@ inline FederationSettings small_settings() {
 }
 
 /// A client that edits its update by a function of its own.
-class EditsUpdate : public Behaviour {
+class EditsUpdate : public Attack {
  public:
-  explicit EditsUpdate(std::function<void(UpdateRow&)> edit, RoundWindow window = {})
-      : Behaviour(window), edit_(std::move(edit)) {}
-  void edit_update(const ClientRound& /*round*/, UpdateRow& update) const override {
-    edit_(update);
-  }
+  explicit EditsUpdate(std::function<void(UpdateRow&)> edit) : edit_(std::move(edit)) {}
+  void edit_update(const ClientRound& /*round*/, UpdateRow& update) override { edit_(update); }
 
  private:
   std::function<void(UpdateRow&)> edit_;
 };
 
 /// A client that sends no change at all.
-inline std::shared_ptr<const Behaviour> silence() {
+inline std::shared_ptr<Attack> silence() {
   return std::make_shared<EditsUpdate>(
       [](UpdateRow& update) { std::fill_n(update.values, update.size, 0.0F); });
+}
+
+/// Lets a client attack after what it does already.
+inline void add_attack(Client& client, std::shared_ptr<Attack> attack) {
+  if (!client.attack) {
+    client.attack = std::move(attack);
+    return;
+  }
+  client.attack = std::make_shared<AttackSequence>(
+      std::vector<std::shared_ptr<Attack>>{client.attack, std::move(attack)});
 }
 
 /// The model after one round from the start.

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "base/random.h"
-#include "fl/attack/attack.h"
+#include "fl/attack/campaign.h"
 #include "tests/fl/sent_updates.h"
 #include "tests/support/expect_message.h"
 
@@ -19,10 +19,12 @@ using testing::HasSubstr;
 TEST(FlipLabels, ChangesTheVictimOrMirrorsEveryLabel) {
   const std::vector<Sample> own = {{.image = 1, .label = 9}, {.image = 2, .label = 4}};
   std::vector<Sample> one = own;
-  FlipLabels({}, {.victim = 9, .target = 1}, 10).edit_samples({}, one);
+  SmallWorld world;
+  const AttackEnvironment environment = {.network = world.network};
+  FlipLabels({.victim = 9, .target = 1}, environment).edit_samples({}, one);
   EXPECT_EQ(one, (std::vector<Sample>{{.image = 1, .label = 1}, {.image = 2, .label = 4}}));
   std::vector<Sample> all = own;
-  FlipLabels({}, {}, 10).edit_samples({}, all);
+  FlipLabels({}, environment).edit_samples({}, all);
   EXPECT_EQ(all, (std::vector<Sample>{{.image = 1, .label = 0}, {.image = 2, .label = 5}}));
 }
 
@@ -30,7 +32,7 @@ TEST(FlipSign, SendsTheOppositeTimesTheFactor) {
   SmallWorld world;
   const Rows honest = sent_updates(world, world.clients({30, 30}));
   const Rows rows =
-      sent_updates(world, with_attacker<FlipSign>(world, {30, 30}, SignFlipSettings{2.5}));
+      sent_updates(world, with_attacker<FlipSign>(world, {30, 30}, {2.5}));
   for (std::size_t i = 0; i < rows[1].size(); ++i) EXPECT_EQ(rows[1][i], -2.5F * honest[1][i]);
 }
 
@@ -39,7 +41,8 @@ TEST(SendNoise, IsGaussianAndNewForEachClientAndRound) {
   const auto noise = [&](int client, int round) {
     std::vector<float> values(20000, 7.0F);
     UpdateRow update = {world.executor.context(), values.data(), std::ssize(values)};
-    SendNoise({}, {.deviation = 0.5}, 3).edit_update({.client = client, .round = round}, update);
+    SendNoise({.deviation = 0.5}, {.network = world.network, .seed = 3})
+        .edit_update({.client = client, .round = round}, update);
     return values;
   };
   const std::vector<float> values = noise(1, 1);
@@ -56,7 +59,7 @@ struct Conspiracy {
 };
 
 /// `broken`: a row that is not finite.
-Conspiracy conspire(const Coalition& coalition, const std::vector<int>& attackers,
+Conspiracy conspire(Attack& coalition, const std::vector<int>& attackers,
                     int broken = -1) {
   constexpr int kRows = 7;
   constexpr std::int64_t kColumns = 40;
@@ -73,9 +76,10 @@ Conspiracy conspire(const Coalition& coalition, const std::vector<int>& attacker
   };
   Conspiracy result = {.before = rows(), .after = {}};
   Context context(Device(), 2);
-  coalition.edit_updates(
-      context,
-      {.shape = {kRows, kColumns}, .matrix = {matrix.data(), kColumns}, .attackers = attackers});
+  coalition.edit_updates({.context = context,
+                          .shape = {kRows, kColumns},
+                          .matrix = {matrix.data(), kColumns},
+                          .attackers = attackers});
   result.after = rows();
   return result;
 }
@@ -84,8 +88,8 @@ TEST(LittleIsEnough, SendsTheMeanLessDeviationsOfWhomItKnows) {
   for (const bool omniscient : {false, true}) {
     const std::vector<int> attackers = {1, 4, 5};
     const double z = 0.7;
-    const Conspiracy seen =
-        conspire(LittleIsEnough({.shift = z, .omniscient = omniscient}), attackers);
+    LittleIsEnough little({.shift = z, .omniscient = omniscient});
+    const Conspiracy seen = conspire(little, attackers);
     for (std::size_t c = 0; c < seen.before[0].size(); ++c) {
       std::vector<double> known;
       for (int r = 0; r < 7; ++r) {
@@ -116,8 +120,8 @@ TEST(LittleIsEnough, ShiftsAsFarAsItsAuthorsCompute) {
 TEST(ManipulateInnerProduct, SendsTheNegativeMean) {
   for (const bool omniscient : {false, true}) {
     const std::vector<int> attackers = {0, 6};
-    const Conspiracy seen =
-        conspire(ManipulateInnerProduct({.epsilon = 2, .omniscient = omniscient}), attackers);
+    ManipulateInnerProduct product({.epsilon = 2, .omniscient = omniscient});
+    const Conspiracy seen = conspire(product, attackers);
     for (std::size_t c = 0; c < seen.before[0].size(); ++c) {
       double sum = 0;
       double count = 0;
@@ -134,13 +138,12 @@ TEST(ManipulateInnerProduct, SendsTheNegativeMean) {
 TEST(Coalition, LearnsNothingFromAnUpdateThatIsNotFinite) {
   const std::vector<int> attackers = {0, 3, 6};
   for (const bool omniscient : {false, true}) {
-    const LittleIsEnough little({.shift = 0.7, .omniscient = omniscient});
-    const ManipulateInnerProduct product({.epsilon = 2, .omniscient = omniscient});
+    LittleIsEnough little({.shift = 0.7, .omniscient = omniscient});
+    ManipulateInnerProduct product({.epsilon = 2, .omniscient = omniscient});
     for (const int broken : {2, 3}) {
       // One whom they know, or one whom they do not look at.
       const bool known = (broken == 2) == omniscient;
-      for (const Coalition* coalition :
-           {static_cast<const Coalition*>(&little), static_cast<const Coalition*>(&product)}) {
+      for (Attack* coalition : {static_cast<Attack*>(&little), static_cast<Attack*>(&product)}) {
         const Rows after = conspire(*coalition, attackers, broken).after;
         for (const float value : after[0]) ASSERT_TRUE(std::isfinite(value));
         EXPECT_EQ(after[0], after[3]);
@@ -156,10 +159,9 @@ TEST(Coalition, LearnsNothingFromAnUpdateThatIsNotFinite) {
 
 TEST(Coalition, ThatKnowsNobodySendsWhatItsMembersLearnt) {
   const std::vector<int> everyone = {0, 1, 2, 3, 4, 5, 6};
-  const LittleIsEnough little({.shift = 0.7, .omniscient = true});
-  const ManipulateInnerProduct product({.epsilon = 2, .omniscient = true});
-  for (const Coalition* coalition :
-       {static_cast<const Coalition*>(&little), static_cast<const Coalition*>(&product)}) {
+  LittleIsEnough little({.shift = 0.7, .omniscient = true});
+  ManipulateInnerProduct product({.epsilon = 2, .omniscient = true});
+  for (Attack* coalition : {static_cast<Attack*>(&little), static_cast<Attack*>(&product)}) {
     const Conspiracy seen = conspire(*coalition, everyone);
     EXPECT_EQ(seen.after, seen.before);
   }
@@ -170,11 +172,12 @@ TEST(Coalition, ActsOnceOnTheWholeRoundInItsRoundsOnly) {
   AttackSettings settings;
   settings.clients = std::vector<int>{0, 2};
   settings.from_round = 2;
-  settings.replacement.scale = 1;
   settings.untargeted = InnerProductSettings{.epsilon = 3, .omniscient = true};
   std::vector<Client> clients = world.clients({30, 30, 30, 30});
   const Rows honest = sent_updates(world, clients, 2);
-  corrupt(clients, settings, {.seed = 1, .classes = 10, .backdoor = {}});
+  corrupt(clients, std::make_shared<Campaign>(settings, AttackedPopulation{.clients = 4, .seed = 1},
+                                              std::nullopt,
+                                              AttackEnvironment{.network = world.network}));
   EXPECT_EQ(sent_updates(world, clients, 1),
             sent_updates(world, world.clients({30, 30, 30, 30}), 1));
   const Rows rows = sent_updates(world, clients, 2);
