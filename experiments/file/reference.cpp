@@ -312,8 +312,12 @@ class Page {
 
   /// The map of an alternative's settings; nullptr if it has none.
   static const Json* settings_of(const Json& one) {
-    const Json& map = one.contains("oneOf") ? one["oneOf"].back() : one;
-    return map.at("properties").empty() ? nullptr : &map;
+    const Json* map = &one;
+    if (one.contains("oneOf")) {
+      const Json& forms = one["oneOf"];
+      map = &*std::find_if(forms.begin(), forms.end(), is_map);
+    }
+    return map->at("properties").empty() ? nullptr : map;
   }
 
   /// `name`, which every layer has, is none that may stand alone.
