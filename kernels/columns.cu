@@ -6,9 +6,9 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/columns_in_registers.h"
 #include "kernels/cuda_parts.h"
-#include "kernels/sorting_network.h"
+#include "kernels/sort/columns_in_registers.h"
+#include "kernels/sort/network.h"
 
 namespace redoubt::kernels::cuda {
 

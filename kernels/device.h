@@ -90,7 +90,7 @@ class ConvChoices;
 struct Arithmetic {
   Precision precision = Precision::fp32;
   ConvEngine conv_engine = ConvEngine::automatic;
-  /// What measures and remembers the engines that suit (conv_choices.h); must outlive all that use
+  /// What measures and remembers the engines that suit (conv/choices.h); must outlive all that use
   /// it. Without it `automatic` goes by a rule of thumb.
   kernels::ConvChoices* conv_choices = nullptr;
   bool operator==(const Arithmetic&) const = default;

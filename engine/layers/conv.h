@@ -1,4 +1,4 @@
-// Convolution with bias: kernels/conv.h.
+// Convolution with bias: kernels/conv/conv.h.
 #pragma once
 
 #include <map>
@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/layer.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 namespace redoubt {
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <new>
 
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 #include "kernels/replay.h"
 #include "tests/cuda_emulator/gpu_array.h"
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <string>
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/gemm.h"
 #include "tests/kernels/cpu_and_cuda.h"
 #include "tests/support/thread_order.h"

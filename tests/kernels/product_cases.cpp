@@ -1,5 +1,5 @@
 // Matrix products and convolution.
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/gemm.h"
 #include "tests/kernels/operation_case.h"
 

@@ -1,9 +1,9 @@
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 #include <algorithm>
 
 #include "base/check.h"
-#include "kernels/conv_taps.h"
+#include "kernels/conv/taps.h"
 
 namespace redoubt::kernels {
 

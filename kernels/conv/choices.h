@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 namespace redoubt::kernels {
 

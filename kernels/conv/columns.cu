@@ -1,7 +1,7 @@
 // Convolution as cuBLAS products with columns in scratch memory, for as many replicas at a time as
 // fit there.
 #include "kernels/bias.h"
-#include "kernels/conv_engines.h"
+#include "kernels/conv/engines.h"
 #include "kernels/cuda_parts.h"
 #include "kernels/gemm.h"
 

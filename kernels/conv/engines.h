@@ -1,7 +1,7 @@
 // The ways to compute a convolution on CUDA. Included by .cu files only. Contracts as in conv.h.
 #pragma once
 
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 
 namespace redoubt::kernels::cuda {
 

@@ -1,9 +1,9 @@
-// The weight gradient of the implicit engine (conv_implicit.cu): tiled products whose columns are
+// The weight gradient of the implicit engine (implicit.cu): tiled products whose columns are
 // gathered while the block multiplies, here summed over results, J = OH·OW·N.
 //
 // Floor: 2·Cout·K·J operations a replica at the device's rate for the precision.
-#include "kernels/conv_engines.h"
-#include "kernels/conv_tiles.h"
+#include "kernels/conv/engines.h"
+#include "kernels/conv/tiles.h"
 
 namespace redoubt::kernels::cuda::implicit {
 

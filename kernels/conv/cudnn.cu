@@ -7,7 +7,7 @@
 #include <cuda_bf16.h>
 
 #include "kernels/bias.h"
-#include "kernels/conv_engines.h"
+#include "kernels/conv/engines.h"
 #include "kernels/cuda_parts.h"
 
 namespace redoubt::kernels::cuda::by_cudnn {

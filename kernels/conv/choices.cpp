@@ -1,4 +1,4 @@
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 
 #include <exception>
 #include <new>

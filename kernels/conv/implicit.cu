@@ -8,8 +8,8 @@
 //
 // Floor: 2·Cout·K·J operations a replica at the device's rate for the precision, K = Cin·KH·KW, J =
 // OH·OW·N; inputs are read once a row of tiles, mostly from the L2 cache.
-#include "kernels/conv_engines.h"
-#include "kernels/conv_tap_loaders.h"
+#include "kernels/conv/engines.h"
+#include "kernels/conv/tap_loaders.h"
 
 namespace redoubt::kernels::cuda::implicit {
 

@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "base/check.h"
-#include "kernels/conv_choices.h"
-#include "kernels/conv_engines.h"
+#include "kernels/conv/choices.h"
+#include "kernels/conv/engines.h"
 #include "kernels/launch.h"
 
 namespace redoubt::kernels::cuda {
