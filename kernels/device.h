@@ -68,16 +68,9 @@ void release(Device device, void* memory) noexcept;
 /// is always fp32.
 enum class Precision : std::uint8_t { fp32, tf32, bf16 };
 
-/// How convolutions are computed on CUDA: as products with columns built in memory, by cuBLAS; as
-/// products with columns that are never built, by our own kernels; by cuDNN, in builds that have
-/// it; or whichever suits a shape.
-enum class ConvEngine : std::uint8_t { automatic, columns, implicit, cudnn };
-
-inline constexpr std::array<std::pair<const char*, ConvEngine>, 4> kConvEngineNames = {
-    {{"automatic", ConvEngine::automatic},
-     {"columns", ConvEngine::columns},
-     {"implicit", ConvEngine::implicit},
-     {"cudnn", ConvEngine::cudnn}}};
+/// How convolutions are computed: by one of the engines of conv/engines.h, or by whichever suits a
+/// shape. An engine that is named computes on CUDA; on a CPU the shape decides.
+enum class ConvEngine : std::uint8_t { automatic, direct, columns, implicit, cudnn };
 
 /// Whether this build has the engine, should it have a CUDA side at all.
 bool is_built(ConvEngine engine);

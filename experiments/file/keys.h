@@ -6,6 +6,7 @@
 #include "experiments/file/defense_keys.h"
 #include "experiments/file/description.h"
 #include "experiments/file/experiment_file.h"
+#include "kernels/conv/engines.h"
 
 namespace redoubt::experiments {
 

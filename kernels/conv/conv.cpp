@@ -1,167 +1,93 @@
+// Convolution picks its engine.
 #include "kernels/conv/conv.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/check.h"
-#include "kernels/conv/taps.h"
+#include "kernels/conv/choices.h"
+#include "kernels/conv/engines.h"
+#include "kernels/conv/passes.h"
 
 namespace redoubt::kernels {
 
 namespace {
 
-void forward_one(Context& context, const ConvShape& s, const float* input, const float* weight,
-                 const float* bias, float* output) {
-  const Taps taps = {s.out_channels, s.in_channels, s.kernel_height, s.kernel_width};
-  const std::int64_t row = std::int64_t{s.width} * s.batch;
-  const std::int64_t out_channel = std::int64_t{s.out_height()} * s.out_width() * s.batch;
-  const std::int64_t area = std::int64_t{s.kernel_height} * s.kernel_width;
-  TapProduct product(context, taps, {weight, s.in_channels * area, area},
-                     {s.height * row, row, s.batch}, out_channel, bias);
-
-  const auto horizontal_taps = [&](int ow) {
-    return forward_taps(ow, s.kernel_width, s.stride, s.padding, s.width);
-  };
-  for (int oh = 0; oh < s.out_height(); ++oh) {
-    const TapRange vertical = forward_taps(oh, s.kernel_height, s.stride, s.padding, s.height);
-    const int top = oh * s.stride - s.padding + vertical.first;
-    for_stretches(s.out_width(), s.stride == 1, horizontal_taps,
-                  [&](int ow, int count, const TapRange& horizontal) {
-                    const int left = ow * s.stride - s.padding + horizontal.first;
-                    product.run({vertical, horizontal,
-                                 input + top * row + std::int64_t{left} * s.batch, count * s.batch,
-                                 output + (std::int64_t{oh} * s.out_width() + ow) * s.batch});
-                  });
-  }
-}
-
-void backward_input_one(Context& context, const ConvShape& s, const float* weight,
-                        const float* grad_output, float* grad_input) {
-  const Taps taps = {s.in_channels, s.out_channels, s.kernel_height, s.kernel_width};
-  const std::int64_t channel = std::int64_t{s.height} * s.width * s.batch;
-  const std::int64_t out_row = std::int64_t{s.out_width()} * s.batch;
-  const std::int64_t area = std::int64_t{s.kernel_height} * s.kernel_width;
-  TapProduct product(context, taps, {weight, area, s.in_channels * area},
-                     {s.out_height() * out_row, -out_row, -s.batch}, channel, nullptr);
-
-  const auto horizontal_taps = [&](int w) {
-    return backward_taps(w, s.kernel_width, s.stride, s.padding, s.out_width());
-  };
-  for (int h = 0; h < s.height; ++h) {
-    const TapRange vertical =
-        backward_taps(h, s.kernel_height, s.stride, s.padding, s.out_height());
-    const int oh = (h + s.padding - vertical.first) / s.stride;
-    for_stretches(
-        s.width, s.stride == 1, horizontal_taps, [&](int w, int count, const TapRange& horizontal) {
-          const int ow = (w + s.padding - horizontal.first) / s.stride;
-          product.run({vertical, horizontal,
-                       grad_output + oh * out_row + std::int64_t{ow} * s.batch, count * s.batch,
-                       grad_input + (std::int64_t{h} * s.width + w) * s.batch});
-        });
-  }
-}
-
-/// A copy of the input with its padding written out, so that every tap reads memory.
-const float* padded_input(Context& context, const ConvShape& s, const float* input) {
-  const int width = s.width + 2 * s.padding;
-  const std::int64_t channel = std::int64_t{s.height + 2 * s.padding} * width * s.batch;
-  auto* padded = context.scratch_of<float>(static_cast<std::size_t>(s.in_channels * channel));
-  std::fill(padded, padded + s.in_channels * channel, 0.0F);
-  const std::int64_t row = std::int64_t{s.width} * s.batch;
-  for (int c = 0; c < s.in_channels; ++c) {
-    for (int h = 0; h < s.height; ++h) {
-      std::copy_n(
-          input + (std::int64_t{c} * s.height + h) * row, row,
-          padded + c * channel + (std::int64_t{h + s.padding} * width + s.padding) * s.batch);
-    }
-  }
-  return padded;
-}
-
-/// A part of an output channel: rows [row, row + rows), and of each the floats [first, first +
-/// length).
-struct Part {
-  int row;
-  int rows;
-  int first;
-  int length;
+struct Passes {
+  decltype(conv_forward)* forward;
+  decltype(conv_backward_input)* backward_input;
+  decltype(conv_backward_weight)* backward_weight;
 };
 
-/// Floats of a part, about: a tile's rows of grad_output should fit into the first cache.
-constexpr int kPart = 1024;
-/// Floats of the input that are kept in the first cache beside them, about.
-constexpr int kKept = 4096;
-
-/// grad_weight[o][c, u, v] += Σ grad_output[o] · input[c] shifted by (u, v), over one part; the
-/// input has no padding left.
-void add_weight_gradient(const ConvShape& s, const Part& part, const float* input,
-                         const float* grad_output, float* grad_weight) {
-  const Tiles& tile = tiles();
-  const std::int64_t row = std::int64_t{s.width} * s.batch;
-  const std::int64_t out_row = std::int64_t{s.out_width()} * s.batch;
-  const int area = s.kernel_height * s.kernel_width;
-  const int columns = s.in_channels * area;
-  const RowTiles rows(s.out_channels, tile.dot_rows);
-  // Whole tiles of columns only, but for the last.
-  const int kept_columns = std::max(1, kKept / (part.rows * part.length)) * s.kernel_width;
-  const int chunk = (kept_columns + tile.dot_columns - 1) / tile.dot_columns * tile.dot_columns;
-  for (int chunk_start = 0; chunk_start < columns; chunk_start += chunk) {
-    const int chunk_end = std::min(chunk_start + chunk, columns);
-    for (int rt = 0; rt < rows.tiles; ++rt) {
-      for (int first_column = chunk_start; first_column < chunk_end;
-           first_column += tile.dot_columns) {
-        const int width = std::min(tile.dot_columns, chunk_end - first_column);
-        const float* b[8];
-        for (int k = 0; k < width; ++k) {
-          const int c = (first_column + k) / area;
-          const int u = (first_column + k) % area / s.kernel_width;
-          const int v = (first_column + k) % s.kernel_width;
-          b[k] = input + (std::int64_t{c} * s.height + part.row * s.stride + u) * row +
-                 std::int64_t{v} * s.batch + part.first;
-        }
-        const int index = (rows.height(rt) - 1) * tile.dot_columns + width - 1;
-        const bool strided = s.stride > 1;
-        tile.dot[index](
-            {.a = grad_output + (rows.first(rt) * s.out_height() + part.row) * out_row + part.first,
-             .a_stride = s.out_height() * out_row,
-             .a_step = strided ? s.batch : out_row,
-             .b = b,
-             .b_step = strided ? std::int64_t{s.stride} * s.batch : row,
-             .segments = strided ? s.out_width() : part.rows,
-             .length = strided ? s.batch : part.length,
-             .sums = grad_weight + std::int64_t{rows.first(rt)} * columns + first_column,
-             .sums_stride = columns});
-      }
+/// Of an engine that this build has.
+Passes passes_of(ConvEngine engine) {
+  if constexpr (kCudnnBuilt) {
+    if (engine == ConvEngine::cudnn) {
+      return {cuda::by_cudnn::conv_forward, cuda::by_cudnn::conv_backward_input,
+              cuda::by_cudnn::conv_backward_weight};
     }
   }
-}
-
-void backward_weight_one(Context& context, const ConvShape& shape, const float* input,
-                         const float* grad_output, float* grad_weight) {
-  ConvShape s = shape;
-  if (s.padding > 0) {
-    input = padded_input(context, s, input);
-    s.height += 2 * s.padding;
-    s.width += 2 * s.padding;
-    s.padding = 0;
-  }
-  std::fill(grad_weight, grad_weight + shape.weight_size(), 0.0F);
-  // A part of grad_output at a time, so that what a row of tiles reads again is still in cache.
-  const int out_row = s.out_width() * s.batch;
-  for (int oh = 0; oh < s.out_height();) {
-    const int rows = s.stride > 1 ? 1 : std::min(std::max(1, kPart / out_row), s.out_height() - oh);
-    const int pieces = s.stride > 1 ? 1 : std::max(1, out_row / kPart);
-    for (int piece = 0; piece < pieces; ++piece) {
-      const int first = piece * out_row / pieces;
-      add_weight_gradient(s, {oh, rows, first, (piece + 1) * out_row / pieces - first}, input,
-                          grad_output, grad_weight);
+  if constexpr (kCudaBuilt) {
+    if (engine == ConvEngine::columns) {
+      return {cuda::columns::conv_forward, cuda::columns::conv_backward_input,
+              cuda::columns::conv_backward_weight};
     }
-    oh += rows;
+    if (engine == ConvEngine::implicit) {
+      return {cuda::implicit::conv_forward, cuda::implicit::conv_backward_input,
+              cuda::implicit::conv_backward_weight};
+    }
   }
+  return {direct::conv_forward, direct::conv_backward_input, direct::conv_backward_weight};
 }
 
-void check_shape(const ConvShape& s) {
+/// On a CPU: the first that takes the shape. No clock decides, so bits do not depend on load.
+ConvEngine engine_on_cpu(const ConvShape& shape) {
+  for (const ConvEngineEntry& entry : kConvEngines) {
+    if (entry.device == Device::Kind::cpu && entry.supports(shape)) return entry.engine;
+  }
+  throw std::logic_error("a CPU's engine takes any shape");
+}
+
+/// Engines in the order in which they are tried, of which the first is the best guess. A 1x1
+/// kernel's columns are the input itself, so cuBLAS has no columns to build. Otherwise building
+/// them moves 8·K·J bytes for 2·Cout·K·J operations: on an H100 that makes cuBLAS the slower one up
+/// to 128 channels at least (docs/gpu).
+std::vector<ConvEngine> candidates_on_cuda(const ConvShape& s) {
+  std::vector<ConvEngine> engines;
+  for (const ConvEngineEntry& entry : kConvEngines) {
+    if (entry.device != Device::Kind::cuda || !is_built(entry.engine)) continue;
+    if (entry.supports(s)) engines.push_back(entry.engine);
+  }
+  const bool is_product =
+      s.kernel_height == 1 && s.kernel_width == 1 && s.stride == 1 && s.padding == 0;
+  const auto best = std::ranges::find(engines, is_product ? ConvEngine::columns  //
+                                                          : ConvEngine::implicit);
+  if (best != engines.end()) std::rotate(engines.begin(), best, best + 1);
+  return engines;
+}
+
+/// `run` computes the task with any Context.
+template <class Run>
+ConvEngine engine_on_cuda(Context& context, const ConvTask& task, const Run& run) {
+  const ConvEngine engine = context.conv_engine();
+  if (engine != ConvEngine::automatic) {
+    const ConvEngineEntry& entry = conv_engine_entry(engine);
+    check(entry.device == Device::Kind::cuda, "a GPU's convolutions are computed by its engines");
+    if (entry.supports(task.shape)) return engine;
+    throw Unsupported(std::string(entry.name) + " cannot compute " + to_string(task));
+  }
+  const std::vector<ConvEngine> engines = candidates_on_cuda(task.shape);
+  if (engines.empty()) throw Unsupported("no engine of convolution computes " + to_string(task));
+  if (context.conv_choices() == nullptr) return engines.front();
+  return context.conv_choices()->choose(context, task, engines, run);
+}
+
+template <class Run>
+Passes passes_for(Context& context, const ConvTask& task, const Run& run) {
+  const ConvShape& s = task.shape;
   check(s.kernel_height <= s.height + 2 * s.padding && s.kernel_width <= s.width + 2 * s.padding,
         "a convolution's kernel fits into its padded input");
+  return passes_of(on_cuda(context) ? engine_on_cuda(context, task, run) : engine_on_cpu(s));
 }
 
 }  // namespace
@@ -169,37 +95,26 @@ void check_shape(const ConvShape& s) {
 void conv_forward(Context& context, const ConvShape& shape, Replicas<const float> input,
                   Replicas<const float> weight, Replicas<const float> bias,
                   Replicas<float> output) {
-  if constexpr (kCudaBuilt) {
-    if (on_cuda(context)) return cuda::conv_forward(context, shape, input, weight, bias, output);
-  }
-  check_shape(shape);
-  for (int r = 0; r < shape.replicas; ++r) {
-    forward_one(context, shape, input[r], weight[r], bias ? bias[r] : nullptr, output[r]);
-  }
+  const Passes passes = passes_for(
+      context, {ConvPass::forward, shape, context.precision(), input.pitch == 0, weight.pitch == 0},
+      [&](Context& trial) { conv_forward(trial, shape, input, weight, bias, output); });
+  passes.forward(context, shape, input, weight, bias, output);
 }
 
 void conv_backward_input(Context& context, const ConvShape& shape, Replicas<const float> weight,
                          Replicas<const float> grad_output, Replicas<float> grad_input) {
-  if constexpr (kCudaBuilt) {
-    if (on_cuda(context))
-      return cuda::conv_backward_input(context, shape, weight, grad_output, grad_input);
-  }
-  check_shape(shape);
-  for (int r = 0; r < shape.replicas; ++r) {
-    backward_input_one(context, shape, weight[r], grad_output[r], grad_input[r]);
-  }
+  const Passes passes = passes_for(
+      context, {ConvPass::backward_input, shape, context.precision(), false, weight.pitch == 0},
+      [&](Context& trial) { conv_backward_input(trial, shape, weight, grad_output, grad_input); });
+  passes.backward_input(context, shape, weight, grad_output, grad_input);
 }
 
 void conv_backward_weight(Context& context, const ConvShape& shape, Replicas<const float> input,
                           Replicas<const float> grad_output, Replicas<float> grad_weight) {
-  if constexpr (kCudaBuilt) {
-    if (on_cuda(context))
-      return cuda::conv_backward_weight(context, shape, input, grad_output, grad_weight);
-  }
-  check_shape(shape);
-  for (int r = 0; r < shape.replicas; ++r) {
-    backward_weight_one(context, shape, input[r], grad_output[r], grad_weight[r]);
-  }
+  const Passes passes = passes_for(
+      context, {ConvPass::backward_weight, shape, context.precision(), input.pitch == 0, false},
+      [&](Context& trial) { conv_backward_weight(trial, shape, input, grad_output, grad_weight); });
+  passes.backward_weight(context, shape, input, grad_output, grad_weight);
 }
 
 }  // namespace redoubt::kernels
