@@ -1,4 +1,5 @@
 // What a simulation is made of: who gets which images, and what a checkpoint must hold.
+#include "experiments/file/experiment_file.h"
 #include "experiments/simulation/simulation.h"
 
 #include <algorithm>
