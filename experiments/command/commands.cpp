@@ -222,7 +222,7 @@ int list_command() {
   };
   row("automatic", "whichever is fastest for a layer's shape");
   engines_of(Device::Kind::cuda);
-  section("convolution engines on a CPU, where the shape decides");
+  section("convolution engines of a CPU (a layer's shape decides)");
   engines_of(Device::Kind::cpu);
   section("data sets (data.dataset)");
   for (const DatasetEntry& entry : dataset_table()) row(entry.name, entry.description);
