@@ -1,10 +1,11 @@
 // What a simulation is made of: who gets which images, and what a checkpoint must hold.
-#include "experiments/file/experiment_file.h"
 #include "experiments/simulation/simulation.h"
 
 #include <algorithm>
 #include <set>
 
+#include "experiments/file/experiment_file.h"
+#include "experiments/run/outcome_warnings.h"
 #include "experiments/run/run_folder.h"
 #include "experiments/simulation/warnings.h"
 #include "fl/client_sampling.h"
