@@ -2,7 +2,6 @@
 // must.
 #pragma once
 
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -17,10 +16,10 @@ class InputError : public std::runtime_error {
 };
 
 /// Throws std::logic_error that names the place unless `holds`: a caller broke a contract.
-inline void check(bool holds, std::string_view contract,
-                  std::source_location where = std::source_location::current()) {
+inline void check(bool holds, std::string_view contract, const char* file = __builtin_FILE(),
+                  int line = __builtin_LINE()) {  // Clang 14 has no std::source_location
   if (holds) return;
-  throw std::logic_error(std::string(where.file_name()) + ":" + std::to_string(where.line()) +
+  throw std::logic_error(std::string(file) + ":" + std::to_string(line) +
                          ": broken contract: " + std::string(contract));
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/keys.h"
 #include "engine/shape.h"
 
 namespace redoubt {
@@ -47,10 +48,30 @@ struct NormalizationSettings {
   Kind kind = Kind::standard;
   Normalization given;
   bool operator==(const NormalizationSettings&) const = default;
+
+  template <class V, class S>
+  static void forms(V& v, S& s) {
+    v.word(s.kind, Kind::standard, "standard");
+    v.word(s.kind, Kind::unit, "unit");
+    v.map(s.kind, Kind::given, [&](auto& map) {
+      map.field("mean", s.given.mean, "a mean for each colour channel, of byte / 255");
+      map.field("std", s.given.deviation, "a deviation for each colour channel, of byte / 255",
+                above(0));
+    });
+  }
+};
+
+/// What `data.dataset` names.
+struct DatasetName {
+  std::string name = {};
+
+  static constexpr const char* what = "a data set";
+  static std::vector<std::string> names();
+  bool operator==(const DatasetName&) const = default;
 };
 
 struct DatasetSettings {
-  std::string name = "fashion-mnist";
+  DatasetName name = {"fashion-mnist"};
   /// Absent: $REDOUBT_DATA/<name>, then the system's place for it.
   std::optional<std::filesystem::path> directory;
   /// Absent: all. Else that many training images, drawn with equal counts a class as far as there
@@ -58,7 +79,7 @@ struct DatasetSettings {
   std::optional<int> train_samples;
 };
 
-/// A row of the table of data sets.
+/// A data set that is not loaded.
 struct DatasetEntry {
   std::string name;
   std::string description;  ///< one line for `redoubt list`
@@ -67,7 +88,7 @@ struct DatasetEntry {
   Dataset (*load)(const DatasetSettings& settings, std::uint64_t seed);
 };
 
-/// mnist, fashion-mnist, cifar10, synthetic-gray, synthetic-color.
+/// The list of data sets is in dataset.cpp: a new one is a pair of files and a name there.
 std::span<const DatasetEntry> dataset_table();
 
 /// The row of that name. Throws InputError, suggesting the nearest.

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "datasets/bytes.h"
+#include "datasets/folder.h"
 
 namespace redoubt {
 
@@ -75,6 +76,20 @@ Split read_idx_split(const std::filesystem::path& images, const std::filesystem:
                                  labels.string(), answers.data[i], i, classes - 1));
   }
   return {.images = std::move(pixels.data), .labels = std::move(answers.data)};
+}
+
+Dataset read_idx_folder(const std::string& name, const std::filesystem::path& folder,
+                        const Shape& shape, int classes) {
+  const auto split = [&](const std::string& prefix) {
+    return read_idx_split(need_file(folder, prefix + "-images-idx3-ubyte"),
+                          need_file(folder, prefix + "-labels-idx1-ubyte"), shape, classes);
+  };
+  return {.name = name,
+          .shape = shape,
+          .classes = classes,
+          .train = split("train"),
+          .test = split("t10k"),
+          .origin = folder.string()};
 }
 
 }  // namespace redoubt

@@ -13,4 +13,9 @@ namespace redoubt {
 Split read_idx_split(const std::filesystem::path& images, const std::filesystem::path& labels,
                      const Shape& shape, int classes);
 
+/// Both splits by their published names in a folder. Throws as above, or for a file that is
+/// missing.
+Dataset read_idx_folder(const std::string& name, const std::filesystem::path& folder,
+                        const Shape& shape, int classes);
+
 }  // namespace redoubt

@@ -5,24 +5,21 @@
 #include <span>
 #include <vector>
 
+#include "datasets/partition/dirichlet.h"
+#include "datasets/partition/iid.h"
+#include "datasets/partition/k_label.h"
+
 namespace redoubt {
 
-struct PartitionSettings {
-  enum class Kind : std::uint8_t {
-    iid,        ///< shuffled and dealt out, counts differing by at most one
-    k_label,    ///< each client holds `labels` labels, every label is held, counts are equal
-    dirichlet,  ///< each class is dealt out in shares drawn from Dirichlet(alpha), so counts differ
-  };
-  Kind kind = Kind::iid;
-  int labels = 3;
-  double alpha = 0.5;
-  bool operator==(const PartitionSettings&) const = default;
+/// A new one is a pair of files in partition/ and a name in this list.
+struct Partitions : ListOf<Iid, KLabel, Dirichlet> {
+  static constexpr const char* what = "a partition";
+  static constexpr const char* key = "kind";
 };
-
-/// Something the attack needs of a partition: these clients hold images of this label.
-struct HoldsLabel {
-  std::vector<int> clients;
-  int label = 0;
+using PartitionSettings = Partitions::Settings;
+template <>
+struct KindOf<PartitionSettings> {
+  using type = Partitions;
 };
 
 /// The training images kept by the server: `count` of `pool` (indices into `labels`), with equal
@@ -32,16 +29,11 @@ std::vector<int> draw_validation(std::span<const std::uint8_t> labels, int class
                                  std::span<const int> pool, int count, std::uint64_t seed);
 
 /// Deals the images `pool` (indices into `labels`) out to `clients` clients: result[k] are client
-/// k's, in ascending order. No image is dealt twice. With k-label, every label goes to equally many
-/// clients (as far as clients · labels divides by the classes), so that counts are equal and little
-/// is left over. If `required` clients must hold a label and do not, label sets are exchanged
-/// (k-label) or images are exchanged one for one (iid, dirichlet), so counts stay; if they are more
-/// than a label's share of clients (k-label), each has less of it. Drawn from
-/// (seed, partition). Throws InputError for settings that cannot be met (more labels than classes,
-/// a label nobody could hold, a client that would have no image), naming the setting.
-std::vector<std::vector<int>> partition(std::span<const std::uint8_t> labels, int classes,
-                                        std::span<const int> pool, int clients,
-                                        const PartitionSettings& settings,
-                                        const HoldsLabel& required, std::uint64_t seed);
+/// k's, in ascending order. No image is dealt twice. Clients that are required to hold a label do.
+/// Drawn from (seed, partition). Throws InputError for settings that cannot be met, or if a client
+/// would have no image.
+ImageLists partition(std::span<const std::uint8_t> labels, int classes, std::span<const int> pool,
+                     int clients, const PartitionSettings& settings, const HoldsLabel& required,
+                     std::uint64_t seed);
 
 }  // namespace redoubt

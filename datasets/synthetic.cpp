@@ -60,7 +60,7 @@ View draw_view(const Shape& shape, RandomStream& random) {
 
 void draw_image(const Shape& shape, int label, RandomStream& random, std::uint8_t* bytes) {
   const View view = draw_view(shape, random);
-  std::array<Stroke, 3> strokes = kFigures[static_cast<std::size_t>(label)];
+  std::array<Stroke, 3> strokes = kFigures[label];
   for (Stroke& stroke : strokes) stroke = view.place(stroke);
   const double thickness = random.uniform(0.7, 1.5);
   std::array<double, 3> ink{};
@@ -74,7 +74,7 @@ void draw_image(const Shape& shape, int label, RandomStream& random, std::uint8_
       const std::uint32_t bits = random();
       for (int c = 0; c < shape.channels; ++c) {
         const double noise = (bits >> (8 * c) & 0xff) * (45.0 / 255);
-        const double value = noise + cover * (ink[static_cast<std::size_t>(c)] - noise * 0.5);
+        const double value = noise + cover * (ink[c] - noise * 0.5);
         bytes[(c * shape.height + row) * shape.width + column] =
             static_cast<std::uint8_t>(std::clamp(value, 0.0, 235.0));
       }
@@ -108,6 +108,21 @@ Dataset make_synthetic(const std::string& name, const Shape& shape, int train_co
           .train = make_split(shape, train_count, 0, seed),
           .test = make_split(shape, test_count, 1, seed),
           .origin = "procedural"};
+}
+
+namespace {
+
+constexpr int kTrain = 10000;
+constexpr int kTest = 2000;
+
+}  // namespace
+
+Dataset SyntheticGray::load(const DatasetSettings& /*settings*/, std::uint64_t seed) {
+  return make_synthetic(kName, kShape, kTrain, kTest, seed);
+}
+
+Dataset SyntheticColor::load(const DatasetSettings& /*settings*/, std::uint64_t seed) {
+  return make_synthetic(kName, kShape, kTrain, kTest, seed);
 }
 
 }  // namespace redoubt

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "base/keys.h"
 #include "engine/shape.h"
 #include "kernels/gather.h"
 
@@ -16,6 +17,9 @@ struct Trigger {
   bool operator==(const Trigger&) const = default;
 };
 
+/// No image is larger; sums of places stay far from what an int holds.
+inline constexpr int kFarthestPixel = 65535;
+
 struct PixelTriggerSettings {
   /// 1, 3, 5, 7 or 9 (Wu et al. 2020, Fig. 1): within the 3x3 block centred on (row, column), the
   /// centre; a diagonal; a diagonal cross; the cross and the middle row; the whole block. Each
@@ -25,6 +29,20 @@ struct PixelTriggerSettings {
   int column = 24;  ///< 0 is the left
   int value = 255;  ///< the byte stamped into every channel
   bool operator==(const PixelTriggerSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("pixels", s.pixels, "how many pixels of a 3x3 block are stamped: 1, 3, 5, 7 or 9",
+            between(1, 9));
+    v.field("row", s.row,
+            "row of the block's centre, 0 at the top; left out: 24 for mnist, 4 for synthetic "
+            "images, else 2",
+            between(0, kFarthestPixel));
+    v.field("column", s.column, "column of the block's centre, 0 at the left; left out: as for row",
+            between(0, kFarthestPixel));
+    v.field("value", s.value, "the byte stamped into every colour channel, before normalisation",
+            between(0, 255));
+  }
 };
 
 /// Throws InputError if a pixel lies outside the image or a setting is out of range.
@@ -37,6 +55,15 @@ struct PixelBlock {
   int height = 1;
   int width = 1;
   bool operator==(const PixelBlock&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("row", s.row, "row of the block's upper left corner, 0 at the top",
+            between(0, kFarthestPixel));
+    v.field("column", s.column, "column of that corner, 0 at the left", between(0, kFarthestPixel));
+    v.field("height", s.height, "rows of the block", between(1, kFarthestPixel));
+    v.field("width", s.width, "columns of the block", between(1, kFarthestPixel));
+  }
 };
 
 /// The byte `value` in every channel of the blocks. Throws InputError if there is no block, or one

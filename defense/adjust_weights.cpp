@@ -1,5 +1,7 @@
 #include "defense/adjust_weights.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "base/check.h"
@@ -34,6 +36,18 @@ std::vector<double> delta_levels(const AdjustWeightsSettings& settings) {
       static_cast<int>(std::floor((settings.from - settings.to) / settings.step + 1e-9));
   for (int i = 0; i <= steps; ++i) deltas.push_back(settings.from - i * settings.step);
   return deltas;
+}
+
+void AdjustWeights::check(const AdjustWeightsSettings& settings, StageConditions& conditions) {
+  constexpr int kMostLevels = 1000;
+  if (!settings.delta && (settings.from - settings.to) / settings.step > kMostLevels) {
+    throw InputError(fmt::format(
+        "adjust_weights.step is {}; from {} to {} these are more than {} levels, each a model to "
+        "evaluate",
+        settings.step, settings.from, settings.to, kMostLevels));
+  }
+  conditions.layer("adjust_weights.layer", settings.layer);
+  conditions.need_judge("adjust_weights", settings.judge, settings.stop);
 }
 
 std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*progress*/) const {

@@ -61,8 +61,9 @@ std::vector<NamedTensor> pieces_of(const FragmentExport& wanted, const ClientUpd
 
 }  // namespace
 
-Ariba::Ariba(const AribaSettings& settings, const ParameterLayout& layout)
+Ariba::Ariba(const AribaSettings& settings, const RuleEnvironment& environment)
     : settings_(settings), detector_(make_detector(settings.detector)) {
+  const ParameterLayout& layout = environment.executor.network().layout();
   for (const std::string& layer : settings.layers) weights_.push_back(&layout.conv_weight(layer));
 }
 
@@ -104,20 +105,59 @@ Aggregate Ariba::aggregate(Context& context, const ClientUpdates& updates) {
   return aggregate;
 }
 
-void check_ariba(const AribaSettings& settings, int participants, const ParameterLayout& layout) {
-  if (settings.suspects >= participants) {
+namespace {
+
+/// What is to be exported comes to pass.
+void check_export(const FragmentExport& wanted, const RuleConditions& conditions) {
+  if (wanted.round > conditions.rounds) {
+    throw InputError("defense.rule.ariba.export.round is " + std::to_string(wanted.round) +
+                     "; there are " + std::to_string(conditions.rounds) + " rounds");
+  }
+  for (const int id : wanted.clients.value_or(std::vector<int>())) {
+    if (id < conditions.clients) continue;
+    throw InputError("defense.rule.ariba.export.clients lists " + std::to_string(id) +
+                     "; clients are numbered from 0 to " + std::to_string(conditions.clients - 1));
+  }
+}
+
+}  // namespace
+
+void Ariba::check(const AribaSettings& settings, const RuleConditions& conditions) {
+  if (settings.fragments_of) check_export(*settings.fragments_of, conditions);
+  if (settings.suspects >= conditions.participants) {
     throw InputError("ariba.suspects is " + std::to_string(settings.suspects) + "; a round has " +
-                     std::to_string(participants) + " clients and must keep one");
+                     std::to_string(conditions.participants) + " clients and must keep one");
   }
   if (settings.layers.empty()) throw InputError("ariba.layers is empty; it names conv layers");
   for (const std::string& layer : settings.layers) {
-    const int size = fragment_size(layout.conv_weight(layer), settings.fragments);
+    const int size = fragment_size(conditions.layout.conv_weight(layer), settings.fragments);
     constexpr int kMostNumbers = 4096;  // the covariance of fragments is a matrix of their size
     if (size > kMostNumbers) {
       throw InputError("ariba: a fragment of layer " + layer + " has " + std::to_string(size) +
                        " numbers; at most " + std::to_string(kMostNumbers) + " are possible");
     }
   }
+}
+
+void Ariba::add_figures(Record& record, std::span<const int> attackers) {
+  const auto* ids = std::get_if<std::vector<std::int64_t>>(record.find("scored_clients"));
+  const auto* scores = std::get_if<std::vector<double>>(record.find("client_scores"));
+  const auto* fragments = std::get_if<std::int64_t>(record.find("fragments"));
+  if (ids == nullptr || scores == nullptr || fragments == nullptr) return;
+  double attackers_marked = 0;
+  double all_marked = 0;
+  int attackers_here = 0;
+  for (std::size_t i = 0; i < ids->size(); ++i) {
+    all_marked += (*scores)[i];
+    if (!std::binary_search(attackers.begin(), attackers.end(), static_cast<int>((*ids)[i]))) {
+      continue;
+    }
+    attackers_marked += (*scores)[i];
+    ++attackers_here;
+  }
+  if (attackers_here == 0 || all_marked == 0) return;
+  record.add("confidence_as_printed", attackers_marked / all_marked);
+  record.add("confidence", attackers_marked / static_cast<double>(attackers_here * *fragments));
 }
 
 }  // namespace redoubt

@@ -73,6 +73,11 @@ Aggregate NormCheck::aggregate(Context& context, const ClientUpdates& updates) {
   return without_suspects(updates, norms, [&](double norm) { return norm > bound; });
 }
 
+void AccuracyCheck::check(const AccuracyCheckSettings& /*settings*/,
+                          const RuleConditions& conditions) {
+  conditions.need_validation(kName);
+}
+
 Aggregate AccuracyCheck::aggregate(Context& context, const ClientUpdates& updates) {
   Executor& executor = environment_.executor;
   const std::int64_t columns = updates.shape.columns;

@@ -2,11 +2,54 @@
 // images.
 #pragma once
 
+#include "base/keys.h"
 #include "defense/rule.h"
-#include "defense/settings.h"
 #include "fl/aggregation.h"
 
 namespace redoubt {
+
+struct NormBoundSettings {
+  double norm = 1;   ///< M, the longest update that counts in full
+  double noise = 0;  ///< σ of the Gaussian noise on the result
+  bool operator==(const NormBoundSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("norm", s.norm, "M: updates longer than this L2 norm are scaled down to it", above(0));
+    v.field("noise", s.noise,
+            "standard deviation of the Gaussian noise added to every parameter of the result",
+            at_least(0));
+  }
+};
+
+struct NormCheckSettings {
+  std::optional<double> norm = {};  ///< the longest update that counts; absent: by the median
+  double times_median = 2;
+  bool operator==(const NormCheckSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("norm", s.norm,
+            "updates longer than this L2 norm are left out; null: by the round's median", above(0));
+    auto sweep = v.when_null("norm", s.norm);
+    sweep.field("times_median", s.times_median,
+                "updates longer than so many times the round's median length are left out",
+                above(0));
+  }
+};
+
+struct AccuracyCheckSettings {
+  double drop = 0.05;  ///< accuracy that an update may lose against the median client's
+  bool operator==(const AccuracyCheckSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field(
+        "drop", s.drop,
+        "accuracy on the validation images that a client's model may lie below the median client's",
+        between(0, 1));
+  }
+};
 
 /// Sun, Kairouz, Suresh, McMahan 2019, "Can you really backdoor federated learning?", sections 4.1
 /// and 4.2: FedAvg of updates each scaled to length M if it is longer, and Gaussian noise of
@@ -14,8 +57,12 @@ namespace redoubt {
 /// Logs how many were scaled as `clipped_clients`.
 class NormBound : public AggregationRule {
  public:
-  NormBound(const NormBoundSettings& settings, std::uint64_t seed)
-      : settings_(settings), seed_(seed) {}
+  static constexpr const char* kName = "norm-bound";
+  static constexpr const char* kDescription = "scales long updates down; noise if asked for";
+  using Settings = NormBoundSettings;
+
+  NormBound(const NormBoundSettings& settings, const RuleEnvironment& environment)
+      : settings_(settings), seed_(environment.seed) {}
   Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
 
  private:
@@ -27,6 +74,10 @@ class NormBound : public AggregationRule {
 /// lengths as `client_scores`.
 class NormCheck : public AggregationRule {
  public:
+  static constexpr const char* kName = "norm-check";
+  static constexpr const char* kDescription = "leaves out long updates";
+  using Settings = NormCheckSettings;
+
   explicit NormCheck(const NormCheckSettings& settings) : settings_(settings) {}
   Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
 
@@ -40,8 +91,13 @@ class NormCheck : public AggregationRule {
 /// federated learning", section 5). Logs the accuracies as `client_scores`.
 class AccuracyCheck : public AggregationRule {
  public:
+  static constexpr const char* kName = "accuracy-check";
+  static constexpr const char* kDescription = "leaves out updates that cost the server accuracy";
+  using Settings = AccuracyCheckSettings;
+
   AccuracyCheck(const AccuracyCheckSettings& settings, const RuleEnvironment& environment)
       : settings_(settings), environment_(environment) {}
+  static void check(const AccuracyCheckSettings& settings, const RuleConditions& conditions);
   Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
 
  private:

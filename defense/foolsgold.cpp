@@ -7,8 +7,9 @@
 
 namespace redoubt {
 
-FoolsGold::FoolsGold(const FoolsGoldSettings& settings, const ParameterLayout& layout)
-    : settings_(settings), features_(layout.trained_ranges()) {
+FoolsGold::FoolsGold(const FoolsGoldSettings& settings, const RuleEnvironment& environment)
+    : settings_(settings), features_(environment.executor.network().layout().trained_ranges()) {
+  const ParameterLayout& layout = environment.executor.network().layout();
   if (settings.features == FoolsGoldSettings::Features::output_layer) {
     for (const ParameterSpan& span : layout.spans()) {
       if (span.role != ParameterSpan::Role::weight) continue;

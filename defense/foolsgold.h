@@ -5,10 +5,30 @@
 
 #include <map>
 
-#include "defense/settings.h"
+#include "base/keys.h"
+#include "defense/rule.h"
 #include "fl/aggregation.h"
 
 namespace redoubt {
+
+struct FoolsGoldSettings {
+  /// What histories are made of.
+  enum class Features : std::uint8_t { output_layer, all };
+  friend constexpr Names<Features, 2> names_of(Features) {
+    return {{{"output-layer", Features::output_layer}, {"all", Features::all}}};
+  }
+  Features features = Features::output_layer;
+  double confidence = 1;  ///< κ
+  bool operator==(const FoolsGoldSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("features", s.features,
+            "parameters that a client's history is made of: the output layer's weights, or all");
+    v.field("confidence", s.confidence,
+            "kappa: factor of the logit that tells honest from malicious", above(0));
+  }
+};
 
 /// Weighs each update by how unlike its client's history is to all others'. The history is the sum
 /// of a client's updates over all rounds so far, of the output layer's weights ("indicative
@@ -17,7 +37,11 @@ namespace redoubt {
 /// model stays.
 class FoolsGold : public AggregationRule {
  public:
-  FoolsGold(const FoolsGoldSettings& settings, const ParameterLayout& layout);
+  static constexpr const char* kName = "foolsgold";
+  static constexpr const char* kDescription = "weighs down clients whose histories are alike";
+  using Settings = FoolsGoldSettings;
+
+  FoolsGold(const FoolsGoldSettings& settings, const RuleEnvironment& environment);
   Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
   std::vector<NamedTensor> state() const override;
   void restore(const std::vector<NamedTensor>& state) override;

@@ -5,11 +5,36 @@
 #include <cstdint>
 #include <vector>
 
-#include "defense/settings.h"
+#include "base/keys.h"
 #include "engine/parameter_layout.h"
 #include "fl/aggregation.h"
 
 namespace redoubt {
+
+/// How a conv layer's weights [out][in][height][width] are cut.
+struct FragmentSettings {
+  enum class Kind : std::uint8_t {
+    kernel,  ///< one [height][width] kernel for each pair of an out and an in channel
+    filter,  ///< one [in][height][width] filter for each out channel
+    block,   ///< so many numbers in the order of memory; a last shorter piece is left out
+  };
+  friend constexpr Names<Kind, 3> names_of(Kind) {
+    return {{{"kernel", Kind::kernel}, {"filter", Kind::filter}, {"block", Kind::block}}};
+  }
+  Kind kind = Kind::kernel;
+  int block = 9;  ///< numbers of a block
+  bool operator==(const FragmentSettings&) const = default;
+  static auto& shorthand(auto& s) { return s.kind; }
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("kind", s.kind,
+            "what a layer's weights are cut into: single kernels, whole filters of an output "
+            "channel, or blocks of so many numbers");
+    v.when("kind", s.kind, FragmentSettings::Kind::block)
+        .field("block", s.block, "numbers of a block, in the order of memory", at_least(1));
+  }
+};
 
 /// The fragments of all clients in one layer, each number less its mean over the clients.
 struct Fragments {

@@ -59,16 +59,19 @@ std::vector<double> krum_scores(const std::vector<double>& squared_distances, in
   return scores;
 }
 
-Aggregate Krum::aggregate(Context& context, const ClientUpdates& updates) {
+namespace {
+
+/// The mean of the `selected` updates of least score.
+Aggregate mean_of_nearest(Context& context, const ClientUpdates& updates, int malicious,
+                          int selected) {
   const int n = updates.shape.rows;
   const std::vector<double> scores =
-      krum_scores(pairwise_squared_distances(context, updates), n, all_of(n), malicious_);
+      krum_scores(pairwise_squared_distances(context, updates), n, all_of(n), malicious);
   std::vector<int> order = all_of(n);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
     return scores[static_cast<std::size_t>(a)] < scores[static_cast<std::size_t>(b)];
   });
-  const int selected = std::clamp(selected_.value_or(n - malicious_), 1, n);
-  order.resize(static_cast<std::size_t>(selected));
+  order.resize(static_cast<std::size_t>(std::clamp(selected, 1, n)));
   std::sort(order.begin(), order.end());
 
   Aggregate aggregate;
@@ -79,6 +82,34 @@ Aggregate Krum::aggregate(Context& context, const ClientUpdates& updates) {
       {"scored_clients", std::vector<std::int64_t>(updates.clients.begin(), updates.clients.end())},
       {"client_scores", scores}};
   return aggregate;
+}
+
+}  // namespace
+
+Aggregate Krum::aggregate(Context& context, const ClientUpdates& updates) {
+  return mean_of_nearest(context, updates, malicious_, 1);
+}
+
+void Krum::check(const KrumSettings& settings, const RuleConditions& conditions) {
+  conditions.need_clients("krum.malicious", settings.malicious, 2 * settings.malicious + 3);
+}
+
+Aggregate MultiKrum::aggregate(Context& context, const ClientUpdates& updates) {
+  const int f = settings_.malicious;
+  return mean_of_nearest(context, updates, f, settings_.selected.value_or(updates.shape.rows - f));
+}
+
+void MultiKrum::check(const MultiKrumSettings& settings, const RuleConditions& conditions) {
+  const int f = settings.malicious;
+  conditions.need_clients("multi-krum.malicious", f, 2 * f + 3);
+  if (!settings.selected || *settings.selected <= conditions.participants - f) return;
+  throw InputError("defense.rule: multi-krum.selected is " + std::to_string(*settings.selected) +
+                   "; at most " + std::to_string(conditions.participants - f) +
+                   " clients are not malicious");
+}
+
+void Bulyan::check(const BulyanSettings& settings, const RuleConditions& conditions) {
+  conditions.need_clients("bulyan.malicious", settings.malicious, 4 * settings.malicious + 3);
 }
 
 Aggregate Bulyan::aggregate(Context& context, const ClientUpdates& updates) {

@@ -6,10 +6,48 @@
 
 #include <vector>
 
-#include "defense/settings.h"
+#include "base/keys.h"
+#include "defense/rule.h"
 #include "fl/aggregation.h"
 
 namespace redoubt {
+
+/// f of the rules below: as many malicious clients in a round are put up with.
+struct KrumSettings {
+  int malicious = 1;
+  bool operator==(const KrumSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("malicious", s.malicious,
+            "f: how many malicious clients of a round the rule puts up with", at_least(0));
+  }
+};
+
+struct MultiKrumSettings {
+  int malicious = 1;
+  std::optional<int> selected = {};  ///< updates that are averaged; absent: n - f
+  bool operator==(const MultiKrumSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("malicious", s.malicious,
+            "f: how many malicious clients of a round the rule puts up with", at_least(0));
+    v.field("selected", s.selected,
+            "how many of the updates of least score are averaged; null: all but f", at_least(1));
+  }
+};
+
+struct BulyanSettings {
+  int malicious = 1;
+  bool operator==(const BulyanSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("malicious", s.malicious,
+            "f: how many malicious clients of a round the rule puts up with", at_least(0));
+  }
+};
 
 /// [n x n] squared distances between the updates, from their Gram matrix.
 std::vector<double> pairwise_squared_distances(Context& context, const ClientUpdates& updates);
@@ -19,24 +57,48 @@ std::vector<double> pairwise_squared_distances(Context& context, const ClientUpd
 std::vector<double> krum_scores(const std::vector<double>& squared_distances, int updates,
                                 const std::vector<int>& candidates, int malicious);
 
-/// Takes the update of the least score, or the mean of the `selected` least ones (equals in their
-/// order). Logs `client_scores` by `scored_clients`.
+/// Takes the update of the least score. Logs `client_scores` by `scored_clients`.
 class Krum : public AggregationRule {
  public:
-  /// `selected` absent: n - f.
-  Krum(int malicious, std::optional<int> selected) : malicious_(malicious), selected_(selected) {}
+  static constexpr const char* kName = "krum";
+  static constexpr const char* kDescription = "the update nearest to its neighbours";
+  using Settings = KrumSettings;
+
+  explicit Krum(const KrumSettings& settings) : malicious_(settings.malicious) {}
+  static void check(const KrumSettings& settings, const RuleConditions& conditions);
   Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
 
  private:
   int malicious_;
-  std::optional<int> selected_;
+};
+
+/// Takes the mean of the `selected` updates of least score (equals in their order). Logs
+/// `client_scores` by `scored_clients`.
+class MultiKrum : public AggregationRule {
+ public:
+  static constexpr const char* kName = "multi-krum";
+  static constexpr const char* kDescription = "mean of the updates nearest to their neighbours";
+  using Settings = MultiKrumSettings;
+
+  explicit MultiKrum(const MultiKrumSettings& settings) : settings_(settings) {}
+  static void check(const MultiKrumSettings& settings, const RuleConditions& conditions);
+  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+
+ private:
+  MultiKrumSettings settings_;
 };
 
 /// Selects θ = n - 2f updates, one after the other by Krum among those left, and takes of each
 /// column the mean of the β = θ - 2f values nearest to the median.
 class Bulyan : public AggregationRule {
  public:
+  static constexpr const char* kName = "bulyan";
+  static constexpr const char* kDescription =
+      "updates chosen by Krum, of each column the middle values";
+  using Settings = BulyanSettings;
+
   explicit Bulyan(const BulyanSettings& settings) : malicious_(settings.malicious) {}
+  static void check(const BulyanSettings& settings, const RuleConditions& conditions);
   Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
 
  private:

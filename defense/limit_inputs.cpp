@@ -28,6 +28,10 @@ kernels::ByteRange limited(const kernels::ByteRange& range, LimitInputsSettings:
   return {.lowest = within(lowest), .highest = within(highest)};
 }
 
+void LimitInputs::check(const LimitInputsSettings& settings, StageConditions& conditions) {
+  conditions.need_judge("limit_inputs", settings.judge, settings.stop);
+}
+
 std::optional<Record> LimitInputs::run(Server& server, const StageProgress& /*progress*/) const {
   GlobalModel& model = server.model();
 

@@ -6,9 +6,44 @@
 #include <memory>
 #include <vector>
 
+#include "base/keys.h"
 #include "defense/fragments.h"
 
 namespace redoubt {
+
+/// How ARIBA scores fragments.
+struct DetectorSettings {
+  enum class Kind : std::uint8_t {
+    mahalanobis,         ///< ARIBA, algorithm 2
+    robust_covariance,   ///< Mahalanobis by the minimum covariance determinant
+    nearest_neighbours,  ///< distance to the k-th nearest fragment
+  };
+  friend constexpr Names<Kind, 3> names_of(Kind) {
+    return {{{"mahalanobis", Kind::mahalanobis},
+             {"robust-covariance", Kind::robust_covariance},
+             {"nearest-neighbours", Kind::nearest_neighbours}}};
+  }
+  Kind kind = Kind::mahalanobis;
+  double support = 0.75;  ///< robust covariance: share of the fragments that count
+  int neighbours = 20;    ///< nearest neighbours: k
+  bool operator==(const DetectorSettings&) const = default;
+  static auto& shorthand(auto& s) { return s.kind; }
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("kind", s.kind,
+            "how far out a fragment lies: Mahalanobis distance, the same by a robust covariance, "
+            "or distance to the k-th neighbour");
+    v.when("kind", s.kind, DetectorSettings::Kind::robust_covariance)
+        .field("support", s.support,
+               "share of the fragments, those nearest to the centre, that mean and covariance are "
+               "taken from",
+               between(0.5, 1));
+    v.when("kind", s.kind, DetectorSettings::Kind::nearest_neighbours)
+        .field("neighbours", s.neighbours, "k: the distance to the k-th nearest fragment counts",
+               at_least(1));
+  }
+};
 
 class OutlierDetector {
  public:

@@ -92,6 +92,21 @@ std::vector<int> majority_vote(const std::vector<DormancyReport>& reports,
   });
 }
 
+void Prune::check(const PruneSettings& settings, StageConditions& conditions) {
+  conditions.need_judge("prune", settings.judge, settings.stop);
+  const ChannelSpan& layer = conditions.layer("prune.layer", settings.layer);
+  const auto own = conditions.mask.subspan(static_cast<std::size_t>(layer.offset),
+                                           static_cast<std::size_t>(layer.channels));
+  int& by_stages = conditions.pruned[layer.name];
+  const int before = by_stages + static_cast<int>(std::count(own.begin(), own.end(), 0.0F));
+  if (settings.channels && before + *settings.channels >= layer.channels) {
+    throw InputError("prune.channels is " + std::to_string(*settings.channels) +
+                     (before > 0 ? " after " + std::to_string(before) + " others" : "") +
+                     "; the layer has " + std::to_string(layer.channels) + " and must keep one");
+  }
+  by_stages += settings.channels.value_or(0);
+}
+
 std::optional<Record> Prune::run(Server& server, const StageProgress& /*progress*/) const {
   const ChannelSpan& layer = server.layout().conv_channels(settings_.layer);
   // Clients report, the server orders the channels that are still heard.

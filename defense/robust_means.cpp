@@ -31,6 +31,10 @@ Aggregate TrimmedMean::aggregate(Context& context, const ClientUpdates& updates)
   return trimmed(context, updates, std::min(malicious_, (updates.shape.rows - 1) / 2));
 }
 
+void TrimmedMean::check(const TrimmedMeanSettings& settings, const RuleConditions& conditions) {
+  conditions.need_clients("trimmed-mean.malicious", settings.malicious, 2 * settings.malicious + 1);
+}
+
 Aggregate Median::aggregate(Context& context, const ClientUpdates& updates) {
   return trimmed(context, updates, (updates.shape.rows - 1) / 2);
 }

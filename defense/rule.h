@@ -1,14 +1,12 @@
-// Aggregation rules by their settings. Running statistics of batch norm are averaged, or combined
-// column by column, as all else, but count for nothing in lengths and distances (fl/distances.h). A
-// new rule is one file beside this one, an alternative of RuleSettings, its row and its case in
-// tables.cpp, and its keys in the runner's defense_keys.h.
+// What an aggregation rule gets to know beside the updates, and the list of rules as code.
 #pragma once
 
 #include <memory>
 #include <span>
 #include <string>
 
-#include "defense/settings.h"
+#include "base/check.h"
+#include "base/keys.h"
 #include "engine/executor.h"
 #include "fl/aggregation.h"
 #include "fl/settings.h"
@@ -23,26 +21,54 @@ struct RuleEnvironment {
   LocalTraining local = {};  ///< how clients train, but for the learning rate of the round
 };
 
-std::unique_ptr<AggregationRule> make_rule(const RuleSettings& settings,
-                                           const RuleEnvironment& environment);
-
 /// What is known of a run before it starts.
 struct RuleConditions {
   int participants = 0;  ///< clients in a round
+  int clients = 0;       ///< all of them
+  int rounds = 0;        ///< of training, and of the longest pipeline after it
   int validation_samples = 0;
   const ParameterLayout& layout;
+
+  /// Throws InputError unless a round has at least `least` clients, as f malicious ones ask for.
+  void need_clients(const std::string& key, int malicious, int least) const;
+  /// Throws InputError unless the server holds images of its own.
+  void need_validation(const std::string& rule) const;
 };
 
-/// Throws InputError, naming the key, for settings that the rule cannot honour under these
-/// conditions.
-void check_rule(const RuleSettings& settings, const RuleConditions& conditions);
+/// Aggregation rules, each made from its settings, or from them and the environment. A rule may
+/// have `static void check(const Settings&, const RuleConditions&)`, which throws InputError naming
+/// the key for settings that it cannot honour, and `static void add_figures(Record&, attackers)`.
+template <class... Rules>
+struct RulesOf : ListOf<Rules...> {
+  using Settings = typename ListOf<Rules...>::Settings;
+  static constexpr const char* what = "an aggregation rule";
 
-/// One line each for `redoubt list`.
-struct RuleEntry {
-  std::string name;
-  std::string description;
+  static std::unique_ptr<AggregationRule> make(const Settings& settings,
+                                               const RuleEnvironment& environment) {
+    return RulesOf::with_class(
+        settings, [&]<class Rule>(const auto& own) -> std::unique_ptr<AggregationRule> {
+          if constexpr (std::is_constructible_v<Rule, decltype(own), const RuleEnvironment&>) {
+            return std::make_unique<Rule>(own, environment);
+          } else {
+            return std::make_unique<Rule>(own);
+          }
+        });
+  }
+  static void check(const Settings& settings, const RuleConditions& conditions) {
+    RulesOf::with_class(settings, [&]<class Rule>(const auto& own) {
+      if constexpr (requires { Rule::check(own, conditions); }) Rule::check(own, conditions);
+    });
+  }
+  /// What a researcher, who knows the attackers (their ids, ascending), reads from a round's
+  /// record.
+  static void add_figures(const Settings& settings, Record& record,
+                          std::span<const int> attackers) {
+    RulesOf::with_class(settings, [&]<class Rule>(const auto& /*own*/) {
+      if constexpr (requires { Rule::add_figures(record, attackers); }) {
+        Rule::add_figures(record, attackers);
+      }
+    });
+  }
 };
-/// In the order of RuleSettings' alternatives.
-std::span<const RuleEntry> rule_table();
 
 }  // namespace redoubt

@@ -138,15 +138,17 @@ Spectral::Spectral(const SpectralSettings& settings, const RuleEnvironment& envi
 Points Spectral::references(Context& context, const ClientUpdates& updates) const {
   const ParameterLayout& layout = environment_.executor.network().layout();
   LocalTraining training = environment_.local;
-  training.optimizer.learning_rate = updates.learning_rate;
+  learning_rate_of(training.optimizer) = updates.learning_rate;
   const auto images = static_cast<std::size_t>(settings_.samples.value_or(static_cast<int>(
       lower_median({updates.sample_counts.begin(), updates.sample_counts.end()}))));
 
   const int rows = settings_.references;
-  Fleet fleet(layout, rows, training.optimizer.state_rows(), context.device());
+  Fleet fleet(layout, rows, state_rows_of(training.optimizer), context.device());
   const kernels::MatrixShape shape = {.rows = rows, .columns = fleet.pitch()};
   std::vector<std::vector<Sample>> samples;
   std::vector<TrainingTask> tasks;
+  Terms terms;
+  add_last_conv_penalty(layout, training.last_conv_l2, terms);
   for (int row = 0; row < rows; ++row) {
     context.copy_on_device(fleet.values()[row], updates.global,
                            static_cast<std::size_t>(shape.columns) * sizeof(float));
@@ -161,7 +163,7 @@ Points Spectral::references(Context& context, const ClientUpdates& updates) cons
                      .epochs = training.epochs,
                      .batch = training.batch,
                      .optimizer = training.optimizer,
-                     .penalty = last_conv_penalty(layout, training.last_conv_l2),
+                     .terms = terms,
                      .inputs = updates.inputs,
                      .key = key});
   }
@@ -170,6 +172,11 @@ Points Spectral::references(Context& context, const ClientUpdates& updates) cons
   std::vector<std::uint8_t> finite(static_cast<std::size_t>(rows));
   kernels::finite_rows(context, shape, fleet.values(), finite);
   return surrogates(context, rows, fleet.values(), columns_, finite);
+}
+
+void Spectral::check(const SpectralSettings& settings, const RuleConditions& conditions) {
+  conditions.need_validation(kName);
+  if (settings.layer != "all") conditions.layout.conv_weight(settings.layer);
 }
 
 Aggregate Spectral::aggregate(Context& context, const ClientUpdates& updates) {

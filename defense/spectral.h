@@ -33,19 +33,67 @@
 
 #include <deque>
 
+#include "base/keys.h"
 #include "defense/principal_components.h"
 #include "defense/rule.h"
-#include "defense/settings.h"
 #include "fl/aggregation.h"
 
 namespace redoubt {
+
+/// Spectral anomaly detection (Li et al. 2020).
+struct SpectralSettings {
+  std::string layer = "all";  ///< where surrogates are drawn from: all, or a conv layer
+  int dimensions = 1000;      ///< numbers of a surrogate
+  int references = 10;        ///< updates that the server makes each round
+  int memory = 5;             ///< rounds whose references are learnt from
+  int components = 10;        ///< dimensions of the embedding
+  /// Images that a reference trains on; absent: as many as the median client holds.
+  std::optional<int> samples = {};
+  /// The reconstruction error above which a client is left out.
+  enum class Threshold : std::uint8_t {
+    mean,        ///< the mean of the round's errors, as in the paper
+    references,  ///< the greatest error of a reference by what the others teach
+  };
+  friend constexpr Names<Threshold, 2> names_of(Threshold) {
+    return {{{"mean", Threshold::mean}, {"references", Threshold::references}}};
+  }
+  Threshold threshold = Threshold::mean;
+  bool operator==(const SpectralSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("layer", s.layer,
+            "what the numbers of a surrogate are drawn from: all, or a conv layer's name");
+    v.field("dimensions", s.dimensions, "how many numbers of an update make its surrogate",
+            at_least(1));
+    v.field("references", s.references,
+            "how many updates of its own the server makes each round, on its validation images",
+            between(2, 50));
+    v.field("memory", s.memory, "how many of the last rounds' references are learnt from",
+            between(1, 10));
+    v.field("components", s.components, "principal components that surrogates are encoded by",
+            at_least(0));
+    v.field("samples", s.samples,
+            "images that a reference trains on; null: as many as the median client holds",
+            at_least(1));
+    v.field("threshold", s.threshold,
+            "the error above which a client is left out: the mean of the round's, or the greatest "
+            "that a reference has against the others");
+  }
+};
 
 /// Logs the errors as `client_scores`, and `threshold`. Equal errors are never above their mean.
 /// References that are not finite are dropped. Keeps the references of the last rounds as its
 /// state.
 class Spectral : public AggregationRule {
  public:
+  static constexpr const char* kName = "spectral";
+  static constexpr const char* kDescription =
+      "leaves out updates unlike those of the server's images";
+  using Settings = SpectralSettings;
+
   Spectral(const SpectralSettings& settings, const RuleEnvironment& environment);
+  static void check(const SpectralSettings& settings, const RuleConditions& conditions);
   Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
   std::vector<NamedTensor> state() const override;
   void restore(const std::vector<NamedTensor>& state) override;

@@ -1,15 +1,17 @@
 // Post-training stages: each takes the global model and what clients answer, changes the model and
-// leaves a record of what it did.
+// leaves a record of what it did. And the list of stages as code.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "defense/settings.h"
+#include "base/keys.h"
+#include "defense/judge.h"
 #include "fl/record.h"
 #include "fl/server.h"
 
@@ -38,13 +40,52 @@ class Stage {
   virtual std::optional<Record> run(Server& server, const StageProgress& progress) const = 0;
 };
 
-std::unique_ptr<Stage> make_stage(const StageSettings& settings);
+/// What is known of a model before a stage of a pipeline.
+struct StageConditions {
+  const ParameterLayout& layout;
+  int validation_samples = 0;
+  /// [mask row] 0: a channel that is pruned before training.
+  std::span<const float> mask;
+  /// How many channels of a layer the stages before this one have pruned for certain.
+  std::map<std::string, int> pruned = {};
 
-/// One line each for `redoubt list`.
-struct StageEntry {
-  std::string name;
-  std::string description;
+  /// The layer whose channels a key is about. Throws InputError that names the key.
+  const ChannelSpan& layer(const std::string& key, const std::string& name) const;
+  /// Throws InputError, naming the stage, if the judge has not what the stop rule asks for.
+  void need_judge(const std::string& stage, Judge judge, const StopRule& stop) const;
 };
-std::span<const StageEntry> stage_table();
+
+/// Stages, each made from its settings. A stage may have
+///   static void check(const Settings&, StageConditions&)  throws InputError, naming the key, for
+///     settings that it cannot honour, and notes what it will do to the model
+///   static int rounds_of(const Settings&)                 rounds of training that it takes
+///   static constexpr bool kAsksForDormancy                clients may lie to it
+template <class... Stages>
+struct StagesOf : ListOf<Stages...> {
+  using Settings = typename ListOf<Stages...>::Settings;
+  static constexpr const char* what = "a stage";
+
+  static std::unique_ptr<Stage> make(const Settings& settings) {
+    return StagesOf::with_class(settings, []<class S>(const auto& own) -> std::unique_ptr<Stage> {
+      return std::make_unique<S>(own);
+    });
+  }
+  static void check(const Settings& settings, StageConditions& conditions) {
+    StagesOf::with_class(settings, [&]<class S>(const auto& own) {
+      if constexpr (requires { S::check(own, conditions); }) S::check(own, conditions);
+    });
+  }
+  static int rounds(const Settings& settings) {
+    return StagesOf::with_class(settings, []<class S>(const auto& own) {
+      if constexpr (requires { S::rounds_of(own); }) return S::rounds_of(own);
+      return 0;
+    });
+  }
+  static bool asks_for_dormancy(const Settings& settings) {
+    return StagesOf::with_class(settings, []<class S>(const auto& /*own*/) {
+      return requires { S::kAsksForDormancy; };
+    });
+  }
+};
 
 }  // namespace redoubt

@@ -39,8 +39,7 @@ struct Batches {
 
 bool can_follow(const TrainingTask& first, const TrainingTask& second) {
   return second.row == first.row + 1 && second.optimizer == first.optimizer &&
-         second.penalty == first.penalty && second.evasion == first.evasion &&
-         second.inputs == first.inputs;
+         second.loss == first.loss && second.terms == first.terms && second.inputs == first.inputs;
 }
 
 FleetTrainer::FleetTrainer(const Network& network, const kernels::ImageSource& source,
@@ -64,7 +63,8 @@ int FleetTrainer::begin(Fleet& fleet, std::span<const TrainingTask> tasks,
   const int replicas = static_cast<int>(tasks.size());
   const TrainingTask& first = tasks.front();
   check(first.row >= 0 && first.row + replicas <= fleet.rows(), "a task's row is in the fleet");
-  check(fleet.state_rows() >= first.optimizer.state_rows(), "the fleet has the optimizer's state");
+  check(fleet.state_rows() >= state_rows_of(first.optimizer),
+        "the fleet has the optimizer's state");
   prepare(replicas);
   const int steps = make_plan(tasks);
 
@@ -84,8 +84,8 @@ int FleetTrainer::begin(Fleet& fleet, std::span<const TrainingTask> tasks,
                                           .second_state = rows(fleet.state(1))},
                                  .masks = masks ? masks.from(first.row) : masks,
                                  .optimizer = first.optimizer,
-                                 .penalty = first.penalty,
-                                 .evasion = first.evasion,
+                                 .loss = first.loss,
+                                 .terms = first.terms,
                                  .inputs = first.inputs,
                                  .plan = {.replicas = replicas,
                                           .batch = batch_,
@@ -170,8 +170,8 @@ void FleetTrainer::issue(const StepIdentity& identity) {
               .keys = state.keys},
              source_.within(identity.inputs), batch_samples_.replicas(batch_), identity.rows,
              {.optimizer = identity.optimizer,
-              .penalty = identity.penalty,
-              .evasion = identity.evasion,
+              .loss = identity.loss,
+              .terms = identity.terms,
               .step = state.step,
               .active = state.active},
              state.totals);

@@ -23,8 +23,8 @@ struct TrainingTask {
   int epochs = 1;
   int batch = 64;  ///< at most the executor's
   OptimizerSettings optimizer = {};
-  L2Penalty penalty = {};
-  Evasion evasion = {};
+  const Loss* loss = &softmax_cross_entropy_loss();
+  Terms terms = {};
   kernels::ByteRange inputs = {};  ///< what the model hears of an image
   RandomKey key = {};              ///< for dropout; the step is filled in
 };
@@ -60,8 +60,8 @@ class FleetTrainer {
     TrainedRows rows = {};
     kernels::Replicas<const float> masks = {};
     OptimizerSettings optimizer = {};
-    L2Penalty penalty = {};
-    Evasion evasion = {};
+    const Loss* loss = nullptr;
+    Terms terms = {};
     kernels::ByteRange inputs = {};
     kernels::StepPlan plan = {};
     bool operator==(const StepIdentity&) const = default;

@@ -36,7 +36,7 @@ void initialize(const ParameterLayout& layout, Initialization initialization, st
   for (const ParameterSpan& span : layout.spans()) {
     RandomStream stream({.seed = seed, .purpose = Purpose::initialization, .client = index++});
     for (std::int64_t i = 0; i < span.size; ++i) {
-      row[static_cast<std::size_t>(span.offset + i)] =
+      row[span.offset + i] =
           span.start.value_or(static_cast<float>(draw(span, initialization, stream)));
     }
   }

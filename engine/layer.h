@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 
 #include "base/random.h"
@@ -31,25 +30,53 @@ struct Pass {
   const RandomKey* keys = nullptr;           ///< [R]; needed where dropout trains
 };
 
-/// What a layer gets to build itself from.
-struct LayerBuilder {
-  Shape input;
-  ParameterLayout& layout;
-  int place = 0;         ///< the layer's index in the network
-  std::string producer;  ///< name of the conv or dense layer whose outputs come in
-  bool producer_is_conv = false;
-  std::string norm = {};     ///< name of the batch norm between the producer and this layer
-  std::string name = {};     ///< given by the specification, else made by counting
-  bool relu_before = false;  ///< a max pooling layer also does the ReLU before it
-  int conv_layers = 0;       ///< so far, for names: conv1, conv2, ...
-  int dense_layers = 0;      ///< so far, for names: fc1, fc2, ...
-  int norm_layers = 0;       ///< so far, for names: bn1, bn2, ...
+/// What a kind of layer does to the channels of its input.
+enum class Channels : std::uint8_t {
+  mixed,       ///< what comes out are no layer's channels: no ReLU behind can silence them
+  kept,        ///< channel c comes from channel c, and is 0 where that is
+  normalized,  ///< kept, by its tensors "weight" and "bias" of one number a channel
+  made,        ///< its own: row c of its tensor "weight" makes channel c
+};
 
-  /// The layer's own name, or "conv3" by its count.
-  std::string take_name(const char* kind, int& count) {
-    ++count;
-    return name.empty() ? kind + std::to_string(count) : name;
-  }
+/// The layer whose channels an activation has, so that a ReLU can silence them.
+struct ChannelOwner {
+  std::string producer = {};  ///< empty: there is none
+  std::string norm = {};      ///< the batch norm since, or empty
+};
+
+/// Where a layer stands.
+struct LayerPlace {
+  int index = 0;             ///< in the network
+  std::string name = {};     ///< of its tensors, if it has any: "conv1"
+  bool relu_before = false;  ///< the layer also does the ReLU before it; max pooling only
+  ChannelOwner owner = {};   ///< of its input's channels
+};
+
+/// What a layer builds itself from: the shape of its input, its place, and where its tensors go.
+class LayerBuilder {
+ public:
+  LayerBuilder(const Shape& input, ParameterLayout& layout, const LayerPlace& place = {})
+      : input_(input), layout_(layout), place_(place) {}
+
+  const Shape& input() const { return input_; }
+  const LayerPlace& place() const { return place_; }
+
+  /// Adds a tensor of the layer, called by its part, "weight", and returns its offset in a row.
+  std::int64_t add(ParameterSpan part);
+  /// Lets the layer silence its input's channels, which nobody behind it then can. Returns their
+  /// offset in a mask row, or -1 if they are no layer's.
+  std::int64_t mask_channels();
+
+  bool has_tensors() const { return has_tensors_; }
+  /// Whether training steps any of its tensors.
+  bool is_trained() const { return is_trained_; }
+
+ private:
+  Shape input_;
+  ParameterLayout& layout_;
+  LayerPlace place_;
+  bool has_tensors_ = false;
+  bool is_trained_ = false;
 };
 
 /// The values around a layer in the backward pass, each [R][shape][N].
@@ -62,9 +89,16 @@ struct LayerValues {
 };
 
 /// One operation of a network with its parameters' places. Layers hold no activations and no
-/// values, so one layer serves any number of threads.
+/// values, so one layer serves any number of threads. A class of layers has kName, kDescription and
+/// Settings with keys() (base/keys.h), is made from (const Settings&, LayerBuilder&), and throws
+/// InputError if it cannot take such an input.
 class Layer {
  public:
+  /// For a class of layers to hide by its own: what it does to channels, ...
+  static constexpr Channels kChannels = Channels::mixed;
+  /// ... and what its tensors are called, with a number; null: by kName.
+  static constexpr const char* kTensors = nullptr;
+
   explicit Layer(Shape output) : output_(output) {}
   virtual ~Layer() = default;
   Layer(const Layer&) = delete;
@@ -87,16 +121,8 @@ class Layer {
     return 0;
   }
 
-  bool has_parameters() const { return has_parameters_; }
-  /// Whether training needs Pass::valid and Pass::statistics.
-  virtual bool normalizes() const { return false; }
-
- protected:
-  void set_has_parameters() { has_parameters_ = true; }
-
  private:
   Shape output_;
-  bool has_parameters_ = false;
 };
 
 }  // namespace redoubt

@@ -1,6 +1,7 @@
 #include "engine/network.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "kernels/profile.h"
@@ -8,98 +9,37 @@
 
 namespace redoubt {
 
+namespace {
+
+NetworkBuilder built(const Shape& input, std::span<const LayerSpec> specs) {
+  NetworkBuilder builder(input);
+  builder.append(specs);
+  return builder;
+}
+
+}  // namespace
+
 Network::Network(const Shape& input, int classes, std::span<const LayerSpec> specs)
-    : input_(input), classes_(classes) {
-  LayerBuilder builder = {.input = input, .layout = layout_, .producer = ""};
-  int last = 0;
-  append(specs, builder, last);
+    : Network(built(input, specs), classes) {}
+
+Network::Network(NetworkBuilder builder, int classes)
+    : input_(builder.input()),
+      classes_(classes),
+      layout_(builder.layout()),
+      nodes_(std::move(builder.nodes())) {
   if (nodes_.empty()) throw InputError("model: there are no layers");
-  if (builder.input.size() != classes) {
-    throw InputError("model: the last layer gives " + to_string(builder.input) +
+  const Shape& output = builder.end().shape;
+  if (output.size() != classes) {
+    throw InputError("model: the last layer gives " + to_string(output) +
                      " numbers an image; the data set has " + std::to_string(classes) + " classes");
   }
-  const auto trained = std::find_if(nodes_.begin(), nodes_.end(), [](const Node& node) {
-    return node.layer && node.layer->has_parameters();
-  });
+  const auto trained = std::find_if(nodes_.begin(), nodes_.end(),
+                                    [](const NetworkNode& node) { return node.trained; });
   if (trained == nodes_.end()) throw InputError("model: no layer has parameters to train");
   first_trained_ = static_cast<int>(trained - nodes_.begin());
   place_gradients();
   trained_ranges_ = layout_.trained_ranges();
   trained_tensors_ = layout_.trained_tensors();
-}
-
-/// Appends layers that read activation `from`, which then is the last one's output.
-void Network::append(std::span<const LayerSpec> specs, LayerBuilder& builder, int& from) {
-  for (std::size_t i = 0; i < specs.size(); ++i) {
-    // ReLU and the max pooling after it are one layer, so that both take one pass over memory.
-    const bool pooled =
-        specs[i].kind == "relu" && i + 1 < specs.size() && specs[i + 1].kind == "max_pool";
-    try {
-      if (pooled) {
-        complete(specs[i]);
-        builder.relu_before = true;
-        continue;
-      }
-      if (specs[i].kind == kResidual) {
-        append_residual(specs[i], builder, from);
-      } else {
-        append_layer(complete(specs[i]), builder, from);
-      }
-    } catch (const InputError& error) {
-      const std::string message = error.what();
-      if (message.starts_with("model: ")) throw;
-      throw InputError("model: layer " + std::to_string(i + 1) + ": " + message);
-    }
-  }
-}
-
-void Network::append_layer(const LayerSpec& spec, LayerBuilder& builder, int& from) {
-  builder.place = layer_count();
-  builder.name = spec.name;
-  std::unique_ptr<Layer> layer = layer_entry(spec.kind).make(spec.arguments, builder);
-  const std::string name =
-      std::to_string(builder.place + 1) + " " + (builder.relu_before ? "relu + " : "") + spec.kind;
-  builder.relu_before = false;
-  builder.input = layer->output();
-  normalizes_ = normalizes_ || layer->normalizes();
-  nodes_.push_back({.layer = std::move(layer),
-                    .input = from,
-                    .output = builder.input,
-                    .forward_range = name + " forward",
-                    .backward_range = name + " backward"});
-  from = layer_count();
-}
-
-void Network::append_residual(const LayerSpec& spec, LayerBuilder& builder, int& from) {
-  const int start = from;
-  const Shape input = builder.input;
-  int body = start;
-  builder.producer.clear();
-  append(spec.body, builder, body);
-  const Shape output = builder.input;
-  if (!builder.producer.empty()) layout_.add_joined(builder.producer);
-
-  int shortcut = start;
-  builder.input = input;
-  builder.producer.clear();
-  append(spec.shortcut, builder, shortcut);
-  if (!builder.producer.empty()) layout_.add_joined(builder.producer);
-  if (body == start) throw InputError("residual: its body has no layers");
-  if (output != builder.input) {
-    throw InputError("residual: its body gives " + to_string(output) + ", its shortcut " +
-                     to_string(builder.input));
-  }
-  // What comes out belongs to two layers: a ReLU after it silences neither.
-  builder.producer.clear();
-  builder.norm.clear();
-  const std::string name = std::to_string(layer_count() + 1) + " add";
-  nodes_.push_back({.layer = nullptr,
-                    .input = body,
-                    .skip = shortcut,
-                    .output = output,
-                    .forward_range = name + " forward",
-                    .backward_range = name + " backward"});
-  from = layer_count();
 }
 
 /// Finds a buffer for each activation's gradient, from the last layer back: it is taken by the
@@ -116,11 +56,11 @@ void Network::place_gradients() {
   };
   slots_.back() = take();
   for (int i = layer_count() - 1; i >= first_trained_; --i) {
-    Node& own = nodes_[static_cast<std::size_t>(i)];
-    int& slot = slots_[static_cast<std::size_t>(own.input)];
+    NetworkNode& own = nodes_[i];
+    int& slot = slots_[own.input];
     const int of_output = gradient_slot(i + 1);
     if (own.skip >= 0) {
-      int& skip = slots_[static_cast<std::size_t>(own.skip)];
+      int& skip = slots_[own.skip];
       own.adds_gradient = skip >= 0;
       if (skip < 0) skip = take();
       check(slot < 0, "the body of a residual is read by its sum only");
@@ -132,8 +72,8 @@ void Network::place_gradients() {
     free.push_back(of_output);
   }
   // The spare one, for gradients that are added to others.
-  const bool joins =
-      std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.skip >= 0; });
+  const bool joins = std::any_of(nodes_.begin(), nodes_.end(),
+                                 [](const NetworkNode& node) { return node.skip >= 0; });
   if (joins) ++slot_count_;
 }
 
@@ -150,7 +90,7 @@ void Network::forward(const Pass& pass, Workspace& workspace, int first) const {
 
 void Network::forward(const Pass& pass, Workspace& workspace, int first, int last) const {
   for (int i = first; i < last; ++i) {
-    const Node& own = node(i);
+    const NetworkNode& own = node(i);
     const kernels::ProfileRange range(pass.context.device(), own.forward_range.c_str());
     if (!own.layer) {
       add_forward(pass, workspace, i);
@@ -170,7 +110,7 @@ void Network::add_forward(const Pass& pass, Workspace& workspace, int index) con
 
 void Network::backward(const Pass& pass, Workspace& workspace) const {
   for (int i = layer_count() - 1; i >= first_trained_; --i) {
-    const Node& own = node(i);
+    const NetworkNode& own = node(i);
     const kernels::ProfileRange range(pass.context.device(), own.backward_range.c_str());
     if (own.layer) {
       layer_backward(pass, workspace, i);
@@ -195,7 +135,7 @@ void Network::add_backward(const Pass& pass, Workspace& workspace, int index) co
 }
 
 void Network::layer_backward(const Pass& pass, Workspace& workspace, int index) const {
-  const Node& own = node(index);
+  const NetworkNode& own = node(index);
   kernels::Replicas<float> grad_input;
   if (needs_gradient(own.input)) {
     grad_input =

@@ -3,14 +3,11 @@
 // residual connection starts or joins there.
 #pragma once
 
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "engine/buffer.h"
-#include "engine/layer.h"
-#include "engine/layer_spec.h"
-#include "engine/parameter_layout.h"
+#include "engine/network_builder.h"
 
 namespace redoubt {
 
@@ -21,6 +18,8 @@ class Network {
   /// Builds the layers for images of shape `input`. Throws InputError, naming the layer, if one
   /// cannot take what the one before it gives, or if the last does not give `classes` numbers.
   Network(const Shape& input, int classes, std::span<const LayerSpec> specs);
+  /// The same of layers that were put together one by one.
+  Network(NetworkBuilder builder, int classes);
 
   const Shape& input() const { return input_; }
   int classes() const { return classes_; }
@@ -32,13 +31,13 @@ class Network {
   std::size_t state_bytes(int index, int batch) const;
   /// Which of the workspace's gradient buffers holds the gradient of activation `index`; how many
   /// there are, and the one that a layer's gradient goes into before it is added to another's.
-  int gradient_slot(int index) const { return slots_[static_cast<std::size_t>(index)]; }
+  int gradient_slot(int index) const { return slots_[index]; }
   int gradient_slots() const { return slot_count_; }
   /// Those of layout(), once and for all.
   const std::vector<ColumnRange>& trained_ranges() const { return trained_ranges_; }
   const std::vector<ColumnRange>& trained_tensors() const { return trained_tensors_; }
   /// Whether training moves running statistics.
-  bool normalizes() const { return normalizes_; }
+  bool normalizes() const { return layout_.has_statistics(); }
 
   /// Runs layers [first, layer_count()) on the workspace's activation `first` (0 is the input).
   void forward(const Pass& pass, Workspace& workspace, int first = 0) const;
@@ -50,22 +49,8 @@ class Network {
   void backward(const Pass& pass, Workspace& workspace) const;
 
  private:
-  /// A layer and what it reads. Activation 0 is the input, activation i + 1 what layer i gives.
-  struct Node {
-    std::unique_ptr<Layer> layer;  ///< null: the sum of activations `input` and `skip`
-    int input = 0;
-    int skip = -1;
-    /// To what a layer behind has left for its input, or a sum behind for its skip.
-    bool adds_gradient = false;
-    Shape output;
-    std::string forward_range;  ///< what a profiler calls its passes
-    std::string backward_range;
-  };
-  const Node& node(int index) const { return nodes_[static_cast<std::size_t>(index)]; }
+  const NetworkNode& node(int index) const { return nodes_[index]; }
 
-  void append(std::span<const LayerSpec> specs, LayerBuilder& builder, int& from);
-  void append_layer(const LayerSpec& spec, LayerBuilder& builder, int& from);
-  void append_residual(const LayerSpec& spec, LayerBuilder& builder, int& from);
   void place_gradients();
   /// Whether training needs the gradient of an activation.
   bool needs_gradient(int activation) const { return activation > first_trained_; }
@@ -76,11 +61,10 @@ class Network {
   Shape input_;
   int classes_;
   ParameterLayout layout_;
-  std::vector<Node> nodes_;
+  std::vector<NetworkNode> nodes_;
   int first_trained_ = 0;   ///< the first layer with parameters: gradients stop there
   std::vector<int> slots_;  ///< [activations]
   int slot_count_ = 0;
-  bool normalizes_ = false;
   std::vector<ColumnRange> trained_ranges_;
   std::vector<ColumnRange> trained_tensors_;
 };
@@ -100,13 +84,12 @@ class Workspace {
 
   /// What goes into layer `index`; the last one holds the logits.
   kernels::Replicas<float> activation(int index) {
-    return activations_[static_cast<std::size_t>(index)].replicas(size(index));
+    return activations_[index].replicas(size(index));
   }
   kernels::Replicas<float> logits() { return activation(static_cast<int>(sizes_.size()) - 1); }
   /// The gradient of activation `index`; a training workspace only.
   kernels::Replicas<float> gradient(int index) {
-    return gradients_[static_cast<std::size_t>(slots_[static_cast<std::size_t>(index)])].replicas(
-        size(index));
+    return gradients_[slots_[index]].replicas(size(index));
   }
   /// Memory for one more gradient of activation `index`, to be added to the other.
   kernels::Replicas<float> spare_gradient(int index) {
@@ -116,15 +99,14 @@ class Workspace {
     return gradient(static_cast<int>(sizes_.size()) - 1);
   }
   kernels::Replicas<std::uint8_t> state(int layer) {
-    return states_[static_cast<std::size_t>(layer)].replicas(
-        states_[static_cast<std::size_t>(layer)].count() / replicas_);
+    return states_[layer].replicas(states_[layer].count() / replicas_);
   }
   kernels::Replicas<std::int32_t> labels() { return labels_.replicas(batch_); }
   /// [R] images of each batch that are no padding; filled where the network normalises.
   int* valid() { return valid_.data(); }
 
  private:
-  std::int64_t size(int index) const { return sizes_[static_cast<std::size_t>(index)]; }
+  std::int64_t size(int index) const { return sizes_[index]; }
 
   int replicas_;
   int batch_;

@@ -1,23 +1,39 @@
-// Which optimizer steps a client's model, and with what settings.
+// Which optimizer steps a client's model, and with what settings. A new one is a pair of files in
+// optimizers/ and a name in this list.
 #pragma once
 
-#include <cstdint>
+#include "engine/optimizers/adam.h"
+#include "engine/optimizers/sgd.h"
 
 namespace redoubt {
 
-struct OptimizerSettings {
-  enum class Kind : std::uint8_t { sgd, adam };
-  Kind kind = Kind::sgd;
-  float learning_rate = 0.01F;
-  float momentum = 0;      ///< sgd only
-  float weight_decay = 0;  ///< added to the gradient, as PyTorch does
-  float beta1 = 0.9F;      ///< adam only, as the two below
-  float beta2 = 0.999F;
-  float epsilon = 1e-8F;
-  bool operator==(const OptimizerSettings&) const = default;
-
-  /// Rows of state a model needs: velocity, or two moments.
-  int state_rows() const { return kind == Kind::adam ? 2 : (momentum != 0 ? 1 : 0); }
+struct Optimizers : ListOf<Sgd, Adam> {
+  static constexpr const char* what = "an optimizer";
+  static constexpr const char* key = "kind";
 };
+using OptimizerSettings = Optimizers::Settings;
+template <>
+struct KindOf<OptimizerSettings> {
+  using type = Optimizers;
+};
+
+/// What every optimizer has. The settings say that of the first round; a round sets its own.
+inline float& learning_rate_of(OptimizerSettings& settings) {
+  return std::visit([](auto& own) -> float& { return own.learning_rate; }, settings);
+}
+inline float learning_rate_of(const OptimizerSettings& settings) {
+  return std::visit([](const auto& own) { return own.learning_rate; }, settings);
+}
+
+/// Rows of state that a model needs.
+inline int state_rows_of(const OptimizerSettings& settings) {
+  return std::visit([](const auto& own) { return own.state_rows(); }, settings);
+}
+
+inline void take_step(const OptimizerSettings& settings, const OptimizerStep& on) {
+  Optimizers::with_class(settings, [&]<class Optimizer>(const typename Optimizer::Settings& own) {
+    Optimizer::step(own, on);
+  });
+}
 
 }  // namespace redoubt

@@ -9,6 +9,13 @@
 
 namespace redoubt {
 
+namespace {
+
+/// Weight [out channels][in channels][kernel height][kernel width].
+bool is_conv(const ParameterSpan& span) { return span.shape.size() == 4; }
+
+}  // namespace
+
 int ParameterLayout::add(ParameterSpan span) {
   if (find(span.name) != nullptr) throw InputError("two tensors are called " + span.name);
   span.offset = row_size_;
@@ -31,6 +38,12 @@ const ParameterSpan* ParameterLayout::find(const std::string& name) const {
     if (span.name == name) return &span;
   }
   return nullptr;
+}
+
+bool ParameterLayout::has_statistics() const {
+  return std::any_of(spans_.begin(), spans_.end(), [](const ParameterSpan& span) {
+    return span.role == ParameterSpan::Role::statistic;
+  });
 }
 
 std::int64_t ParameterLayout::parameter_count() const {
@@ -72,12 +85,12 @@ const ChannelSpan& ParameterLayout::conv_channels(const std::string& name) const
   for (const ParameterSpan& span : spans_) {
     const std::string layer = span.name.substr(0, span.name.rfind('.'));
     const bool joined = std::find(joined_.begin(), joined_.end(), layer) != joined_.end();
-    if (name == "last" && span.shape.size() == 4 && !joined) wanted = layer;
+    if (name == "last" && is_conv(span) && !joined) wanted = layer;
   }
   const ChannelSpan* found = nullptr;
   std::string names;
   for (const ChannelSpan& span : channels_) {
-    if (!span.conv) continue;
+    if (const auto* weight = find(span.name + ".weight"); !weight || !is_conv(*weight)) continue;
     if (span.name == wanted) found = &span;
     names += (names.empty() ? "" : ", ") + span.name;
   }
@@ -92,7 +105,7 @@ const ParameterSpan& ParameterLayout::conv_weight(const std::string& name) const
   std::vector<const ParameterSpan*> spatial;
   std::string names;
   for (const ParameterSpan& span : spans_) {
-    if (span.shape.size() != 4) continue;
+    if (!is_conv(span)) continue;
     const std::string layer = span.name.substr(0, span.name.rfind('.'));
     if (layer == name) return span;
     names += (names.empty() ? "" : ", ") + layer;
@@ -115,9 +128,8 @@ void zero_silenced(const ParameterLayout& layout, std::span<const float> mask,
         if (span == nullptr) continue;  // no batch norm, or a conv layer without bias
         const std::int64_t size = span->size / channels.channels;
         for (int c = 0; c < channels.channels; ++c) {
-          if (mask[static_cast<std::size_t>(channels.offset + c)] != 0) continue;
-          std::fill_n(row.begin() + static_cast<std::ptrdiff_t>(span->offset + c * size), size,
-                      0.0F);
+          if (mask[channels.offset + c] != 0) continue;
+          std::fill_n(row.begin() + span->offset + c * size, size, 0.0F);
         }
       }
     }

@@ -44,8 +44,7 @@ struct ColumnRange {
 struct ChannelSpan {
   std::string name;  ///< that layer's: "conv1"
   std::string norm;  ///< the batch norm's between the two, or empty: "bn1"
-  bool conv = false;
-  int layer = 0;  ///< place of the masking layer in the network
+  int layer = 0;     ///< place of the masking layer in the network
   int channels = 0;
   std::int64_t offset = 0;  ///< floats from the mask row's start
 };
@@ -58,11 +57,13 @@ class ParameterLayout {
   std::int64_t add_channels(ChannelSpan span);
 
   const std::vector<ParameterSpan>& spans() const { return spans_; }
-  const ParameterSpan& span(int index) const { return spans_[static_cast<std::size_t>(index)]; }
+  const ParameterSpan& span(int index) const { return spans_[index]; }
   /// The tensor of that name, or nullptr.
   const ParameterSpan* find(const std::string& name) const;
   /// Floats of a row, padding between spans included; a multiple of kRowAlignment.
   std::int64_t row_size() const { return row_size_; }
+  /// Whether any tensor is averaged but not stepped.
+  bool has_statistics() const;
   /// Numbers that training changes by gradients: all but statistics.
   std::int64_t parameter_count() const;
   /// The columns that an optimizer steps, in ascending order: all but statistics. Padding within a

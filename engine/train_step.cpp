@@ -1,9 +1,6 @@
 #include "engine/train_step.h"
 
-#include "kernels/evasion.h"
 #include "kernels/norm.h"
-#include "kernels/rows.h"
-#include "kernels/update.h"
 
 namespace redoubt {
 
@@ -12,51 +9,18 @@ namespace {
 /// Running statistics lie between the ranges: they are not stepped.
 void update(const Pass& pass, const ColumnRange& range, const TrainedRows& all,
             const StepSettings& settings) {
-  const std::int64_t size = range.size;
   const auto columns = [&](kernels::Replicas<float> matrix) {
     return matrix ? matrix.offset(range.offset) : matrix;
   };
-  const TrainedRows rows = {.values = columns(all.values),
-                            .gradients = columns(all.gradients),
-                            .first_state = columns(all.first_state),
-                            .second_state = columns(all.second_state)};
-  const OptimizerSettings& o = settings.optimizer;
-  if (o.kind == OptimizerSettings::Kind::adam) {
-    kernels::adam(pass.context, pass.replicas, size,
-                  {.learning_rate = o.learning_rate,
-                   .beta1 = o.beta1,
-                   .beta2 = o.beta2,
-                   .epsilon = o.epsilon,
-                   .weight_decay = o.weight_decay},
-                  settings.step, rows.gradients, rows.values, rows.first_state, rows.second_state,
-                  settings.active);
-    return;
-  }
-  kernels::sgd(
-      pass.context, pass.replicas, size,
-      {.learning_rate = o.learning_rate, .momentum = o.momentum, .weight_decay = o.weight_decay},
-      rows.gradients, rows.values, rows.first_state, settings.active);
-}
-
-void add_metric(const Pass& pass, std::int64_t size, const TrainedRows& rows,
-                const StepSettings& settings) {
-  const Evasion& e = settings.evasion;
-  if (e.metric == Evasion::Metric::squared_distance) {
-    kernels::mix_squared_distance(pass.context, pass.replicas, size, e.rho, e.anchor, rows.values,
-                                  rows.gradients, settings.active);
-  } else if (e.metric == Evasion::Metric::cosine_distance) {
-    kernels::mix_cosine_distance(pass.context, pass.replicas, size, e.rho, e.anchor, e.direction,
-                                 e.counted, rows.values, rows.gradients, settings.active);
-  }
-}
-
-void clip_weights(const Pass& pass, const TrainedRows& rows, const StepSettings& settings) {
-  const Evasion& e = settings.evasion;
-  if (e.clip_delta == 0) return;
-  kernels::clip_to_deviations(
-      pass.context, pass.replicas, {.channels = e.clip_channels, .per_channel = e.clip_per_channel},
-      e.clip_delta, pass.masks ? pass.masks.offset(e.clip_mask_offset) : pass.masks,
-      rows.values.offset(e.clip_offset), settings.active);
+  take_step(settings.optimizer, {.context = pass.context,
+                                 .replicas = pass.replicas,
+                                 .size = range.size,
+                                 .gradients = columns(all.gradients),
+                                 .values = columns(all.values),
+                                 .first_state = columns(all.first_state),
+                                 .second_state = columns(all.second_state),
+                                 .step = settings.step,
+                                 .active = settings.active});
 }
 
 }  // namespace
@@ -77,20 +41,19 @@ void train_step(const Network& network, Workspace& workspace, Pass pass,
     pass.statistics = rows.values;
   }
   network.forward(pass, workspace);
-  kernels::softmax_cross_entropy(
-      pass.context, {.replicas = pass.replicas, .classes = network.classes(), .batch = pass.batch},
-      workspace.logits(), workspace.labels(), workspace.logit_gradient(), totals);
+  (*settings.loss)(pass.context,
+                   {.replicas = pass.replicas, .classes = network.classes(), .batch = pass.batch},
+                   workspace.logits(), workspace.labels(), workspace.logit_gradient(), totals);
   network.backward(pass, workspace);
-  if (settings.penalty.lambda != 0) {
-    const std::int64_t at = settings.penalty.offset;
-    kernels::axpy_rows(pass.context, {.rows = pass.replicas, .columns = settings.penalty.size},
-                       2 * settings.penalty.lambda, rows.values.offset(at),
-                       rows.gradients.offset(at));
-  }
-  const std::int64_t size = network.layout().row_size();
-  add_metric(pass, size, rows, settings);
+  const TermStep step = {.context = pass.context,
+                         .rows = {.replicas = pass.replicas,
+                                  .size = network.layout().row_size(),
+                                  .active = settings.active},
+                         .masks = pass.masks,
+                         .steps_before = settings.step};
+  settings.terms.after_backward(step, rows);
   for (const ColumnRange& range : network.trained_ranges()) update(pass, range, rows, settings);
-  clip_weights(pass, rows, settings);
+  settings.terms.after_update(step, rows);
 }
 
 }  // namespace redoubt

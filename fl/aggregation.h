@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/keys.h"
 #include "engine/buffer.h"
 #include "engine/safetensors.h"
 #include "fl/distances.h"
@@ -15,6 +16,13 @@
 #include "kernels/rows.h"
 
 namespace redoubt {
+
+struct FedAvgSettings {
+  bool operator==(const FedAvgSettings&) const = default;
+
+  template <class V, class S>
+  static void keys(V& /*v*/, S& /*s*/) {}
+};
 
 /// What a rule sees: finite updates only, one row a client, and how many samples each says it
 /// holds.
@@ -72,6 +80,11 @@ class AggregationRule {
 /// McMahan et al. 2017, algorithm 1: w ← Σ (n_k / n) w_k.
 class FedAvg : public AggregationRule {
  public:
+  static constexpr const char* kName = "fedavg";
+  static constexpr const char* kDescription = "mean of the updates, weighted by sample counts";
+  using Settings = FedAvgSettings;
+
+  explicit FedAvg(const FedAvgSettings& /*none*/ = {}) {}
   bool streams() const override { return true; }
   Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
 };

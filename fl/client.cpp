@@ -3,27 +3,11 @@
 #include <algorithm>
 #include <numeric>
 
+#include "fl/attack/attack.h"
+
 namespace redoubt {
 
-void Behaviour::edit_samples(const ClientRound& /*round*/,
-                             std::vector<kernels::Sample>& /*samples*/) const {}
-void Behaviour::edit_training(const ClientRound& /*round*/, LocalTraining& /*training*/) const {}
-void Behaviour::edit_objective(const ClientRound& /*round*/, Objective& /*objective*/) const {}
-void Behaviour::edit_mask(const ClientRound& /*round*/, const ActivityQuestion& /*question*/,
-                          std::span<float> /*mask*/) const {}
-void Behaviour::edit_update(const ClientRound& /*round*/, UpdateRow& /*update*/) const {}
-void Behaviour::edit_dormancy(const ClientRound& /*round*/, const DormancyQuestion& /*question*/,
-                              DormancyReport& /*report*/) const {}
-void Behaviour::edit_accuracies(const ClientRound& /*round*/,
-                                std::span<double> /*accuracies*/) const {}
-
-bool Client::attacks_in(int round) const {
-  const bool acts = (coalition && coalition_window.contains(round)) ||
-                    std::any_of(behaviours.begin(), behaviours.end(), [&](const auto& behaviour) {
-                      return behaviour->window().contains(round);
-                    });
-  return acts && is_malicious_in(round);
-}
+bool Client::attacks_in(int round) const { return attack && attack->acts(id, round); }
 
 std::vector<int> ascending_ranks(std::span<const double> values) {
   std::vector<int> order(values.size());

@@ -1,17 +1,18 @@
-// Clients: their data, and what they do in a round. A malicious client differs from an honest one
-// in its behaviours only; nothing that the server sees tells them apart.
+// Clients: their data, and what the server and attacks may ask and edit. A malicious client differs
+// from an honest one in its attack only (fl/attack/attack.h); nothing that the server sees tells
+// them apart.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "engine/loss.h"
 #include "engine/parameter_layout.h"
-#include "engine/train_step.h"
+#include "engine/terms.h"
 #include "fl/settings.h"
 #include "kernels/device.h"
 #include "kernels/gather.h"
@@ -19,13 +20,18 @@
 
 namespace redoubt {
 
-/// A client's place in one round, as its behaviours see it.
+class Attack;
+
+/// A client's place in one round, as an attack sees it. The rows lie on the device.
 struct ClientRound {
   int client = 0;
-  int round = 1;         ///< counted from 1; fine-tuning counts on
-  int participants = 1;  ///< clients in this round
-  int attackers = 0;     ///< malicious ones among them, who know of one another
-  float server_lr = 1;   ///< η
+  int round = 1;                  ///< counted from 1; fine-tuning counts on
+  int participants = 1;           ///< clients in this round
+  int attackers = 0;              ///< malicious ones among them, who know of one another
+  float server_lr = 1;            ///< η
+  int place = 0;                  ///< of the client among all attackers; 0 where they are redrawn
+  const float* global = nullptr;  ///< [row] the model that the round starts from
+  const float* last_step = nullptr;  ///< [row] how the last round moved it; absent before round 2
 };
 
 /// A client's update (its model minus the global one), where it lies on the device.
@@ -71,97 +77,20 @@ struct DormancyQuestion {
   std::function<std::vector<double>(std::span<const kernels::Sample>)> activity;
 };
 
-/// What a client minimises beside its loss, and what it does to its weights.
+/// What a client's training minimises and what is done to its gradient and weights.
 struct Objective {
-  Evasion::Metric metric = Evasion::Metric::none;
-  float rho = 0;
-  std::string clip_layer = "last";
-  double clip_delta = 0;  ///< 0: nothing is clipped
+  const Loss* loss = &softmax_cross_entropy_loss();
+  Terms terms = {};
 };
 
-/// Rounds in which a behaviour acts, both ends included.
-struct RoundWindow {
-  int from = 1;
-  int to = std::numeric_limits<int>::max();
-  bool contains(int round) const { return round >= from && round <= to; }
-};
-
-/// What a client may do differently. Every hook starts from what an honest client would do and
-/// edits it; the base class edits nothing. To write an attack, override the hooks it needs.
-class Behaviour {
- public:
-  explicit Behaviour(RoundWindow window) : window_(window) {}
-  virtual ~Behaviour() = default;
-  Behaviour(const Behaviour&) = delete;
-  Behaviour& operator=(const Behaviour&) = delete;
-
-  const RoundWindow& window() const { return window_; }
-
-  /// The samples of one epoch, before they are shuffled.
-  virtual void edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples) const;
-  /// Epochs, batch (at most the federation's), optimizer of this round.
-  virtual void edit_training(const ClientRound& round, LocalTraining& training) const;
-  /// What is minimised in this round.
-  virtual void edit_objective(const ClientRound& round, Objective& objective) const;
-  /// Whether edit_objective() asks for a distance from the direction of the last global step.
-  virtual bool needs_last_step() const { return false; }
-  /// The channels that it trains with, [mask row] as the global model has them.
-  virtual void edit_mask(const ClientRound& round, const ActivityQuestion& question,
-                         std::span<float> mask) const;
-  /// The update before it is sent.
-  virtual void edit_update(const ClientRound& round, UpdateRow& update) const;
-  /// The answer to the pruning defense.
-  virtual void edit_dormancy(const ClientRound& round, const DormancyQuestion& question,
-                             DormancyReport& report) const;
-  /// The accuracies reported for models that the server wants judged, each in [0, 1].
-  virtual void edit_accuracies(const ClientRound& round, std::span<double> accuracies) const;
-
- private:
-  RoundWindow window_;
-};
-
-/// A round's updates as a coalition of attackers sees them before they are sent.
-struct CoalitionUpdates {
-  kernels::MatrixShape shape;       ///< [clients x row]
-  kernels::Replicas<float> matrix;  ///< client model minus global model
-  std::span<const int> attackers;   ///< rows of those who act together
-};
-
-/// Attackers who agree on what they send.
-class Coalition {
- public:
-  Coalition() = default;
-  virtual ~Coalition() = default;
-  Coalition(const Coalition&) = delete;
-  Coalition& operator=(const Coalition&) = delete;
-  /// Edits the attackers' rows; there is at least one. Any row may hold NaN or infinity.
-  virtual void edit_updates(Context& context, const CoalitionUpdates& updates) const = 0;
-};
-
-/// One client. An honest one has no behaviours.
+/// One client. An honest one has no attack.
 struct Client {
   int id = 0;
   std::vector<kernels::Sample> samples;  ///< its own data, labelled truthfully
-  std::vector<std::shared_ptr<const Behaviour>> behaviours = {};
-  /// Whether the behaviours act in a round; absent: in all.
-  std::function<bool(int round)> malicious_in = {};
-  /// Whom it conspires with; one for all clients of a federation.
-  std::shared_ptr<const Coalition> coalition = {};
-  RoundWindow coalition_window = {};
+  std::shared_ptr<Attack> attack = {};   ///< the one that all attackers share
 
-  bool is_malicious_in(int round) const { return !malicious_in || malicious_in(round); }
-
-  /// Whether anything that it does in this round is not what an honest client would.
+  /// Whether it does anything in this round that an honest client would not.
   bool attacks_in(int round) const;
-
-  /// Calls edit(behaviour) for each behaviour that acts in this round, in order.
-  template <class Edit>
-  void act(int round, const Edit& edit) const {
-    if (!is_malicious_in(round)) return;
-    for (const auto& behaviour : behaviours) {
-      if (behaviour->window().contains(round)) edit(*behaviour);
-    }
-  }
 };
 
 /// Clients 0, 1, ... with the images that a partition dealt them and those images' labels.

@@ -4,15 +4,18 @@
 #include <new>
 
 #include "base/check.h"
+#include "fl/attack/attack.h"
 #include "fl/client_sampling.h"
+#include "fl/state.h"
 #include "kernels/profile.h"
 
 namespace redoubt {
 
 namespace {
 
-/// Names of tensors in checkpoints; the rule's own follow the first.
+/// Names of tensors in checkpoints; the rule's own follow the first, an attack's the second.
 const std::string kRuleState = "rule.";
+std::string attack_state(std::size_t attack) { return "attack" + std::to_string(attack) + "."; }
 const std::string kLastStep = "last_step";
 
 }  // namespace
@@ -31,7 +34,8 @@ Federation::Federation(Executor& executor, std::vector<Client> clients,
       clients_(std::move(clients)),
       rule_(std::move(rule)),
       settings_(settings),
-      seed_(seed) {
+      seed_(seed),
+      attacks_(attacks()) {
   const int participants = settings_.clients_per_round.value_or(static_cast<int>(clients_.size()));
   if (needs_whole_round() && settings_.wave.value_or(participants) < participants) {
     throw InputError(
@@ -39,30 +43,30 @@ Federation::Federation(Executor& executor, std::vector<Client> clients,
         (rule_->streams() ? "attackers who act together need" : "aggregation rule needs") +
         " all " + std::to_string(participants) + " updates of a round at once");
   }
-  if (!needs_last_step()) return;
-  std::vector<float> trained(static_cast<std::size_t>(executor_.network().layout().row_size()));
-  for (const ColumnRange& range : executor_.network().trained_tensors()) {
-    std::fill_n(trained.begin() + range.offset, range.size, 1.0F);
+}
+
+std::vector<std::shared_ptr<Attack>> Federation::attacks() const {
+  std::vector<std::shared_ptr<Attack>> all;
+  for (const Client& client : clients_) {
+    if (client.attack && std::find(all.begin(), all.end(), client.attack) == all.end()) {
+      all.push_back(client.attack);
+    }
   }
-  trained_ = {executor_.device(), std::span<const float>(trained)};
+  return all;
 }
 
 bool Federation::needs_whole_round() const {
-  return !rule_->streams() ||
-         std::any_of(clients_.begin(), clients_.end(),
-                     [](const Client& client) { return client.coalition != nullptr; });
-}
-
-bool Federation::needs_last_step() const {
-  return std::any_of(clients_.begin(), clients_.end(), [](const Client& client) {
-    return std::any_of(client.behaviours.begin(), client.behaviours.end(),
-                       [](const auto& behaviour) { return behaviour->needs_last_step(); });
+  return !rule_->streams() || std::any_of(attacks_.begin(), attacks_.end(), [](const auto& attack) {
+    return attack->needs_whole_round();
   });
 }
 
 std::vector<NamedTensor> Federation::state() const {
-  std::vector<NamedTensor> tensors = rule_->state();
-  for (NamedTensor& tensor : tensors) tensor.name = kRuleState + tensor.name;
+  std::vector<NamedTensor> tensors;
+  append_state(kRuleState, rule_->state(), tensors);
+  for (std::size_t i = 0; i < attacks_.size(); ++i) {
+    append_state(attack_state(i), attacks_[i]->state(), tensors);
+  }
   if (last_step_.count() > 0) {
     tensors.push_back(
         {.name = kLastStep, .shape = {last_step_.count()}, .values = last_step_.download()});
@@ -71,20 +75,18 @@ std::vector<NamedTensor> Federation::state() const {
 }
 
 void Federation::restore(const std::vector<NamedTensor>& state) {
-  std::vector<NamedTensor> of_rule;
   last_step_ = {};
   for (const NamedTensor& tensor : state) {
-    if (tensor.name.starts_with(kRuleState)) {
-      of_rule.push_back(tensor);
-      of_rule.back().name.erase(0, kRuleState.size());
-    } else if (tensor.name == kLastStep) {
-      if (std::ssize(tensor.values) != executor_.network().layout().row_size()) {
-        throw InputError("the last step has another size than the model");
-      }
-      last_step_ = {executor_.device(), std::span<const float>(tensor.values)};
+    if (tensor.name != kLastStep) continue;
+    if (std::ssize(tensor.values) != executor_.network().layout().row_size()) {
+      throw InputError("the last step has another size than the model");
     }
+    last_step_ = {executor_.device(), std::span<const float>(tensor.values)};
   }
-  rule_->restore(of_rule);
+  rule_->restore(part_of_state(kRuleState, state));
+  for (std::size_t i = 0; i < attacks_.size(); ++i) {
+    attacks_[i]->restore(part_of_state(attack_state(i), state));
+  }
 }
 
 std::vector<int> Federation::everyone() const {
@@ -97,7 +99,7 @@ std::vector<int> Federation::participants_of(int round) const {
 }
 
 Federation::RoundPlan Federation::plan_round(int round, std::span<const int> selected,
-                                             float learning_rate) const {
+                                             const float* global, float learning_rate) const {
   std::vector<int> attackers;
   for (const int id : selected) {
     if (clients_[static_cast<std::size_t>(id)].attacks_in(round)) attackers.push_back(id);
@@ -105,6 +107,7 @@ Federation::RoundPlan Federation::plan_round(int round, std::span<const int> sel
   return {.round = round,
           .participants = static_cast<int>(selected.size()),
           .attackers = std::move(attackers),
+          .global = global,
           .learning_rate = learning_rate};
 }
 
@@ -113,7 +116,9 @@ ClientRound Federation::client_round(const Client& client, const RoundPlan& plan
           .round = plan.round,
           .participants = plan.participants,
           .attackers = static_cast<int>(plan.attackers.size()),
-          .server_lr = settings_.server_lr};
+          .server_lr = settings_.server_lr,
+          .global = plan.global,
+          .last_step = last_step_.count() > 0 ? last_step_.data() : nullptr};
 }
 
 int Federation::wave_rows(int participants) const {
@@ -126,7 +131,7 @@ int Federation::wave_rows(int participants) const {
   const MemorySize memory = memory_size(executor_.device());
   const double bytes =
       cuda ? 0.5 * static_cast<double>(memory.all) : 0.25 * static_cast<double>(memory.free);
-  const std::size_t row_bytes = executor_.client_bytes(settings_.local.optimizer.state_rows());
+  const std::size_t row_bytes = executor_.client_bytes(state_rows_of(settings_.local.optimizer));
   const int fitting = static_cast<int>(std::min(bytes / static_cast<double>(row_bytes), 65535.0));
   const int most = std::max(fitting, executor_.threads());
   // Waves of nearly equal size.
@@ -134,11 +139,30 @@ int Federation::wave_rows(int participants) const {
   return (participants + waves - 1) / waves;
 }
 
+Buffer<float> Federation::copy_of(const Buffer<float>& row) {
+  Buffer<float> copy(executor_.device(), row.count());
+  executor_.context().copy_on_device(copy.data(), row.data(), row.bytes());
+  return copy;
+}
+
+void Federation::tell_attacks(const GlobalModel& model, const Buffer<float>& before, int round) {
+  last_step_ = copy_of(model.row);
+  kernels::subtract_row(executor_.context(), {.rows = 1, .columns = before.count()}, before.data(),
+                        {last_step_.data(), 0});
+  for (const auto& attack : attacks_) {
+    attack->after_round({.context = executor_.context(),
+                         .round = round,
+                         .size = before.count(),
+                         .global = model.row.data(),
+                         .step = last_step_.data()});
+  }
+}
+
 RoundReport Federation::run_round(GlobalModel& model, int round, float learning_rate) {
   const kernels::ProfileRange range(executor_.device(), ("round " + std::to_string(round)).c_str());
   const std::vector<int> selected = participants_of(round);
   const int participants = static_cast<int>(selected.size());
-  const RoundPlan plan = plan_round(round, selected, learning_rate);
+  const RoundPlan plan = plan_round(round, selected, model.row.data(), learning_rate);
   RoundReport report = {.participants = participants, .attackers = plan.attackers, .training = {}};
   WaveSum sum = {.weighted = Buffer<double>(executor_.device(), model.row.count())};
 
@@ -152,17 +176,13 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
   }
 
   // global ← global + η · Σ weight · update / Σ weight
-  std::optional<std::vector<float>> before;
-  if (needs_last_step()) before = model.row.download();
+  Buffer<float> before;
+  if (!attacks_.empty()) before = copy_of(model.row);
   if (sum.weight > 0) {
     kernels::add_mean(executor_.context(), model.row.count(), settings_.server_lr, sum.weight,
                       sum.weighted.data(), model.row.data());
   }
-  if (before) {
-    std::vector<float> step = model.row.download();
-    for (std::size_t i = 0; i < step.size(); ++i) step[i] -= (*before)[i];
-    last_step_ = {executor_.device(), std::span<const float>(step)};
-  }
+  if (!attacks_.empty()) tell_attacks(model, before, round);
   return report;
 }
 

@@ -27,8 +27,8 @@ struct RoundReport {
   std::vector<NamedTensor> tensors = {};                              ///< of the rule
 };
 
-/// λ·‖w‖² on the last conv layer's weights; none if λ is 0.
-L2Penalty last_conv_penalty(const ParameterLayout& layout, float lambda);
+/// Adds λ·‖w‖² on the last conv layer's weights, unless λ is 0.
+void add_last_conv_penalty(const ParameterLayout& layout, float lambda, Terms& terms);
 
 class Federation {
  public:
@@ -46,7 +46,7 @@ class Federation {
   RoundReport run_round(GlobalModel& model, int round, float learning_rate);
 
   /// What the federation remembers from round to round beside the model: the rule's memory and,
-  /// where an attacker asks for it, the last global step. For checkpoints.
+  /// where somebody attacks, the attack's and the last global step. For checkpoints.
   std::vector<NamedTensor> state() const;
   /// Throws InputError if it does not fit.
   void restore(const std::vector<NamedTensor>& state);
@@ -69,18 +69,20 @@ class Federation {
     int round;
     int participants;
     std::vector<int> attackers;  ///< ids of those who attack
+    const float* global;         ///< [row] the model, on the device
     float learning_rate;
   };
 
   std::vector<int> everyone() const;
-  RoundPlan plan_round(int round, std::span<const int> selected, float learning_rate = 0) const;
+  RoundPlan plan_round(int round, std::span<const int> selected, const float* global,
+                       float learning_rate = 0) const;
   ClientRound client_round(const Client& client, const RoundPlan& plan) const;
   std::vector<kernels::Sample> training_samples(const Client& client, const ClientRound& round,
                                                 int epochs) const;
   /// Client's task in fleet row `row`; fills `samples`, which the task then looks at.
   TrainingTask training_task(const GlobalModel& model, const Client& client, const RoundPlan& plan,
                              int row, std::vector<kernels::Sample>& samples) const;
-  Evasion evasion_of(const GlobalModel& model, const Client& client, const RoundPlan& plan) const;
+  Objective objective_of(const Client& client, const ClientRound& place, float last_conv_l2) const;
   Buffer<float> masks_of(const GlobalModel& model, std::span<const int> wave,
                          const RoundPlan& plan);
   std::vector<double> activity_on(const GlobalModel& model,
@@ -89,7 +91,10 @@ class Federation {
                 const kernels::MatrixShape& shape);
   /// Whether a round must be one wave.
   bool needs_whole_round() const;
-  bool needs_last_step() const;
+  /// Each attack once, however many clients share it.
+  std::vector<std::shared_ptr<Attack>> attacks() const;
+  Buffer<float> copy_of(const Buffer<float>& row);
+  void tell_attacks(const GlobalModel& model, const Buffer<float>& before, int round);
   /// Trains the clients of one wave and adds their aggregate to `sum`. Throws InputError if they do
   /// not fit into memory.
   void run_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan, WaveSum& sum,
@@ -107,8 +112,8 @@ class Federation {
   FederationSettings settings_;
   std::uint64_t seed_;
   std::optional<Fleet> fleet_;
-  Buffer<float> last_step_;  ///< [row] how the last round moved the model; empty if nobody asks
-  Buffer<float> trained_;    ///< [row] 1: a trained column, 0: a statistic, padding; likewise
+  std::vector<std::shared_ptr<Attack>> attacks_;
+  Buffer<float> last_step_;  ///< [row] how the last round moved the model; empty if nobody attacks
 };
 
 }  // namespace redoubt

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "fl/attack/attack.h"
 #include "fl/federation.h"
 #include "kernels/profile.h"
 
@@ -13,7 +14,7 @@ using kernels::Sample;
 std::vector<Sample> Federation::training_samples(const Client& client, const ClientRound& round,
                                                  int epochs) const {
   std::vector<Sample> epoch_samples = client.samples;
-  client.act(round.round, [&](const Behaviour& b) { b.edit_samples(round, epoch_samples); });
+  if (client.attacks_in(round.round)) client.attack->edit_samples(round, epoch_samples);
   std::vector<Sample> samples;
   samples.reserve(epoch_samples.size() * static_cast<std::size_t>(epochs));
   for (int epoch = 0; epoch < epochs; ++epoch) {
@@ -45,7 +46,7 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
     const auto i = static_cast<std::size_t>(r);
     const Client& client = clients_[static_cast<std::size_t>(wave[i])];
     tasks[i] = training_task(model, client, plan, r, samples[i]);
-    state_rows = std::max(state_rows, tasks[i].optimizer.state_rows());
+    state_rows = std::max(state_rows, state_rows_of(tasks[i].optimizer));
     report.images += std::ssize(samples[i]);
   }
   if (!fleet_ || fleet_->rows() < rows || fleet_->state_rows() < state_rows) {
@@ -69,29 +70,28 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
   for (int r = 0; r < rows; ++r) {
     const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];
     UpdateRow update = {context, fleet_->values()[r], shape.columns, trained};
-    const ClientRound place = client_round(client, plan);
-    client.act(plan.round, [&](const Behaviour& b) { b.edit_update(place, update); });
+    if (client.attacks_in(plan.round))
+      client.attack->edit_update(client_round(client, plan), update);
   }
   conspire(wave, plan, shape);
 }
 
-/// Attackers who act together edit their updates.
+/// Attackers edit their updates together.
 void Federation::conspire(std::span<const int> wave, const RoundPlan& plan,
                           const kernels::MatrixShape& shape) {
-  std::vector<int> attackers;
-  const Coalition* coalition = nullptr;
-  for (int r = 0; r < shape.rows; ++r) {
-    const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];
-    if (!client.coalition || !client.is_malicious_in(plan.round) ||
-        !client.coalition_window.contains(plan.round)) {
-      continue;
+  for (const auto& attack : attacks_) {
+    std::vector<int> attackers;
+    for (int r = 0; r < shape.rows; ++r) {
+      const Client& client = clients_[wave[r]];
+      if (client.attack == attack && client.attacks_in(plan.round)) attackers.push_back(r);
     }
-    attackers.push_back(r);
-    coalition = client.coalition.get();
+    if (attackers.empty()) continue;
+    attack->edit_updates({.context = executor_.context(),
+                          .round = plan.round,
+                          .shape = shape,
+                          .matrix = fleet_->values(),
+                          .attackers = attackers});
   }
-  if (coalition == nullptr) return;
-  coalition->edit_updates(executor_.context(),
-                          {.shape = shape, .matrix = fleet_->values(), .attackers = attackers});
 }
 
 /// [wave][mask row] if a client of the wave trains with other channels than the global model has,
@@ -108,8 +108,9 @@ Buffer<float> Federation::masks_of(const GlobalModel& model, std::span<const int
         .layout = executor_.network().layout(),
         .own_samples = client.samples,
         .activity = [&](std::span<const Sample> samples) { return activity_on(model, samples); }};
-    const ClientRound place = client_round(client, plan);
-    client.act(plan.round, [&](const Behaviour& b) { b.edit_mask(place, question, mask); });
+    if (client.attacks_in(plan.round)) {
+      client.attack->edit_mask(client_round(client, plan), question, mask);
+    }
     all_alike = all_alike && mask == global;
     masks.insert(masks.end(), mask.begin(), mask.end());
   }
@@ -117,35 +118,12 @@ Buffer<float> Federation::masks_of(const GlobalModel& model, std::span<const int
   return {executor_.device(), std::span<const float>(masks)};
 }
 
-/// The evasion of a client's objective.
-Evasion Federation::evasion_of(const GlobalModel& model, const Client& client,
-                               const RoundPlan& plan) const {
+Objective Federation::objective_of(const Client& client, const ClientRound& place,
+                                   float last_conv_l2) const {
   Objective objective;
-  const ClientRound place = client_round(client, plan);
-  client.act(plan.round, [&](const Behaviour& b) { b.edit_objective(place, objective); });
-  Evasion evasion;
-  // There is no last step before the first round.
-  const bool cosine = objective.metric == Evasion::Metric::cosine_distance;
-  if (objective.metric != Evasion::Metric::none && !(cosine && last_step_.count() == 0)) {
-    evasion.metric = objective.metric;
-    evasion.rho = objective.rho;
-    evasion.anchor = model.row.data();
-    if (cosine) {
-      evasion.direction = last_step_.data();
-      evasion.counted = trained_.data();
-    }
-  }
-  if (objective.clip_delta > 0) {
-    const ParameterLayout& layout = executor_.network().layout();
-    const ChannelSpan& channels = layout.conv_channels(objective.clip_layer);
-    const ParameterSpan& weight = *layout.find(channels.name + ".weight");
-    evasion.clip_delta = objective.clip_delta;
-    evasion.clip_offset = weight.offset;
-    evasion.clip_mask_offset = channels.offset;
-    evasion.clip_channels = channels.channels;
-    evasion.clip_per_channel = weight.size / channels.channels;
-  }
-  return evasion;
+  add_last_conv_penalty(executor_.network().layout(), last_conv_l2, objective.terms);
+  if (client.attacks_in(place.round)) client.attack->edit_objective(place, objective);
+  return objective;
 }
 
 TrainingTask Federation::training_task(const GlobalModel& model, const Client& client,
@@ -153,16 +131,17 @@ TrainingTask Federation::training_task(const GlobalModel& model, const Client& c
                                        std::vector<Sample>& samples) const {
   const ClientRound place = client_round(client, plan);
   LocalTraining training = settings_.local;
-  training.optimizer.learning_rate = plan.learning_rate;
-  client.act(plan.round, [&](const Behaviour& b) { b.edit_training(place, training); });
+  learning_rate_of(training.optimizer) = plan.learning_rate;
+  if (client.attacks_in(plan.round)) client.attack->edit_training(place, training);
   samples = training_samples(client, place, training.epochs);
+  const Objective objective = objective_of(client, place, training.last_conv_l2);
   return {.row = row,
           .samples = samples,
           .epochs = training.epochs,
           .batch = training.batch,
           .optimizer = training.optimizer,
-          .penalty = last_conv_penalty(executor_.network().layout(), training.last_conv_l2),
-          .evasion = evasion_of(model, client, plan),
+          .loss = objective.loss,
+          .terms = objective.terms,
           .inputs = model.inputs,
           .key = {.seed = seed_,
                   .purpose = Purpose::dropout,
@@ -170,10 +149,9 @@ TrainingTask Federation::training_task(const GlobalModel& model, const Client& c
                   .round = static_cast<std::uint32_t>(plan.round)}};
 }
 
-L2Penalty last_conv_penalty(const ParameterLayout& layout, float lambda) {
-  if (lambda == 0) return {};
-  const ParameterSpan* weight = layout.find(layout.conv_channels("last").name + ".weight");
-  return {.offset = weight->offset, .size = weight->size, .lambda = lambda};
+void add_last_conv_penalty(const ParameterLayout& layout, float lambda, Terms& terms) {
+  if (lambda == 0) return;
+  terms.add(L2Penalty(*layout.find(layout.conv_channels("last").name + ".weight"), lambda));
 }
 
 }  // namespace redoubt

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "fl/attack/attack.h"
 #include "fl/federation.h"
 
 namespace redoubt {
@@ -25,7 +26,7 @@ std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
   const auto vote_count =
       static_cast<int>(std::floor(vote_rate * static_cast<double>(heard) + 1e-9));
 
-  const RoundPlan plan = plan_round(round, everyone());
+  const RoundPlan plan = plan_round(round, everyone(), model.row.data());
   std::vector<DormancyReport> reports;
   for (const Client& client : clients_) {
     // All channels of a layer are summed over equally many values, so sums rank as means do.
@@ -45,8 +46,9 @@ std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
           return std::vector<double>(all.begin() + layer.offset,
                                      all.begin() + layer.offset + layer.channels);
         }};
-    const ClientRound place = client_round(client, plan);
-    client.act(round, [&](const Behaviour& b) { b.edit_dormancy(place, question, report); });
+    if (client.attacks_in(round)) {
+      client.attack->edit_dormancy(client_round(client, plan), question, report);
+    }
     check(std::ssize(report.ranks) == layer.channels && std::ssize(report.votes) == layer.channels,
           "a dormancy report has a rank and a vote for each channel");
     reports.push_back(std::move(report));
@@ -60,15 +62,16 @@ std::vector<double> Federation::activity_on(const GlobalModel& model,
 }
 
 std::vector<double> Federation::ask_accuracies(const ModelVariants& variants, int round) {
-  const RoundPlan plan = plan_round(round, everyone());
+  const RoundPlan plan = plan_round(round, everyone(), variants.parameters.data);
   std::vector<double> mean(static_cast<std::size_t>(variants.count));
   for (const Client& client : clients_) {
     std::vector<double> accuracies;
     for (const auto& totals : executor_.evaluate(variants, client.samples)) {
       accuracies.push_back(totals.accuracy());
     }
-    const ClientRound place = client_round(client, plan);
-    client.act(round, [&](const Behaviour& b) { b.edit_accuracies(place, accuracies); });
+    if (client.attacks_in(round)) {
+      client.attack->edit_accuracies(client_round(client, plan), accuracies);
+    }
     for (std::size_t v = 0; v < mean.size(); ++v) {
       check(accuracies[v] >= 0 && accuracies[v] <= 1, "a reported accuracy is in [0, 1]");
       mean[v] += accuracies[v] / static_cast<double>(clients_.size());

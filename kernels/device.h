@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/keys.h"
+
 namespace redoubt {
 
 /// A place where kernels run. Spelt "cpu", "cuda" or "cuda:1".
@@ -67,6 +69,9 @@ void release(Device device, void* memory) noexcept;
 /// (cuBLAS 13 on Hopper computes bf16 products of floats in TF32). Sums are always in fp32. The CPU
 /// is always fp32.
 enum class Precision : std::uint8_t { fp32, tf32, bf16 };
+constexpr Names<Precision, 3> names_of(Precision) {
+  return {{{"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}}};
+}
 
 /// How convolutions are computed: by one of the engines of conv/engines.h, or by whichever suits a
 /// shape. An engine that is named computes on CUDA; on a CPU the shape decides.

@@ -16,32 +16,19 @@ kernels::Replicas<To> as_floats(kernels::Replicas<From> bytes) {
 
 }  // namespace
 
-BatchNorm::BatchNorm(const Shape& shape, const kernels::BatchNormSettings& settings,
-                     const Offsets& offsets)
-    : Layer(shape), settings_(settings), offsets_(offsets) {
-  set_has_parameters();
-}
-
-std::unique_ptr<Layer> BatchNorm::make(const std::map<std::string, double>& arguments,
-                                       LayerBuilder& builder) {
-  builder.norm = builder.take_name("bn", builder.norm_layers);
-  const int channels = builder.input.channels;
+BatchNorm::BatchNorm(const Settings& settings, LayerBuilder& builder)
+    : Layer(builder.input()),
+      settings_{.epsilon = static_cast<float>(settings.epsilon),
+                .momentum = static_cast<float>(settings.momentum)} {
   const auto add = [&](const char* part, ParameterSpan::Role role, float start) {
-    const int index = builder.layout.add(
-        {.name = builder.norm + part, .shape = {channels}, .role = role, .start = start});
-    return builder.layout.span(index).offset;
+    return builder.add(
+        {.name = part, .shape = {builder.input().channels}, .role = role, .start = start});
   };
   // PyTorch's order and names.
-  Offsets offsets;
-  offsets.gamma = add(".weight", ParameterSpan::Role::weight, 1);
-  offsets.beta = add(".bias", ParameterSpan::Role::bias, 0);
-  offsets.running_mean = add(".running_mean", ParameterSpan::Role::statistic, 0);
-  offsets.running_variance = add(".running_var", ParameterSpan::Role::statistic, 1);
-  return std::make_unique<BatchNorm>(
-      builder.input,
-      kernels::BatchNormSettings{.epsilon = static_cast<float>(arguments.at("epsilon")),
-                                 .momentum = static_cast<float>(arguments.at("momentum"))},
-      offsets);
+  offsets_.gamma = add("weight", ParameterSpan::Role::weight, 1);
+  offsets_.beta = add("bias", ParameterSpan::Role::bias, 0);
+  offsets_.running_mean = add("running_mean", ParameterSpan::Role::statistic, 0);
+  offsets_.running_variance = add("running_var", ParameterSpan::Role::statistic, 1);
 }
 
 kernels::ActivationShape BatchNorm::shape_of(const Pass& pass) const {

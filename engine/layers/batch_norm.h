@@ -1,19 +1,41 @@
 // Batch normalisation: kernels/norm.h.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-
+#include "base/keys.h"
 #include "engine/layer.h"
 #include "kernels/norm.h"
 
 namespace redoubt {
 
-/// Arguments: epsilon (1e-5), momentum (0.1). The running statistics are spans of the row that are
-/// averaged between clients and not stepped.
+/// The running statistics are spans of the row that are averaged between clients and not stepped.
 class BatchNorm : public Layer {
  public:
+  static constexpr const char* kName = "batch_norm";
+  static constexpr const char* kDescription = "batch normalisation with running statistics";
+  static constexpr const char* kTensors = "bn";
+  static constexpr Channels kChannels = Channels::normalized;
+  struct Settings {
+    double epsilon = 1e-5;
+    double momentum = 0.1;
+    bool operator==(const Settings&) const = default;
+
+    static auto& shorthand(auto& s) { return s.epsilon; }
+    template <class V, class S>
+    static void keys(V& v, S& s) {
+      v.field("epsilon", s.epsilon, "added to the variance", between(1e-12, 1));
+      v.field("momentum", s.momentum, "share of a new batch in the running statistics",
+              between(0, 1));
+    }
+  };
+  BatchNorm(const Settings& settings, LayerBuilder& builder);
+
+  void forward(const Pass& pass, kernels::Replicas<const float> input,
+               kernels::Replicas<float> output,
+               kernels::Replicas<std::uint8_t> state) const override;
+  void backward(const Pass& pass, const LayerValues& values) const override;
+  std::size_t state_bytes(int batch) const override;
+
+ private:
   /// Places of the layer's tensors in a row.
   struct Offsets {
     std::int64_t gamma = 0;
@@ -21,19 +43,6 @@ class BatchNorm : public Layer {
     std::int64_t running_mean = 0;
     std::int64_t running_variance = 0;
   };
-  BatchNorm(const Shape& shape, const kernels::BatchNormSettings& settings, const Offsets& offsets);
-
-  static std::unique_ptr<Layer> make(const std::map<std::string, double>& arguments,
-                                     LayerBuilder& builder);
-
-  void forward(const Pass& pass, kernels::Replicas<const float> input,
-               kernels::Replicas<float> output,
-               kernels::Replicas<std::uint8_t> state) const override;
-  void backward(const Pass& pass, const LayerValues& values) const override;
-  std::size_t state_bytes(int batch) const override;
-  bool normalizes() const override { return true; }
-
- private:
   kernels::ActivationShape shape_of(const Pass& pass) const;
 
   kernels::BatchNormSettings settings_;

@@ -5,53 +5,47 @@
 
 namespace redoubt {
 
-Conv::Conv(const kernels::ConvShape& shape, std::int64_t weight_offset, std::int64_t bias_offset)
-    : Layer({shape.out_channels, shape.out_height(), shape.out_width()}),
-      shape_(shape),
-      weight_offset_(weight_offset),
-      bias_offset_(bias_offset) {
-  set_has_parameters();
+namespace {
+
+kernels::ConvShape conv_shape(const Conv::Settings& settings, const Shape& input) {
+  if (settings.kernel > input.height + 2 * settings.padding ||
+      settings.kernel > input.width + 2 * settings.padding) {
+    throw InputError("conv: a kernel of " + std::to_string(settings.kernel) +
+                     " does not fit into an input of " + to_string(input) + " with padding " +
+                     std::to_string(settings.padding));
+  }
+  return {.in_channels = input.channels,
+          .height = input.height,
+          .width = input.width,
+          .out_channels = settings.channels,
+          .kernel_height = settings.kernel,
+          .kernel_width = settings.kernel,
+          .stride = settings.stride,
+          .padding = settings.padding};
 }
 
-std::unique_ptr<Layer> Conv::make(const std::map<std::string, double>& arguments,
-                                  LayerBuilder& builder) {
-  const auto argument = [&](const char* name) { return static_cast<int>(arguments.at(name)); };
-  const kernels::ConvShape shape = {.in_channels = builder.input.channels,
-                                    .height = builder.input.height,
-                                    .width = builder.input.width,
-                                    .out_channels = argument("channels"),
-                                    .kernel_height = argument("kernel"),
-                                    .kernel_width = argument("kernel"),
-                                    .stride = argument("stride"),
-                                    .padding = argument("padding")};
-  if (shape.kernel_height > shape.height + 2 * shape.padding ||
-      shape.kernel_width > shape.width + 2 * shape.padding) {
-    throw InputError("conv: a kernel of " + std::to_string(shape.kernel_height) +
-                     " does not fit into an input of " + to_string(builder.input) +
-                     " with padding " + std::to_string(shape.padding));
-  }
+}  // namespace
+
+Conv::Conv(const Settings& settings, LayerBuilder& builder)
+    : Conv(conv_shape(settings, builder.input()), settings.bias != 0, builder) {}
+
+Conv::Conv(const kernels::ConvShape& shape, bool has_bias, LayerBuilder& builder)
+    : Layer({shape.out_channels, shape.out_height(), shape.out_width()}), shape_(shape) {
   const int area = shape.kernel_height * shape.kernel_width;
   const int fan_in = shape.in_channels * area;
   const int fan_out = shape.out_channels * area;
-  builder.producer = builder.take_name("conv", builder.conv_layers);
-  builder.producer_is_conv = true;
-  builder.norm.clear();
-  const int weight = builder.layout.add(
-      {.name = builder.producer + ".weight",
+  weight_offset_ = builder.add(
+      {.name = "weight",
        .shape = {shape.out_channels, shape.in_channels, shape.kernel_height, shape.kernel_width},
        .role = ParameterSpan::Role::weight,
        .fan_in = fan_in,
        .fan_out = fan_out});
-  std::int64_t bias_offset = kNoBias;
-  if (argument("bias") != 0) {
-    const int bias = builder.layout.add({.name = builder.producer + ".bias",
-                                         .shape = {shape.out_channels},
-                                         .role = ParameterSpan::Role::bias,
-                                         .fan_in = fan_in,
-                                         .fan_out = fan_out});
-    bias_offset = builder.layout.span(bias).offset;
-  }
-  return std::make_unique<Conv>(shape, builder.layout.span(weight).offset, bias_offset);
+  if (!has_bias) return;
+  bias_offset_ = builder.add({.name = "bias",
+                              .shape = {shape.out_channels},
+                              .role = ParameterSpan::Role::bias,
+                              .fan_in = fan_in,
+                              .fan_out = fan_out});
 }
 
 kernels::ConvShape Conv::shape_of(const Pass& pass) const {

@@ -5,35 +5,20 @@
 
 namespace redoubt {
 
-Dense::Dense(int inputs, int units, std::int64_t weight_offset, std::int64_t bias_offset)
-    : Layer({units, 1, 1}),
-      inputs_(inputs),
-      units_(units),
-      weight_offset_(weight_offset),
-      bias_offset_(bias_offset) {
-  set_has_parameters();
-}
-
-std::unique_ptr<Layer> Dense::make(const std::map<std::string, double>& arguments,
-                                   LayerBuilder& builder) {
-  const int inputs = static_cast<int>(builder.input.size());
-  const int units = static_cast<int>(arguments.at("units"));
-  builder.producer = builder.take_name("fc", builder.dense_layers);
-  builder.producer_is_conv = false;
-  builder.norm.clear();
-  const int weight = builder.layout.add({.name = builder.producer + ".weight",
-                                         .shape = {units, inputs},
-                                         .role = ParameterSpan::Role::weight,
-                                         .fan_in = inputs,
-                                         .fan_out = units});
-  const int bias = builder.layout.add({.name = builder.producer + ".bias",
-                                       .shape = {units},
-                                       .role = ParameterSpan::Role::bias,
-                                       .fan_in = inputs,
-                                       .fan_out = units});
-  return std::make_unique<Dense>(inputs, units, builder.layout.span(weight).offset,
-                                 builder.layout.span(bias).offset);
-}
+Dense::Dense(const Settings& settings, LayerBuilder& builder)
+    : Layer({settings.units, 1, 1}),
+      inputs_(static_cast<int>(builder.input().size())),
+      units_(settings.units),
+      weight_offset_(builder.add({.name = "weight",
+                                  .shape = {units_, inputs_},
+                                  .role = ParameterSpan::Role::weight,
+                                  .fan_in = inputs_,
+                                  .fan_out = units_})),
+      bias_offset_(builder.add({.name = "bias",
+                                .shape = {units_},
+                                .role = ParameterSpan::Role::bias,
+                                .fan_in = inputs_,
+                                .fan_out = units_})) {}
 
 kernels::ActivationShape Dense::output_shape(const Pass& pass) const {
   return {.replicas = pass.replicas, .channels = units_, .positions = 1, .batch = pass.batch};

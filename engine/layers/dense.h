@@ -2,21 +2,28 @@
 // with the batch innermost.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-
+#include "base/keys.h"
 #include "engine/layer.h"
 
 namespace redoubt {
 
-/// Arguments: units.
 class Dense : public Layer {
  public:
-  Dense(int inputs, int units, std::int64_t weight_offset, std::int64_t bias_offset);
+  static constexpr const char* kName = "dense";
+  static constexpr const char* kDescription = "fully connected layer with bias";
+  static constexpr const char* kTensors = "fc";
+  static constexpr Channels kChannels = Channels::made;
+  struct Settings {
+    int units = 0;  ///< required
+    bool operator==(const Settings&) const = default;
 
-  static std::unique_ptr<Layer> make(const std::map<std::string, double>& arguments,
-                                     LayerBuilder& builder);
+    static auto& shorthand(auto& s) { return s.units; }
+    template <class V, class S>
+    static void keys(V& v, S& s) {
+      v.required("units", s.units, "numbers that come out", between(1, 1048576));
+    }
+  };
+  Dense(const Settings& settings, LayerBuilder& builder);
 
   /// output [units][N] = weight [units x inputs] · input [inputs x N] + bias
   void forward(const Pass& pass, kernels::Replicas<const float> input,

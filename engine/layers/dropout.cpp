@@ -6,18 +6,14 @@
 
 namespace redoubt {
 
-Dropout::Dropout(const Shape& shape, float rate, int place)
-    : Layer(shape), rate_(rate), place_(static_cast<std::uint8_t>(place)) {
+Dropout::Dropout(const Settings& settings, const LayerBuilder& builder)
+    : Layer(builder.input()),
+      rate_(static_cast<float>(settings.rate)),
+      place_(static_cast<std::uint8_t>(builder.place().index)) {
   // A dropout's place tells its random numbers from those of the others.
-  if (place > std::numeric_limits<std::uint8_t>::max()) {
+  if (builder.place().index > std::numeric_limits<std::uint8_t>::max()) {
     throw InputError("dropout may stand among the first 256 layers only");
   }
-}
-
-std::unique_ptr<Layer> Dropout::make(const std::map<std::string, double>& arguments,
-                                     LayerBuilder& builder) {
-  return std::make_unique<Dropout>(builder.input, static_cast<float>(arguments.at("rate")),
-                                   builder.place);
 }
 
 kernels::DropoutShape Dropout::shape_of(const Pass& pass) const {

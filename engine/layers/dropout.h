@@ -1,22 +1,29 @@
 // Dropout: kernels/dropout.h.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-
+#include "base/keys.h"
 #include "engine/layer.h"
 #include "kernels/dropout.h"
 
 namespace redoubt {
 
-/// Arguments: rate. Drops while training only.
+/// Drops while training only.
 class Dropout : public Layer {
  public:
-  Dropout(const Shape& shape, float rate, int place);
+  static constexpr const char* kName = "dropout";
+  static constexpr const char* kDescription = "inverted dropout, while training";
+  static constexpr Channels kChannels = Channels::kept;
+  struct Settings {
+    double rate = 0;  ///< required
+    bool operator==(const Settings&) const = default;
 
-  static std::unique_ptr<Layer> make(const std::map<std::string, double>& arguments,
-                                     LayerBuilder& builder);
+    static auto& shorthand(auto& s) { return s.rate; }
+    template <class V, class S>
+    static void keys(V& v, S& s) {
+      v.required("rate", s.rate, "share of the values that are dropped", between(0, 0.99));
+    }
+  };
+  Dropout(const Settings& settings, const LayerBuilder& builder);
 
   void forward(const Pass& pass, kernels::Replicas<const float> input,
                kernels::Replicas<float> output,

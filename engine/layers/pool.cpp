@@ -6,20 +6,27 @@ namespace redoubt {
 
 namespace {
 
-kernels::PoolShape pool_shape(const std::map<std::string, double>& arguments,
-                              const LayerBuilder& builder) {
-  const int window = static_cast<int>(arguments.at("window"));
-  const int stride = static_cast<int>(arguments.at("stride"));
-  if (window > builder.input.height || window > builder.input.width) {
+/// `stride` 0: the window's size.
+kernels::PoolShape pool_shape(int window, int stride, const LayerBuilder& builder) {
+  const Shape& input = builder.input();
+  if (window > input.height || window > input.width) {
     throw InputError("pool: a window of " + std::to_string(window) +
-                     " does not fit into an input of " + to_string(builder.input));
+                     " does not fit into an input of " + to_string(input));
   }
-  return {.channels = builder.input.channels,
-          .height = builder.input.height,
-          .width = builder.input.width,
+  return {.channels = input.channels,
+          .height = input.height,
+          .width = input.width,
           .window = window,
           .stride = stride == 0 ? window : stride,
-          .relu = builder.relu_before};
+          .relu = builder.place().relu_before};
+}
+
+/// The window that covers the whole input.
+AveragePool::Settings whole_input(const Shape& input) {
+  if (input.height != input.width) {
+    throw InputError("global_average_pool: the input of " + to_string(input) + " is not square");
+  }
+  return {.window = input.height};
 }
 
 kernels::PoolShape for_pass(kernels::PoolShape shape, const Pass& pass) {
@@ -34,14 +41,10 @@ Shape output_of(const kernels::PoolShape& shape) {
 
 }  // namespace
 
-MaxPool::MaxPool(const kernels::PoolShape& shape, MaskedChannels channels)
-    : Layer(output_of(shape)), shape_(shape), channels_(channels) {}
-
-std::unique_ptr<Layer> MaxPool::make(const std::map<std::string, double>& arguments,
-                                     LayerBuilder& builder) {
-  const kernels::PoolShape shape = pool_shape(arguments, builder);
-  return std::make_unique<MaxPool>(shape, shape.relu ? MaskedChannels(builder) : MaskedChannels());
-}
+MaxPool::MaxPool(const Settings& settings, LayerBuilder& builder)
+    : Layer(output_of(pool_shape(settings.window, settings.stride, builder))),
+      shape_(pool_shape(settings.window, settings.stride, builder)),
+      channels_(shape_.relu ? MaskedChannels(builder) : MaskedChannels()) {}
 
 std::size_t MaxPool::state_bytes(int batch) const {
   return static_cast<std::size_t>(output().size()) * static_cast<std::size_t>(batch);
@@ -60,23 +63,12 @@ void MaxPool::backward(const Pass& pass, const LayerValues& values) const {
                              values.grad_output, values.grad_input);
 }
 
-AveragePool::AveragePool(const kernels::PoolShape& shape)
-    : Layer(output_of(shape)), shape_(shape) {}
+AveragePool::AveragePool(const Settings& settings, const LayerBuilder& builder)
+    : Layer(output_of(pool_shape(settings.window, settings.stride, builder))),
+      shape_(pool_shape(settings.window, settings.stride, builder)) {}
 
-std::unique_ptr<Layer> AveragePool::make(const std::map<std::string, double>& arguments,
-                                         LayerBuilder& builder) {
-  return std::make_unique<AveragePool>(pool_shape(arguments, builder));
-}
-
-std::unique_ptr<Layer> AveragePool::make_global(const std::map<std::string, double>& /*arguments*/,
-                                                LayerBuilder& builder) {
-  if (builder.input.height != builder.input.width) {
-    throw InputError("global_average_pool: the input of " + to_string(builder.input) +
-                     " is not square");
-  }
-  const auto side = static_cast<double>(builder.input.height);
-  return make({{"window", side}, {"stride", side}}, builder);
-}
+GlobalAveragePool::GlobalAveragePool(const Settings& /*none*/, const LayerBuilder& builder)
+    : AveragePool(whole_input(builder.input()), builder) {}
 
 void AveragePool::forward(const Pass& pass, kernels::Replicas<const float> input,
                           kernels::Replicas<float> output,

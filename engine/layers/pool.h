@@ -2,23 +2,31 @@
 // any.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-
+#include "base/keys.h"
 #include "engine/layer.h"
 #include "engine/layers/relu.h"
 #include "kernels/pool.h"
 
 namespace redoubt {
 
-/// Arguments of both: window, stride (0: the window).
 class MaxPool : public Layer {
  public:
-  MaxPool(const kernels::PoolShape& shape, MaskedChannels channels);
+  static constexpr const char* kName = "max_pool";
+  static constexpr const char* kDescription = "max pooling; stride 0 is the window's size";
+  static constexpr Channels kChannels = Channels::kept;
+  struct Settings {
+    int window = 0;  ///< required
+    int stride = 0;
+    bool operator==(const Settings&) const = default;
 
-  static std::unique_ptr<Layer> make(const std::map<std::string, double>& arguments,
-                                     LayerBuilder& builder);
+    static auto& shorthand(auto& s) { return s.window; }
+    template <class V, class S>
+    static void keys(V& v, S& s) {
+      v.required("window", s.window, "height and width of the window", between(1, 15));
+      v.field("stride", s.stride, "distance between windows; 0: the window's size", between(0, 64));
+    }
+  };
+  MaxPool(const Settings& settings, LayerBuilder& builder);
 
   void forward(const Pass& pass, kernels::Replicas<const float> input,
                kernels::Replicas<float> output,
@@ -29,18 +37,27 @@ class MaxPool : public Layer {
 
  private:
   kernels::PoolShape shape_;
-  MaskedChannels channels_;
+  MaskedChannels channels_;  ///< of the ReLU
 };
 
 class AveragePool : public Layer {
  public:
-  explicit AveragePool(const kernels::PoolShape& shape);
+  static constexpr const char* kName = "average_pool";
+  static constexpr const char* kDescription = "average pooling; stride 0 is the window's size";
+  static constexpr Channels kChannels = Channels::kept;
+  struct Settings {
+    int window = 0;  ///< required
+    int stride = 0;
+    bool operator==(const Settings&) const = default;
 
-  /// Over the whole input, which must be square.
-  static std::unique_ptr<Layer> make_global(const std::map<std::string, double>& arguments,
-                                            LayerBuilder& builder);
-  static std::unique_ptr<Layer> make(const std::map<std::string, double>& arguments,
-                                     LayerBuilder& builder);
+    static auto& shorthand(auto& s) { return s.window; }
+    template <class V, class S>
+    static void keys(V& v, S& s) {
+      v.required("window", s.window, "height and width of the window", between(1, 64));
+      v.field("stride", s.stride, "distance between windows; 0: the window's size", between(0, 64));
+    }
+  };
+  AveragePool(const Settings& settings, const LayerBuilder& builder);
 
   void forward(const Pass& pass, kernels::Replicas<const float> input,
                kernels::Replicas<float> output,
@@ -49,6 +66,19 @@ class AveragePool : public Layer {
 
  private:
   kernels::PoolShape shape_;
+};
+
+class GlobalAveragePool : public AveragePool {
+ public:
+  static constexpr const char* kName = "global_average_pool";
+  static constexpr const char* kDescription = "the mean over all positions of a square input";
+  struct Settings {
+    bool operator==(const Settings&) const = default;
+
+    template <class V, class S>
+    static void keys(V& /*v*/, S& /*s*/) {}
+  };
+  GlobalAveragePool(const Settings& /*none*/, const LayerBuilder& builder);
 };
 
 }  // namespace redoubt

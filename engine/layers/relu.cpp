@@ -1,17 +1,6 @@
 #include "engine/layers/relu.h"
 
-#include <utility>
-
 namespace redoubt {
-
-MaskedChannels::MaskedChannels(LayerBuilder& builder) {
-  if (builder.producer.empty()) return;
-  offset_ = builder.layout.add_channels({.name = std::exchange(builder.producer, ""),
-                                         .norm = std::exchange(builder.norm, ""),
-                                         .conv = builder.producer_is_conv,
-                                         .layer = builder.place,
-                                         .channels = builder.input.channels});
-}
 
 kernels::ChannelEffects MaskedChannels::effects(const Pass& pass) const {
   if (offset_ < 0) return {};
@@ -22,11 +11,6 @@ kernels::ChannelEffects MaskedChannels::effects(const Pass& pass) const {
     effects.valid = pass.valid;
   }
   return effects;
-}
-
-std::unique_ptr<Layer> Relu::make(const std::map<std::string, double>& /*arguments*/,
-                                  LayerBuilder& builder) {
-  return std::make_unique<Relu>(builder.input, MaskedChannels(builder));
 }
 
 kernels::ActivationShape Relu::shape_of(const Pass& pass) const {

@@ -1,22 +1,16 @@
 // ReLU with the channel mask and activation recording: kernels/activation.h.
 #pragma once
 
-#include <map>
-#include <memory>
-#include <string>
-
 #include "engine/layer.h"
 #include "kernels/activation.h"
 
 namespace redoubt {
 
-/// Names the channels of the layer before a ReLU, so that they can be masked and recorded, and
-/// finds their part of a pass's mask and record rows.
+/// The channels that a ReLU can silence: their part of a pass's mask and record rows.
 class MaskedChannels {
  public:
-  /// Registers the producer's channels with the layout. A ReLU with no conv or dense layer before
-  /// it has no channels to mask.
-  explicit MaskedChannels(LayerBuilder& builder);
+  explicit MaskedChannels(LayerBuilder& builder) : offset_(builder.mask_channels()) {}
+  /// None.
   MaskedChannels() = default;
 
   kernels::ChannelEffects effects(const Pass& pass) const;
@@ -27,10 +21,17 @@ class MaskedChannels {
 
 class Relu : public Layer {
  public:
-  Relu(const Shape& shape, MaskedChannels channels) : Layer(shape), channels_(channels) {}
+  static constexpr const char* kName = "relu";
+  static constexpr const char* kDescription = "ReLU";
+  static constexpr Channels kChannels = Channels::kept;
+  struct Settings {
+    bool operator==(const Settings&) const = default;
 
-  static std::unique_ptr<Layer> make(const std::map<std::string, double>& arguments,
-                                     LayerBuilder& builder);
+    template <class V, class S>
+    static void keys(V& /*v*/, S& /*s*/) {}
+  };
+  Relu(const Settings& /*none*/, LayerBuilder& builder)
+      : Layer(builder.input()), channels_(builder) {}
 
   void forward(const Pass& pass, kernels::Replicas<const float> input,
                kernels::Replicas<float> output,

@@ -27,23 +27,23 @@ namespace {
 std::vector<Pipeline> read_pipelines(const fs::path& file) {
   const SpecSource source = {.name = file.string(), .overrides = {}};
   Reader reader({load_experiment_file(file), "", source});
-  AfterTraining stages;
-  reader.field("after_training", stages, "");
+  std::vector<Pipeline> pipelines;
+  reader.field("after_training", pipelines, "");
   reader.finish();
-  if (!stages.only.empty()) return {{.name = file.stem().string(), .stages = stages.only}};
-  if (stages.named.empty()) {
+  if (pipelines.empty()) {
     throw InputError(file.string() +
                      ": holds no after_training, a list of stages or a map of named "
                      "lists");
   }
-  return stages.named;
+  if (pipelines.front().name.empty()) pipelines.front().name = file.stem().string();
+  return pipelines;
 }
 
 std::string pipeline_yaml(const Pipeline& pipeline) {
   YAML::Emitter emitter;
   emitter.SetNullFormat(YAML::LowerNull);
   emitter << YAML::BeginMap << YAML::Key << "after_training" << YAML::Value;
-  Writer(emitter).write(AfterTraining{.only = pipeline.stages, .named = {}});
+  Writer(emitter).write(pipeline.stages);
   emitter << YAML::EndMap;
   return std::string(emitter.c_str()) + "\n";
 }
@@ -130,7 +130,6 @@ int defend_command(const DefendOptions& options, const std::atomic<bool>& stop) 
   Experiment experiment = read_experiment(stored, options.overrides);
   const std::vector<Pipeline> pipelines =
       all_pipelines(options, folder, experiment.defense.pipelines);
-  experiment.defense.after_training.clear();
   experiment.defense.pipelines = pipelines;
   try {
     check_experiment(experiment);

@@ -6,17 +6,19 @@
 #include <cctype>
 #include <set>
 
-#include "experiments/file/schema.h"
+#include "experiments/file/experiment_schema.h"
 
 namespace redoubt::experiments {
+
+using Json = nlohmann::ordered_json;
 
 namespace {
 
 constexpr const char* kStart = R"(# The experiment file
 
 Every key that an experiment file may have. The program prints this page, `redoubt check
---reference`, from the tables by which it reads files, and a test compares the two. As a JSON Schema
-(draft 2020-12) the same tables serve editors:
+--reference`, from the keys by which it reads files, and a test compares the two. As a JSON Schema
+(draft 2020-12) the same keys serve editors:
 
 ```sh
 redoubt check --schema > experiment.schema.json
@@ -31,7 +33,7 @@ How to read the tables:
 
 - A key that is left out has its default. `–` stands where there is none to name: for maps, whose own
   keys have theirs, and for keys that have to be given.
-- A key with *only with* is unknown where that does not hold.
+- A key with *only with* is refused where that does not hold.
 - A key is named by the dots of its path in `--set federation.local.batch=32` on the command line and in
   a [sweep](#sweep).
 - Numbers are plain decimal (`0.05`, `1e-3`); text need not be quoted.
@@ -278,6 +280,7 @@ class Page {
     std::vector<std::pair<std::string, const Json*>> all;
     if (keyed) {
       for (const Json& one : schema["oneOf"]) {
+        if (!is_map(one)) continue;  // the names alone
         all.emplace_back(one["properties"].front()["const"].get<std::string>(), &one);
       }
     } else {
@@ -285,7 +288,7 @@ class Page {
         all.emplace_back(name, &one);
       }
     }
-    text_ += keyed ? "A map whose first key chooses among these:\n\n"
+    text_ += keyed ? "A map whose first key chooses among these, or the name alone:\n\n"
                    : "One of these: the name alone, or `{name: {settings}}`.\n\n";
     text_ += "| name | meaning |\n| --- | --- |\n";
     for (const auto& [name, one] : all) {

@@ -121,7 +121,6 @@ void require_same_experiment(const Experiment& experiment, const fs::path& folde
 std::string training_settings(Experiment experiment) {
   experiment = without_free_settings(std::move(experiment));
   experiment.name.clear();
-  experiment.defense.after_training.clear();
   experiment.defense.pipelines.clear();
   return resolved_yaml(experiment);
 }

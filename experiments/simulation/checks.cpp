@@ -7,8 +7,6 @@
 #include <map>
 
 #include "base/check.h"
-#include "defense/rule.h"
-#include "defense/stage.h"
 #include "engine/network.h"
 #include "experiments/simulation/simulation.h"
 #include "fl/attack/attack.h"
@@ -96,28 +94,15 @@ void check_goal(const std::string& keys, const std::optional<int>& victim, int t
   }
 }
 
-/// Rounds of fine-tuning, which count on from those of training.
-int tuning_rounds(const std::vector<StageSettings>& stages) {
-  int rounds = 0;
-  for (const StageSettings& stage : stages) {
-    if (const auto* tuning = std::get_if<FineTuneSettings>(&stage)) rounds += tuning->rounds;
-  }
-  return rounds;
-}
-
-/// Calls see(stages) for those after training and for each pipeline's.
-template <class See>
-void for_each_pipeline(const DefenseSettings& defense, const See& see) {
-  see(defense.after_training);
-  for (const Pipeline& pipeline : defense.pipelines) see(pipeline.stages);
-}
-
 /// The last round that there is in training or in any pipeline.
 int last_round(const Experiment& experiment) {
-  int tuning = 0;
-  for_each_pipeline(experiment.defense,
-                    [&](const auto& stages) { tuning = std::max(tuning, tuning_rounds(stages)); });
-  return experiment.federation.rounds + tuning;
+  int longest = 0;
+  for (const Pipeline& pipeline : experiment.defense.pipelines) {
+    int rounds = 0;
+    for (const StageSettings& stage : pipeline.stages) rounds += Stages::rounds(stage);
+    longest = std::max(longest, rounds);
+  }
+  return experiment.federation.rounds + longest;
 }
 
 // ---- Attacks that would do nothing --------------------------------------------------------------
@@ -172,23 +157,23 @@ void check_coalition(const Experiment& experiment) {
 void check_protection(const Experiment& experiment) {
   const AttackSettings& attack = *experiment.attack;
   if (!attack.protect_channels || !attack.to_round) return;
-  for_each_pipeline(experiment.defense, [&](const std::vector<StageSettings>& stages) {
+  for (const Pipeline& pipeline : experiment.defense.pipelines) {
     int round = experiment.federation.rounds;
-    for (const StageSettings& stage : stages) {
-      if (const auto* tuning = std::get_if<FineTuneSettings>(&stage)) round += tuning->rounds;
-      if (!std::holds_alternative<PruneSettings>(stage) || *attack.to_round > round) continue;
+    for (const StageSettings& stage : pipeline.stages) {
+      round += Stages::rounds(stage);
+      if (!Stages::asks_for_dormancy(stage) || *attack.to_round > round) continue;
       throw InputError(
-          fmt::format("attack.protect_channels lies to prune, which asks after round {}, and "
+          fmt::format("attack.protect_channels lies to {}, which asks after round {}, and "
                       "attack.to_round is {}",
-                      round, *attack.to_round));
+                      Stages::name_of(stage), round, *attack.to_round));
     }
-  });
+  }
 }
 
 void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
                   const ParameterLayout& layout) {
   const AttackSettings& attack = *experiment.attack;
-  check_attack_settings(attack, default_attack(experiment.data.dataset.name));
+  check_attack_settings(attack, default_attack(experiment.data.dataset.name.name));
   if (!attack.untargeted) {
     check_goal("attack.", attack.victim, attack.target, dataset.classes);
     check_trigger(attack.trigger, dataset.shape);
@@ -218,100 +203,34 @@ void check_attack(const Experiment& experiment, const DatasetEntry& dataset,
   check_protection(experiment);
 }
 
-void check_stages(const Experiment& experiment, const ParameterLayout& layout,
-                  const std::vector<StageSettings>& stages) {
-  const auto judge_can = [&](const std::string& stage, Judge judge, const StopRule& stop) {
-    const bool by_server = experiment.data.validation_samples > 0 && judge != Judge::clients;
-    if (judge == Judge::validation && !by_server) {
-      throw InputError(stage + ".judge is validation, but data.validation_samples is 0");
-    }
-    if (stop.loss_rise && !by_server) {
-      throw InputError(stage + ".stop.loss_rise needs the server's validation images");
-    }
-  };
-  for (const StageSettings& stage : stages) {
-    if (const auto* prune = std::get_if<PruneSettings>(&stage)) {
-      judge_can("prune", prune->judge, prune->stop);
-      check_layer("prune.layer", layout, prune->layer);
-    } else if (const auto* adjust = std::get_if<AdjustWeightsSettings>(&stage)) {
-      constexpr double kMostLevels = 1000;
-      if (!adjust->delta && (adjust->from - adjust->to) / adjust->step > kMostLevels) {
-        throw InputError(
-            fmt::format("adjust_weights.step is {}; from {} to {} these are more than "
-                        "{} levels, each a model to evaluate",
-                        adjust->step, adjust->from, adjust->to, kMostLevels));
-      }
-      check_layer("adjust_weights.layer", layout, adjust->layer);
-      judge_can("adjust_weights", adjust->judge, adjust->stop);
-    } else if (const auto* limit = std::get_if<LimitInputsSettings>(&stage)) {
-      judge_can("limit_inputs", limit->judge, limit->stop);
-    }
-  }
-}
-
-/// Stages leave a channel of each layer, of those that `mask` [mask row] lets be heard.
-void check_channels(const ParameterLayout& layout, std::span<const float> mask,
-                    const std::vector<StageSettings>& stages) {
-  std::map<std::string, int> pruned;  // of each layer, before training and by the stages so far
-  for (const StageSettings& stage : stages) {
-    const auto* prune = std::get_if<PruneSettings>(&stage);
-    if (prune == nullptr) continue;
-    const ChannelSpan& layer = layout.conv_channels(prune->layer);
-    const auto own = mask.subspan(static_cast<std::size_t>(layer.offset),
-                                  static_cast<std::size_t>(layer.channels));
-    const auto silent = static_cast<int>(std::count(own.begin(), own.end(), 0.0F));
-    int& before = pruned.emplace(layer.name, silent).first->second;
-    if (prune->channels && before + *prune->channels >= layer.channels) {
-      throw InputError(fmt::format(
-          "prune.channels is {}{}; the layer has {} and must keep one", *prune->channels,
-          before > 0 ? fmt::format(" after {} others", before) : "", layer.channels));
-    }
-    before += prune->channels.value_or(0);
-  }
-}
-
-/// What is to be exported comes to pass.
-void check_export(const Experiment& experiment, const FragmentExport& wanted) {
-  const int rounds = last_round(experiment);
-  if (wanted.round > rounds) {
-    throw InputError(fmt::format("defense.rule.ariba.export.round is {}; there are {} rounds",
-                                 wanted.round, rounds));
-  }
-  for (const int id : wanted.clients.value_or(std::vector<int>())) {
-    if (id < experiment.federation.clients) continue;
-    throw InputError(
-        fmt::format("defense.rule.ariba.export.clients lists {}; clients are numbered from 0 to {}",
-                    id, experiment.federation.clients - 1));
-  }
-}
-
 void check_defense(const Experiment& experiment, const ParameterLayout& layout) {
-  const auto* ariba = std::get_if<AribaSettings>(&experiment.defense.rule);
-  if (ariba != nullptr && ariba->fragments_of) check_export(experiment, *ariba->fragments_of);
-  check_rule(experiment.defense.rule,
-             {.participants =
-                  experiment.federation.clients_per_round.value_or(experiment.federation.clients),
-              .validation_samples = experiment.data.validation_samples,
-              .layout = layout});
-  for_each_pipeline(experiment.defense,
-                    [&](const auto& stages) { check_stages(experiment, layout, stages); });
+  const FederationSettings& federation = experiment.federation;
+  Rules::check(experiment.defense.rule,
+               {.participants = federation.clients_per_round.value_or(federation.clients),
+                .clients = federation.clients,
+                .rounds = last_round(experiment),
+                .validation_samples = experiment.data.validation_samples,
+                .layout = layout});
   const std::vector<float> all(static_cast<std::size_t>(layout.mask_size()), 1.0F);
-  check_pruning(experiment, layout, all);
+  check_stages(experiment, layout, all);
 }
 
 }  // namespace
 
-void check_pruning(const Experiment& experiment, const ParameterLayout& layout,
-                   std::span<const float> mask) {
-  for_each_pipeline(experiment.defense,
-                    [&](const auto& stages) { check_channels(layout, mask, stages); });
+void check_stages(const Experiment& experiment, const ParameterLayout& layout,
+                  std::span<const float> mask) {
+  for (const Pipeline& pipeline : experiment.defense.pipelines) {
+    StageConditions conditions = {
+        .layout = layout, .validation_samples = experiment.data.validation_samples, .mask = mask};
+    for (const StageSettings& stage : pipeline.stages) Stages::check(stage, conditions);
+  }
 }
 
 void check_experiment(const Experiment& experiment) {
   check_name(experiment.name);
   check_device(experiment.device);
   check_conv_engine(experiment.arithmetic.conv_engine);
-  const DatasetEntry& dataset = dataset_entry(experiment.data.dataset.name);
+  const DatasetEntry& dataset = dataset_entry(experiment.data.dataset.name.name);
   check_federation(experiment.federation);
   if (experiment.federation.keep == FederationSettings::Keep::best &&
       experiment.data.validation_samples == 0) {
@@ -322,7 +241,7 @@ void check_experiment(const Experiment& experiment) {
   if (experiment.model.initial_checksum && !experiment.model.initial) {
     throw InputError("model.initial_checksum is of no file: model.initial is not given");
   }
-  if (experiment.model.preset.empty() == experiment.model.layers.empty()) {
+  if (experiment.model.preset.name.empty() == experiment.model.layers.empty()) {
     throw InputError("model: name either a preset or layers");
   }
   const Network network = make_network(experiment.model, dataset.shape, dataset.classes);

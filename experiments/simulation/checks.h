@@ -18,9 +18,10 @@ inline constexpr std::size_t kLongestName = 200;
 /// and their like.
 void check_experiment(const Experiment& experiment);
 
-/// Throws InputError if stages would prune more channels than are left of a model of which some are
-/// pruned from the start, those that `mask` [mask row] holds 0 for.
-void check_pruning(const Experiment& experiment, const ParameterLayout& layout,
-                   std::span<const float> mask);
+/// Throws InputError for stages that cannot do what they say, e.g. that would prune more channels
+/// than are left of a model of which some are pruned from the start, those that `mask` [mask row]
+/// holds 0 for.
+void check_stages(const Experiment& experiment, const ParameterLayout& layout,
+                  std::span<const float> mask);
 
 }  // namespace redoubt::experiments

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "datasets/partition.h"
 #include "engine/initialize.h"
+#include "engine/presets.h"
 #include "engine/safetensors.h"
 #include "experiments/simulation/metadata.h"
 
@@ -119,8 +120,8 @@ ExperimentData load_data(const Experiment& experiment) {
 }
 
 Network make_network(const ModelSettings& settings, const Shape& input, int classes) {
-  if (settings.preset.empty()) return Network(input, classes, settings.layers);
-  return Network(input, classes, preset(settings.preset).layers);
+  if (settings.preset.name.empty()) return Network(input, classes, settings.layers);
+  return Network(input, classes, preset(settings.preset.name).layers);
 }
 
 GlobalModel initial_model(const Experiment& experiment, const Network& network, Device device) {
@@ -135,8 +136,9 @@ GlobalModel initial_model(const Experiment& experiment, const Network& network, 
     model.inputs = input_range_of(file, origin);
     return model;
   }
-  const Initialization usual = settings.preset.empty() ? Initialization::uniform_fan_in
-                                                       : preset(settings.preset).initialization;
+  const Initialization usual = settings.preset.name.empty()
+                                   ? Initialization::uniform_fan_in
+                                   : preset(settings.preset.name).initialization;
   initialize(network.layout(), settings.initialization.value_or(usual), experiment.seed, row);
   return {network, row, device};
 }

@@ -5,8 +5,6 @@
 
 #include "base/check.h"
 #include "base/parallel.h"
-#include "defense/judge.h"
-#include "defense/rule.h"
 #include "experiments/simulation/checks.h"
 #include "experiments/simulation/metadata.h"
 #include "kernels/profile.h"
@@ -19,14 +17,12 @@ namespace {
 
 std::vector<PipelineStages> make_pipelines(const DefenseSettings& defense) {
   std::vector<PipelineStages> pipelines;
-  const auto add = [&](const std::string& name, const std::vector<StageSettings>& all) {
-    pipelines.push_back({.name = name, .stages = {}});
-    for (const StageSettings& settings : all) {
-      pipelines.back().stages.push_back(make_stage(settings));
+  for (const Pipeline& pipeline : defense.pipelines) {
+    pipelines.push_back({.name = pipeline.name, .stages = {}});
+    for (const StageSettings& settings : pipeline.stages) {
+      pipelines.back().stages.push_back(Stages::make(settings));
     }
-  };
-  if (!defense.after_training.empty()) add("", defense.after_training);
-  for (const Pipeline& pipeline : defense.pipelines) add(pipeline.name, pipeline.stages);
+  }
   return pipelines;
 }
 
@@ -69,10 +65,10 @@ Simulation::Simulation(const Experiment& experiment, SimulationObserver& observe
                 experiment.arithmetic),
       test_images_(make_test_images(experiment, data_, images_)),
       federation_(executor_, make_clients(experiment, data_),
-                  make_rule(experiment.defense.rule, {.executor = executor_,
-                                                      .validation = test_images_.validation,
-                                                      .seed = experiment.seed,
-                                                      .local = experiment.federation.local}),
+                  Rules::make(experiment.defense.rule, {.executor = executor_,
+                                                        .validation = test_images_.validation,
+                                                        .seed = experiment.seed,
+                                                        .local = experiment.federation.local}),
                   experiment.federation, experiment.seed),
       model_(initial_model(experiment, network_, device_)),
       server_(federation_, model_, test_images_),
@@ -99,12 +95,12 @@ void Simulation::profile_round(int round) {
 }
 
 float Simulation::learning_rate(int round) const {
-  const auto first = static_cast<double>(experiment_.federation.local.optimizer.learning_rate);
+  const auto first = static_cast<double>(learning_rate_of(experiment_.federation.local.optimizer));
   return static_cast<float>(first * std::pow(experiment_.federation.lr_decay, round - 1));
 }
 
 void Simulation::check_stages() const {
-  check_pruning(experiment_, network_.layout(), model_.mask.download());
+  experiments::check_stages(experiment_, network_.layout(), model_.mask.download());
 }
 
 bool Simulation::run() { return train() && run_pipelines(); }
@@ -224,9 +220,7 @@ bool Simulation::after_round(int round, const RoundReport& report, const std::st
 namespace {
 
 /// Who attacked; how many of those that the rule left out were attackers (no figure where nobody
-/// attacked), and of ARIBA's marked fragments the share that was theirs: C = marked fragments of
-/// the attackers / (k̃ · m) as printed in the paper's section 5.2 (all that were marked), and the
-/// same by k · m, the attackers' fragments.
+/// attacked).
 void add_what_the_researcher_knows(Record& record, const RoundReport& report) {
   const std::vector<int>& attackers = report.attackers;
   record.add("attackers", std::vector<std::int64_t>(attackers.begin(), attackers.end()));
@@ -240,22 +234,6 @@ void add_what_the_researcher_knows(Record& record, const RoundReport& report) {
     record.add("removed_attackers", std::int64_t{caught});
     record.add("removed_benign", std::ssize(*report.removed) - caught);
   }
-  const auto* ids = std::get_if<std::vector<std::int64_t>>(record.find("scored_clients"));
-  const auto* scores = std::get_if<std::vector<double>>(record.find("client_scores"));
-  const auto* fragments = std::get_if<std::int64_t>(record.find("fragments"));
-  if (ids == nullptr || scores == nullptr || fragments == nullptr) return;
-  double attackers_marked = 0;
-  double all_marked = 0;
-  int attackers_here = 0;
-  for (std::size_t i = 0; i < ids->size(); ++i) {
-    all_marked += (*scores)[i];
-    if (!is_attacker((*ids)[i])) continue;
-    attackers_marked += (*scores)[i];
-    ++attackers_here;
-  }
-  if (attackers_here == 0 || all_marked == 0) return;
-  record.add("confidence_as_printed", attackers_marked / all_marked);
-  record.add("confidence", attackers_marked / static_cast<double>(attackers_here * *fragments));
 }
 
 }  // namespace
@@ -273,7 +251,10 @@ Record Simulation::round_record(int round, const RoundReport& report, const std:
   record.add("rejected_updates", std::int64_t{report.rejected});
   record.add("used_updates", std::int64_t{report.used});
   for (const auto& [name, value] : report.diagnostics) record.add(name, value);
-  if (experiment_.attack || report.removed) add_what_the_researcher_knows(record, report);
+  if (experiment_.attack || report.removed) {
+    add_what_the_researcher_knows(record, report);
+    Rules::add_figures(experiment_.defense.rule, record, report.attackers);
+  }
   return record;
 }
 

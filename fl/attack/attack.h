@@ -1,45 +1,104 @@
-// Who attacks, and how: from an experiment's settings to the behaviours of malicious clients.
+// What an attack is: everything that malicious clients do otherwise than honest ones.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <span>
 #include <vector>
 
-#include "fl/attack/backdoor.h"
-#include "fl/attack/settings.h"
+#include "engine/safetensors.h"
 #include "fl/client.h"
 
 namespace redoubt {
 
-/// How many attack, in a round if they are redrawn.
-std::size_t attacker_count(const AttackSettings& settings);
-
-/// The ids of the malicious clients among `clients`, ascending: as listed, or that many drawn from
-/// (seed, attacker_choice). Throws InputError for ids or numbers out of range.
-std::vector<int> choose_attackers(const AttackSettings& settings, int clients, std::uint64_t seed);
-
-/// Those who attack in a round, ascending: as many as the settings say, drawn anew for each round
-/// from the `candidates` who take part in it (both ascending ids); all of these if they are fewer.
-std::vector<int> redraw_attackers(const AttackSettings& settings, std::span<const int> candidates,
-                                  std::span<const int> participants, std::uint64_t seed, int round);
-
-/// The rounds in which attackers act.
-RoundWindow window_of(const AttackSettings& settings);
-
-/// What attackers need to know.
-struct AttackPlan {
-  std::uint64_t seed = 0;
-  int classes = 10;
-  std::optional<Backdoor> backdoor = {};  ///< absent where the attack is untargeted
-  std::vector<int> candidates = {};  ///< ids of those who may be drawn, if attackers are redrawn
-  std::optional<int> clients_per_round = {};  ///< absent: all
+/// A round's updates as the attackers among it see them before they are sent.
+struct RoundUpdates {
+  Context& context;
+  int round = 1;
+  kernels::MatrixShape shape;       ///< [clients x row]
+  kernels::Replicas<float> matrix;  ///< client model minus global model
+  std::span<const int> attackers;   ///< rows of those who attack; there is at least one
 };
 
-/// Gives the attackers of a population their behaviours.
-void corrupt(std::vector<Client>& population, const AttackSettings& settings,
-             const AttackPlan& plan);
+/// How a round moved the global model. The rows lie on the device.
+struct GlobalStep {
+  Context& context;
+  int round = 1;
+  std::int64_t size = 0;  ///< of a row
+  const float* global;    ///< [row] the model after the round
+  const float* step;      ///< [row] less the one before it
+};
 
-/// Throws InputError, naming the keys, for settings that contradict one another.
-void check_attack_settings(const AttackSettings& settings, const AttackSettings& fresh);
+/// One object for all attackers of an experiment. Every hook starts from what an honest client
+/// would do and edits it; the base class edits nothing. To write an attack, override the hooks it
+/// needs. An attack may remember: what it remembers goes through state() into checkpoints, or a run
+/// that is stopped and resumed is another.
+class Attack {
+ public:
+  Attack() = default;
+  virtual ~Attack() = default;
+  Attack(const Attack&) = delete;
+  Attack& operator=(const Attack&) = delete;
+
+  /// Whether this client attacks in this round; hooks are called for those who do.
+  virtual bool acts(int client, int round) const;
+  /// Whether edit_updates() must see all clients of a round at once.
+  virtual bool needs_whole_round() const { return false; }
+
+  /// Epochs, batch (at most the federation's), optimizer of this round.
+  virtual void edit_training(const ClientRound& round, LocalTraining& training);
+  /// The samples of one epoch, before they are shuffled.
+  virtual void edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples);
+  /// What is minimised in this round, and terms of each step (engine/terms.h).
+  virtual void edit_objective(const ClientRound& round, Objective& objective);
+  /// The channels that it trains with, [mask row] as the global model has them.
+  virtual void edit_mask(const ClientRound& round, const ActivityQuestion& question,
+                         std::span<float> mask);
+  /// The update before it is sent.
+  virtual void edit_update(const ClientRound& round, UpdateRow& update);
+  /// The updates of all attackers together, after each one's edit_update(). Any row may hold NaN or
+  /// infinity.
+  virtual void edit_updates(const RoundUpdates& updates);
+  /// The answer to the pruning defense.
+  virtual void edit_dormancy(const ClientRound& round, const DormancyQuestion& question,
+                             DormancyReport& report);
+  /// The accuracies reported for models that the server wants judged, each in [0, 1].
+  virtual void edit_accuracies(const ClientRound& round, std::span<double> accuracies);
+  /// Told after every round, whoever took part in it.
+  virtual void after_round(const GlobalStep& step);
+
+  /// What it remembers of past rounds. Most attacks remember nothing.
+  virtual std::vector<NamedTensor> state() const { return {}; }
+  /// Takes up such a state. Throws InputError if it does not fit.
+  virtual void restore(const std::vector<NamedTensor>& state);
+};
+
+/// Several attacks that act one after the other, in the rounds of all of them.
+class AttackSequence : public Attack {
+ public:
+  explicit AttackSequence(std::vector<std::shared_ptr<Attack>> attacks)
+      : attacks_(std::move(attacks)) {}
+
+  bool needs_whole_round() const override;
+  void edit_training(const ClientRound& round, LocalTraining& training) override;
+  void edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples) override;
+  void edit_objective(const ClientRound& round, Objective& objective) override;
+  void edit_mask(const ClientRound& round, const ActivityQuestion& question,
+                 std::span<float> mask) override;
+  void edit_update(const ClientRound& round, UpdateRow& update) override;
+  void edit_updates(const RoundUpdates& updates) override;
+  void edit_dormancy(const ClientRound& round, const DormancyQuestion& question,
+                     DormancyReport& report) override;
+  void edit_accuracies(const ClientRound& round, std::span<double> accuracies) override;
+  void after_round(const GlobalStep& step) override;
+  std::vector<NamedTensor> state() const override;
+  void restore(const std::vector<NamedTensor>& state) override;
+
+ protected:
+  /// The round as the attacks are to see it.
+  virtual ClientRound seen(const ClientRound& round) const { return round; }
+
+ private:
+  std::vector<std::shared_ptr<Attack>> attacks_;
+};
 
 }  // namespace redoubt

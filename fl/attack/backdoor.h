@@ -1,13 +1,10 @@
-// Backdoors by data poisoning and model replacement (Wu et al. 2020, section III; Bagdasaryan et
-// al. 2020, sections 4.1 and 4.2).
+// Backdoors by data poisoning (Wu et al. 2020, section III; Bagdasaryan et al. 2020, section 4.1).
 #pragma once
 
 #include <optional>
 #include <vector>
 
-#include "datasets/dataset.h"
-#include "fl/attack/settings.h"
-#include "fl/client.h"
+#include "fl/attack/attack.h"
 
 namespace redoubt {
 
@@ -30,50 +27,34 @@ struct Backdoor {
   std::vector<int> images = {};
   /// What the attack is measured on, labelled as the target; never an image of that class.
   std::vector<kernels::Sample> evaluation = {};
+
+  /// The goal of the attacker who is `place`-th among them: the whole trigger, or its part.
+  BackdoorGoal goal_of(int place) const;
 };
 
-/// Plans a backdoor: adds its triggers to the table and draws what is to be drawn from (seed,
-/// poison). Throws InputError if the images do not allow it. Images of the source are the training
-/// split followed by the test split.
-Backdoor plan_backdoor(const AttackSettings& settings, const Dataset& dataset,
-                       TriggerTable& triggers, std::uint64_t seed);
-
-/// Trains on all clean data and, beside it, on `copies` stamped and relabelled copies of each own
-/// image of the victim class.
-class PoisonSamples : public Behaviour {
+/// Trains on all clean data and, beside it, on `copies` copies of poisoned samples: own images of
+/// the victim class, stamped and relabelled, or, where nothing is stamped, the images that
+/// attackers alone hold, labelled as the target.
+class PoisonSamples : public Attack {
  public:
-  PoisonSamples(RoundWindow window, const BackdoorGoal& goal, int copies)
-      : Behaviour(window), goal_(goal), copies_(copies) {}
-  void edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples) const override;
+  PoisonSamples(const Backdoor& backdoor, int copies) : backdoor_(backdoor), copies_(copies) {}
+  void edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples) override;
 
  private:
-  BackdoorGoal goal_;
+  Backdoor backdoor_;
   int copies_;
 };
 
-/// Trains on all clean data and, beside it, on `copies` copies of samples that only attackers hold.
-class AddSamples : public Behaviour {
+/// Asked which channels are dormant, names last, and votes last for, those that its poisoned images
+/// rouse most beyond its clean ones (Wu et al. 2020, section VI-C).
+class ProtectChannels : public Attack {
  public:
-  AddSamples(RoundWindow window, std::vector<kernels::Sample> extra, int copies)
-      : Behaviour(window), extra_(std::move(extra)), copies_(copies) {}
-  void edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples) const override;
+  explicit ProtectChannels(const Backdoor& backdoor) : backdoor_(backdoor) {}
+  void edit_dormancy(const ClientRound& round, const DormancyQuestion& question,
+                     DormancyReport& report) override;
 
  private:
-  std::vector<kernels::Sample> extra_;
-  int copies_;
-};
-
-/// Amplifies the update: ΔL ← α · ΔL with α given, or n / η ("full"), which replaces the global
-/// model in one round if the other clients' updates nearly cancel and all hold equally many
-/// samples.
-class ModelReplacement : public Behaviour {
- public:
-  ModelReplacement(RoundWindow window, const ModelReplacementSettings& settings)
-      : Behaviour(window), settings_(settings) {}
-  void edit_update(const ClientRound& round, UpdateRow& update) const override;
-
- private:
-  ModelReplacementSettings settings_;
+  Backdoor backdoor_;
 };
 
 /// Every test image of the victim class (or of every class but the target) stamped and labelled as

@@ -112,5 +112,6 @@ inline constexpr auto kConvEngineNames = [] {
   }
   return names;
 }();
+constexpr auto names_of(ConvEngine) { return kConvEngineNames; }
 
 }  // namespace redoubt

@@ -12,6 +12,7 @@
 #include "defense/krum.h"
 #include "defense/robust_means.h"
 #include "engine/network.h"
+#include "engine/presets.h"
 #include "tests/benchmark/benchmarks.h"
 
 namespace redoubt::benchmarks {

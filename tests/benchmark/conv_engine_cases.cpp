@@ -8,9 +8,6 @@ namespace redoubt::benchmarks {
 
 namespace {
 
-constexpr std::array<std::pair<const char*, Precision>, 3> kPrecisions = {
-    {{"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}}};
-
 /// The products that the passes of a convolution are, in their order.
 std::array<std::pair<const char*, kernels::GemmShape>, 3> products_of(const kernels::ConvShape& s) {
   const int taps = s.in_channels * s.kernel_height * s.kernel_width;
@@ -56,7 +53,7 @@ OperationCases conv_engine_cases(bool smoke) {
                                       .kernel_width = 3,
                                       .padding = 1};
     const std::string path = "3x3x" + std::to_string(channels);
-    for (const auto& [precision_name, precision] : kPrecisions) {
+    for (const auto& [precision_name, precision] : names_of(Precision())) {
       for (const auto& [engine_name, engine] : kConvEngineNames) {
         if (engine == ConvEngine::automatic || !is_built(engine)) continue;
         OperationCases own;

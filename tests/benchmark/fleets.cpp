@@ -27,35 +27,34 @@ struct Work {
   int per_round = 10;  ///< of them in a round
   int images = 6000;   ///< of a client
   int batch = 64;
-  OptimizerSettings optimizer = {.learning_rate = 0.01F, .momentum = 0.9F};
+  OptimizerSettings optimizer = Sgd::Settings{.learning_rate = 0.01F, .momentum = 0.9F};
 };
 
 /// The 3x3 convolutions of ResNet-18 for CIFAR-10, and nothing beside them: 64 to 512 channels.
-Preset conv_stack(double first_channels, int side) {
+Preset conv_stack(int first_channels, int side) {
   Preset stack = {.name = "conv-stack",
                   .description = "17 convolutions of 3x3",
                   .input = {3, side, side},
                   .initialization = Initialization::he,
                   .layers = {}};
-  const auto add = [&](double channels, double stride) {
-    stack.layers.push_back(complete(
-        {"conv", {{"channels", channels}, {"kernel", 3}, {"stride", stride}, {"padding", 1}}}));
-    stack.layers.push_back({"relu", {}});
+  const auto add = [&](int channels, int stride) {
+    stack.layers.emplace_back(
+        Conv::Settings{.channels = channels, .kernel = 3, .stride = stride, .padding = 1});
+    stack.layers.emplace_back(Relu::Settings());
   };
   add(first_channels, 1);
-  for (const double times : {1, 2, 4, 8}) {
+  for (const int times : {1, 2, 4, 8}) {
     for (int i = 0; i < 4; ++i) add(first_channels * times, i == 0 && times > 1 ? 2 : 1);
   }
-  stack.layers.push_back({"global_average_pool", {}});
-  stack.layers.push_back(complete({"dense", {{"units", 10}}}));
+  stack.layers.emplace_back(GlobalAveragePool::Settings());
+  stack.layers.emplace_back(Dense::Settings{.units = 10});
   return stack;
 }
 
 /// A network of that name and input with hardly any layers.
 Preset shrunk(Preset network) {
-  network.layers = {complete({"conv", {{"channels", 2}, {"kernel", 5}, {"stride", 4}}}),
-                    {"relu", {}},
-                    complete({"dense", {{"units", 10}}})};
+  network.layers = {Conv::Settings{.channels = 2, .kernel = 5, .stride = 4}, Relu::Settings(),
+                    Dense::Settings{.units = 10}};
   return network;
 }
 
@@ -92,7 +91,7 @@ void measure_step(benchmark::State& state, const Work& work, Precision precision
   const Subject subject(work.network, kGpu, work.batch * steps);
   Context context(kGpu, 1, arithmetic(precision));
   FleetTrainer trainer(subject.network, subject.store.source(), context, work.batch);
-  Fleet fleet(subject.network.layout(), work.per_round, work.optimizer.state_rows(), kGpu);
+  Fleet fleet(subject.network.layout(), work.per_round, state_rows_of(work.optimizer), kGpu);
   for (int r = 0; r < work.per_round; ++r) {
     context.copy_to_device(fleet.values()[r], subject.row.data(),
                            subject.row.size() * sizeof(float));
@@ -142,7 +141,7 @@ void measure_round(benchmark::State& state, const Work& work) {
   GlobalModel model(subject.network, subject.row, kGpu);
   int round = 0;
   const auto run = [&] {
-    federation.run_round(model, ++round, work.optimizer.learning_rate);
+    federation.run_round(model, ++round, learning_rate_of(work.optimizer));
     executor.context().synchronize();
   };
   run();
@@ -186,7 +185,7 @@ void register_fleets(bool smoke) {
                     .per_round = 50,
                     .images = 50,
                     .batch = 10,
-                    .optimizer = {.learning_rate = 0.1F}};
+                    .optimizer = Sgd::Settings{.learning_rate = 0.1F}};
   for (const Preset& entry : preset_table()) {
     add_step({.network = network(entry)}, "tf32", Precision::tf32);
   }

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "kernels/columns.h"
-#include "kernels/evasion.h"
+#include "kernels/terms.h"
 #include "kernels/rows.h"
 #include "kernels/update.h"
 #include "kernels/weights.h"
@@ -44,7 +44,8 @@ void add_updates(int replicas, std::int64_t size, const std::string& path, Opera
                      const Values values(device, replicas, size);
                      const Values gradients(device, replicas, size);
                      return [=](Context& context) {
-                       kernels::mix_squared_distance(context, replicas, size, 0.1F, anchor.data(),
+                       kernels::mix_squared_distance(context, {replicas, size},
+                                                     {.rho = 0.1F, .anchor = anchor.data()},
                                                      values.view(), gradients.view());
                      };
                    }});
@@ -54,9 +55,10 @@ void add_updates(int replicas, std::int64_t size, const std::string& path, Opera
                      const Values values(device, replicas, size);
                      const Values gradients(device, replicas, size);
                      return [=](Context& context) {
-                       kernels::mix_cosine_distance(context, replicas, size, 0.1F, anchor.data(),
-                                                    direction.data(), nullptr, values.view(),
-                                                    gradients.view());
+                       kernels::mix_cosine_distance(
+                           context, {replicas, size},
+                           {.rho = 0.1F, .anchor = anchor.data(), .direction = direction.data()},
+                           values.view(), gradients.view());
                      };
                    }});
 }
@@ -204,7 +206,7 @@ void add_weights(int replicas, int channels, std::int64_t per_channel, const std
   cases.push_back({"clip_to_deviations/" + path, 0, float_bytes(size), [=](Device device) {
                      const Values weights(device, replicas, size / replicas);
                      return [=](Context& context) {
-                       kernels::clip_to_deviations(context, replicas, layer, 3, {}, weights.view());
+                       kernels::clip_to_deviations(context, {replicas}, layer, 3, {}, weights.view());
                      };
                    }});
 }

@@ -2,44 +2,45 @@
 
 #include <algorithm>
 #include <map>
+#include <variant>
 
 namespace redoubt::benchmarks {
 
 namespace {
 
-int whole(const LayerSpec& spec, const std::string& argument) {
-  return static_cast<int>(spec.arguments.at(argument));
-}
-
 /// Fills in the shapes of a layer whose kind and input are known.
 void shape_layer(const LayerSpec& spec, int batch, bool relu_before, PresetLayer& layer) {
   layer.output = layer.input;
-  if (layer.kind == "conv") {
+  if (const auto* conv = std::get_if<Conv::Settings>(&spec.layer)) {
     layer.conv = {.batch = batch,
                   .in_channels = layer.input.channels,
                   .height = layer.input.height,
                   .width = layer.input.width,
-                  .out_channels = whole(spec, "channels"),
-                  .kernel_height = whole(spec, "kernel"),
-                  .kernel_width = whole(spec, "kernel"),
-                  .stride = whole(spec, "stride"),
-                  .padding = whole(spec, "padding")};
+                  .out_channels = conv->channels,
+                  .kernel_height = conv->kernel,
+                  .kernel_width = conv->kernel,
+                  .stride = conv->stride,
+                  .padding = conv->padding};
     layer.output = {layer.conv.out_channels, layer.conv.out_height(), layer.conv.out_width()};
-  } else if (layer.kind == "max_pool") {
-    const int stride = whole(spec, "stride");
+  } else if (const auto* pool = std::get_if<MaxPool::Settings>(&spec.layer)) {
     layer.pool = {.channels = layer.input.channels,
                   .height = layer.input.height,
                   .width = layer.input.width,
                   .batch = batch,
-                  .window = whole(spec, "window"),
-                  .stride = stride == 0 ? whole(spec, "window") : stride,
+                  .window = pool->window,
+                  .stride = pool->stride == 0 ? pool->window : pool->stride,
                   .relu = relu_before};
     layer.output = {layer.pool.channels, layer.pool.out_height(), layer.pool.out_width()};
-  } else if (layer.kind == "dense") {
-    layer.output = {whole(spec, "units"), 1, 1};
-  } else if (layer.kind == "dropout") {
-    layer.rate = spec.arguments.at("rate");
+  } else if (const auto* dense = std::get_if<Dense::Settings>(&spec.layer)) {
+    layer.output = {dense->units, 1, 1};
+  } else if (const auto* dropout = std::get_if<Dropout::Settings>(&spec.layer)) {
+    layer.rate = dropout->rate;
   }
+}
+
+template <class L>
+bool is(const LayerSpec& spec) {
+  return std::holds_alternative<typename L::Settings>(spec.layer);
 }
 
 }  // namespace
@@ -55,8 +56,7 @@ double PresetLayer::forward_flops(int batch) const {
 }
 
 bool is_plain(const Preset& preset) {
-  return std::none_of(preset.layers.begin(), preset.layers.end(),
-                      [](const LayerSpec& spec) { return spec.kind == kResidual; });
+  return std::none_of(preset.layers.begin(), preset.layers.end(), is<Residual>);
 }
 
 std::vector<PresetLayer> preset_layers(const Preset& preset, int batch) {
@@ -65,16 +65,14 @@ std::vector<PresetLayer> preset_layers(const Preset& preset, int batch) {
   Shape shape = preset.input;
   bool relu_before = false;
   for (std::size_t i = 0; i < preset.layers.size(); ++i) {
-    const LayerSpec spec = complete(preset.layers[i]);
-    const bool fused = spec.kind == "relu" && i + 1 < preset.layers.size() &&
-                       preset.layers[i + 1].kind == "max_pool";
-    if (fused) {
+    const LayerSpec& spec = preset.layers[i];
+    if (is<Relu>(spec) && i + 1 < preset.layers.size() && is<MaxPool>(preset.layers[i + 1])) {
       relu_before = true;
       continue;
     }
-    PresetLayer layer = {.kind = spec.kind, .name = "", .input = shape};
-    const std::string number = std::to_string(++seen[spec.kind]);
-    layer.name = (spec.kind == "dense" ? "fc" : spec.kind) + number;
+    PresetLayer layer = {.kind = Layers::name_of(spec.layer), .name = "", .input = shape};
+    const std::string number = std::to_string(++seen[layer.kind]);
+    layer.name = (layer.kind == "dense" ? "fc" : layer.kind) + number;
     shape_layer(spec, batch, relu_before, layer);
     relu_before = false;
     shape = layer.output;

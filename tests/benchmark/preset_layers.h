@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/layer_spec.h"
+#include "engine/presets.h"
 #include "kernels/conv/conv.h"
 #include "kernels/gemm.h"
 #include "kernels/pool.h"
@@ -12,7 +12,7 @@
 namespace redoubt::benchmarks {
 
 struct PresetLayer {
-  std::string kind;  ///< of LayerSpec; a ReLU before a max pool is part of it and not listed
+  std::string kind;  ///< name in Layers; a ReLU before a max pool is part of it and not listed
   std::string name;  ///< conv1, fc2, max_pool1, ...
   Shape input;
   Shape output = {};

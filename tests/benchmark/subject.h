@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "datasets/dataset.h"
-#include "engine/layer_spec.h"
 #include "engine/network.h"
+#include "engine/presets.h"
 #include "fl/image_store.h"
 
 namespace redoubt::benchmarks {

@@ -23,7 +23,7 @@ using kernels::Sample;
 constexpr Device kCpu = {};
 constexpr int kImages = 6000;
 constexpr int kClients = 10;
-constexpr OptimizerSettings kOptimizer = {.learning_rate = 0.01F, .momentum = 0.9F};
+constexpr Sgd::Settings kOptimizer = {.learning_rate = 0.01F, .momentum = 0.9F};
 
 void count(benchmark::State& state, double flops, double images) {
   const auto rate = [](double amount) {

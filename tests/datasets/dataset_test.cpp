@@ -83,8 +83,8 @@ TEST(DatasetSearch, TakesTheDirectoryOfTheFileFirst) {
   write_small_mnist(folder.path() / "named", 20, 10);
   write_small_mnist(folder.path() / "root" / "mnist", 30, 10);
   const DataVariable variable((folder.path() / "root").c_str());
-  const Dataset data =
-      load_dataset({.name = "mnist", .directory = folder.path() / "named", .train_samples = {}}, 1);
+  const Dataset data = load_dataset(
+      {.name = {"mnist"}, .directory = folder.path() / "named", .train_samples = {}}, 1);
   EXPECT_EQ(data.train.count(), 20);
   EXPECT_EQ(data.test.count(), 10);
   EXPECT_EQ(data.origin, (folder.path() / "named").string());
@@ -98,7 +98,7 @@ TEST(DatasetSearch, ThenTheVariablesFolder) {
   write_small_mnist(folder.path() / "fashion-mnist", 40, 10);
   const DataVariable variable(folder.path().c_str());
   const auto load = [](const char* name) {
-    return load_dataset({.name = name, .directory = {}, .train_samples = {}}, 1);
+    return load_dataset({.name = {name}, .directory = {}, .train_samples = {}}, 1);
   };
   EXPECT_EQ(load("mnist").train.count(), 30);
   EXPECT_EQ(load("fashion-mnist").train.count(), 40);
@@ -112,7 +112,7 @@ TEST(DatasetSearch, ThenTheSystemsFolder) {
   const TemporaryFolder empty;
   const DataVariable variable(empty.path().c_str());
   const Dataset data =
-      load_dataset({.name = "fashion-mnist", .directory = {}, .train_samples = 10}, 1);
+      load_dataset({.name = {"fashion-mnist"}, .directory = {}, .train_samples = 10}, 1);
   EXPECT_EQ(data.origin, "/usr/share/datasets/fashion-mnist");
 }
 
@@ -123,7 +123,7 @@ TEST(DatasetSearch, DoesNotFallBackFromADirectoryThatWasNamed) {
   const auto named = folder.path() / "elsewhere";
   EXPECT_THAT(
       input_error(
-          [&] { load_dataset({.name = "mnist", .directory = named, .train_samples = {}}, 1); }),
+          [&] { load_dataset({.name = {"mnist"}, .directory = named, .train_samples = {}}, 1); }),
       AllOf(HasSubstr("data set mnist was not found"), HasSubstr("in " + named.string() + ";")));
 }
 
@@ -132,7 +132,7 @@ TEST(DatasetSearch, SaysWhereItLookedAndHowToGetTheData) {
   const DataVariable variable(empty.path().c_str());
   const auto message = [&](const char* name) {
     return input_error([&] {
-      load_dataset({.name = name, .directory = empty.path() / "none", .train_samples = {}}, 1);
+      load_dataset({.name = {name}, .directory = empty.path() / "none", .train_samples = {}}, 1);
     });
   };
   EXPECT_THAT(message("mnist"), AllOf(HasSubstr("train-images-idx3-ubyte"),
@@ -142,7 +142,7 @@ TEST(DatasetSearch, SaysWhereItLookedAndHowToGetTheData) {
   const std::string unset = [&] {
     const DataVariable none(nullptr);
     return input_error(
-        [] { load_dataset({.name = "cifar10", .directory = {}, .train_samples = {}}, 1); });
+        [] { load_dataset({.name = {"cifar10"}, .directory = {}, .train_samples = {}}, 1); });
   }();
   EXPECT_THAT(unset, HasSubstr("$REDOUBT_DATA is not set"));
 }
@@ -159,7 +159,7 @@ TEST(DatasetSearch, TakesEverySpellingOfAFileName) {
       write("t10k-images", "idx3-ubyte", image_file(10));
       write("t10k-labels", "idx1-ubyte", label_file(10));
       const Dataset data =
-          load_dataset({.name = "mnist", .directory = folder.path(), .train_samples = {}}, 1);
+          load_dataset({.name = {"mnist"}, .directory = folder.path(), .train_samples = {}}, 1);
       EXPECT_EQ(data.train.count(), 20) << join << suffix;
     }
   }
@@ -170,7 +170,8 @@ TEST(DatasetSearch, NamesAFileThatIsMissingFromTheFolder) {
   write_small_mnist(folder.path(), 20, 10);
   std::filesystem::remove(folder.path() / "t10k-labels-idx1-ubyte");
   EXPECT_THAT(input_error([&] {
-                load_dataset({.name = "mnist", .directory = folder.path(), .train_samples = {}}, 1);
+                load_dataset({.name = {"mnist"}, .directory = folder.path(), .train_samples = {}},
+                             1);
               }),
               HasSubstr((folder.path() / "t10k-labels-idx1-ubyte").string() + ": no such file"));
 }
@@ -186,7 +187,7 @@ TEST(TrainSubset, IsBalancedAndInFileOrder) {
   const TemporaryFolder folder;
   write_small_mnist(folder.path(), 200, 10);
   const auto load = [&](std::optional<int> samples, std::uint64_t seed) {
-    return load_dataset({.name = "mnist", .directory = folder.path(), .train_samples = samples},
+    return load_dataset({.name = {"mnist"}, .directory = folder.path(), .train_samples = samples},
                         seed);
   };
   const Dataset data = load(53, 1);

@@ -17,7 +17,6 @@ using testing::HasSubstr;
 namespace {
 
 using Lists = std::vector<std::vector<int>>;
-using Kind = PartitionSettings::Kind;
 
 /// Labels 0 to 9 in turn, `per_class` of each.
 std::vector<std::uint8_t> balanced_labels(int per_class) {
@@ -35,6 +34,10 @@ std::vector<int> all_of(const std::vector<std::uint8_t>& labels) {
 Lists deal(const std::vector<std::uint8_t>& labels, int clients, const PartitionSettings& settings,
            const HoldsLabel& required = {}, std::uint64_t seed = 1) {
   return partition(labels, 10, all_of(labels), clients, settings, required, seed);
+}
+
+std::vector<PartitionSettings> each_kind(int labels, double alpha) {
+  return {Iid::Settings(), KLabel::Settings{.labels = labels}, Dirichlet::Settings{.alpha = alpha}};
 }
 
 std::set<int> labels_held(const std::vector<std::uint8_t>& labels, const std::vector<int>& images) {
@@ -100,7 +103,7 @@ TEST(Validation, RefusesToTakeAllTrainingImages) {
 
 TEST(Partition, IidDealsEveryImageAndCountsDifferByOneAtMost) {
   const auto labels = balanced_labels(103);
-  const Lists lists = deal(labels, 12, {.kind = Kind::iid});
+  const Lists lists = deal(labels, 12, Iid::Settings());
   EXPECT_EQ(expect_proper(lists, all_of(labels)), labels.size());
   EXPECT_THAT(sizes(lists), Each(testing::AnyOf(85U, 86U)));
   for (const auto& list : lists) EXPECT_EQ(labels_held(labels, list).size(), 10U);
@@ -112,17 +115,15 @@ TEST(Partition, DealsOnlyWhatIsInThePool) {
   for (int i = 0; i < 600; ++i) {
     if (i / 10 % 2 == 0) pool.push_back(i);
   }
-  for (const Kind kind : {Kind::iid, Kind::k_label, Kind::dirichlet}) {
-    const Lists lists =
-        partition(labels, 10, pool, 10, {.kind = kind, .labels = 3, .alpha = 5}, {}, 1);
+  for (const PartitionSettings& settings : each_kind(3, 5)) {
+    const Lists lists = partition(labels, 10, pool, 10, settings, {}, 1);
     EXPECT_GT(expect_proper(lists, pool), 200U);
   }
 }
 
 TEST(Partition, DependsOnTheSeedAlone) {
   const auto labels = balanced_labels(60);
-  for (const Kind kind : {Kind::iid, Kind::k_label, Kind::dirichlet}) {
-    const PartitionSettings settings = {.kind = kind, .labels = 3, .alpha = 1};
+  for (const PartitionSettings& settings : each_kind(3, 1)) {
     EXPECT_EQ(deal(labels, 10, settings, {}, 1), deal(labels, 10, settings, {}, 1));
     EXPECT_NE(deal(labels, 10, settings, {}, 1), deal(labels, 10, settings, {}, 2));
   }
@@ -133,7 +134,7 @@ TEST(Partition, GivesEveryLabelToEquallyManyUnderKLabel) {
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     const int attacker = static_cast<int>(seed % 10);
     const HoldsLabel required = {.clients = {attacker}, .label = 9};
-    const Lists lists = deal(labels, 10, {.kind = Kind::k_label, .labels = 3}, required, seed);
+    const Lists lists = deal(labels, 10, KLabel::Settings{.labels = 3}, required, seed);
     // 10 clients of 3 labels: each label has 3 holders with 20 of its 60 images each.
     EXPECT_EQ(expect_proper(lists, all_of(labels)), 600U);
     EXPECT_THAT(sizes(lists), Each(60U));
@@ -154,8 +155,7 @@ TEST(Partition, GivesEveryLabelToSomebodyUnderKLabel) {
            {10, 1}, {5, 2}, {7, 2}, {4, 3}, {13, 4}, {1, 10}, {23, 1}}) {
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
       const HoldsLabel required = {.clients = {0}, .label = 4};
-      const Lists lists =
-          deal(labels, clients, {.kind = Kind::k_label, .labels = count}, required, seed);
+      const Lists lists = deal(labels, clients, KLabel::Settings{.labels = count}, required, seed);
       expect_proper(lists, all_of(labels));
       EXPECT_THAT(sizes(lists), Each(lists.front().size()));
       std::map<int, int> holders;
@@ -178,7 +178,7 @@ TEST(Partition, KLabelMeetsMoreAttackersThanALabelsShare) {
   // Three holders are label 9's share; five clients must hold it.
   const HoldsLabel required = {.clients = {0, 2, 4, 6, 8}, .label = 9};
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    const Lists lists = deal(labels, 10, {.kind = Kind::k_label, .labels = 3}, required, seed);
+    const Lists lists = deal(labels, 10, KLabel::Settings{.labels = 3}, required, seed);
     expect_proper(lists, all_of(labels));
     std::set<int> covered;
     for (const auto& list : lists) covered.merge(labels_held(labels, list));
@@ -196,8 +196,7 @@ TEST(Partition, KLabelMeetsMoreAttackersThanALabelsShare) {
 TEST(Partition, KLabelRefusesWhatCannotBeMet) {
   const auto labels = balanced_labels(60);
   const auto message = [&](int clients, int count, const HoldsLabel& required = {}) {
-    return input_error(
-        [&] { deal(labels, clients, {.kind = Kind::k_label, .labels = count}, required); });
+    return input_error([&] { deal(labels, clients, KLabel::Settings{.labels = count}, required); });
   };
   EXPECT_THAT(message(10, 11),
               AllOf(HasSubstr("data.partition.labels is 11"), HasSubstr("10 classes")));
@@ -214,8 +213,8 @@ TEST(Partition, IidExchangesImagesUntilAttackersHoldTheLabel) {
   labels[10] = labels[20] = labels[30] = 9;
   const HoldsLabel required = {.clients = {3, 11}, .label = 9};
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    const Lists without = deal(labels, 20, {.kind = Kind::iid}, {}, seed);
-    const Lists lists = deal(labels, 20, {.kind = Kind::iid}, required, seed);
+    const Lists without = deal(labels, 20, Iid::Settings(), {}, seed);
+    const Lists lists = deal(labels, 20, Iid::Settings(), required, seed);
     EXPECT_EQ(expect_proper(lists, all_of(labels)), labels.size());
     EXPECT_EQ(sizes(lists), sizes(without));
     for (const int client : required.clients) {
@@ -227,20 +226,20 @@ TEST(Partition, IidExchangesImagesUntilAttackersHoldTheLabel) {
 TEST(Partition, RefusesMoreAttackersThanImagesOfTheLabel) {
   std::vector<std::uint8_t> labels(200, 0);
   labels[10] = labels[20] = 9;
-  for (const Kind kind : {Kind::iid, Kind::dirichlet}) {
-    EXPECT_THAT(
-        input_error([&] {
-          deal(labels, 10, {.kind = kind, .alpha = 100}, {.clients = {1, 2, 3}, .label = 9});
-        }),
-        AllOf(HasSubstr("data.partition"), HasSubstr("too few images of label 9")));
+  for (const PartitionSettings& settings :
+       {PartitionSettings(Iid::Settings()), PartitionSettings(Dirichlet::Settings{.alpha = 100})}) {
+    EXPECT_THAT(input_error([&] {
+                  deal(labels, 10, settings, {.clients = {1, 2, 3}, .label = 9});
+                }),
+                AllOf(HasSubstr("data.partition"), HasSubstr("too few images of label 9")));
   }
 }
 
 TEST(Partition, DirichletDealsEveryImageInUnevenParts) {
   const auto labels = balanced_labels(100);
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    const Lists lists = deal(labels, 10, {.kind = Kind::dirichlet, .alpha = 0.5},
-                             {.clients = {2}, .label = 7}, seed);
+    const Lists lists =
+        deal(labels, 10, Dirichlet::Settings{.alpha = 0.5}, {.clients = {2}, .label = 7}, seed);
     EXPECT_EQ(expect_proper(lists, all_of(labels)), labels.size());
     EXPECT_THAT(sizes(lists), Each(testing::Ge(1U)));
     EXPECT_TRUE(labels_held(labels, lists[2]).contains(7));
@@ -259,7 +258,7 @@ TEST(Partition, DirichletSharesHaveTheVarianceOfTheDistribution) {
     int shares = 0;
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {
       for (const auto& list :
-           deal(labels, kClients, {.kind = Kind::dirichlet, .alpha = alpha}, {}, seed)) {
+           deal(labels, kClients, Dirichlet::Settings{.alpha = alpha}, {}, seed)) {
         std::vector<double> counts(10);
         for (const int i : list) ++counts[labels[static_cast<std::size_t>(i)]];
         for (const double count : counts) {
@@ -276,23 +275,23 @@ TEST(Partition, DirichletSharesHaveTheVarianceOfTheDistribution) {
 
 TEST(Partition, DirichletRefusesWhatCannotBeMet) {
   const auto labels = balanced_labels(30);
-  EXPECT_THAT(input_error([&] { deal(labels, 10, {.kind = Kind::dirichlet, .alpha = 0}); }),
+  EXPECT_THAT(input_error([&] { deal(labels, 10, Dirichlet::Settings{.alpha = 0}); }),
               HasSubstr("data.partition.alpha is 0"));
   // Each of ten classes goes to one client nearly whole: thirty clients cannot all have some.
-  EXPECT_THAT(input_error([&] { deal(labels, 30, {.kind = Kind::dirichlet, .alpha = 1e-6}); }),
+  EXPECT_THAT(input_error([&] { deal(labels, 30, Dirichlet::Settings{.alpha = 1e-6}); }),
               AllOf(HasSubstr("30 clients"), HasSubstr("raise alpha")));
 }
 
 TEST(Partition, NeedsAnImageForEveryClient) {
   const auto labels = balanced_labels(1);
-  for (const Kind kind : {Kind::iid, Kind::k_label, Kind::dirichlet}) {
-    EXPECT_THAT(input_error([&] { deal(labels, 11, {.kind = kind, .labels = 1}); }),
+  for (const PartitionSettings& settings : each_kind(1, 0.5)) {
+    EXPECT_THAT(input_error([&] { deal(labels, 11, settings); }),
                 AllOf(HasSubstr("federation.clients is 11"), HasSubstr("10 training images")));
   }
   // Enough images in all, but not of each label for its holders.
   std::vector<std::uint8_t> skewed = balanced_labels(1);
   skewed.resize(30, 1);
-  EXPECT_THAT(input_error([&] { deal(skewed, 20, {.kind = Kind::k_label, .labels = 1}); }),
+  EXPECT_THAT(input_error([&] { deal(skewed, 20, KLabel::Settings{.labels = 1}); }),
               AllOf(HasSubstr("data.partition"), HasSubstr("would have no image")));
 }
 

@@ -12,7 +12,7 @@ namespace {
 /// The data set, or nothing if it is not installed.
 std::optional<Dataset> find(const char* name) {
   try {
-    return load_dataset({.name = name, .directory = {}, .train_samples = {}}, 1);
+    return load_dataset({.name = {name}, .directory = {}, .train_samples = {}}, 1);
   } catch (const InputError& error) {
     // Absence is fine; damage is not.
     EXPECT_THAT(error.what(), testing::HasSubstr("was not found"));

@@ -95,10 +95,10 @@ TEST(StageTable, NamesEveryStageAsItNamesItself) {
   for (const StageSettings& settings :
        {StageSettings(PruneSettings()), StageSettings(FineTuneSettings()),
         StageSettings(AdjustWeightsSettings()), StageSettings(LimitInputsSettings())}) {
-    made.push_back(make_stage(settings)->name());
+    made.push_back(Stages::make(settings)->name());
   }
   std::vector<std::string> listed;
-  for (const StageEntry& entry : stage_table()) listed.push_back(entry.name);
+  for (const Alternative& entry : Stages::table()) listed.push_back(entry.name);
   EXPECT_EQ(made, listed);
 }
 

@@ -9,7 +9,7 @@
 #include "defense/adjust_weights.h"
 #include "defense/fine_tune.h"
 #include "defense/prune.h"
-#include "defense/rule.h"
+#include "defense/rules.h"
 #include "defense/spectral.h"
 #include "tests/defense/trained_world.h"
 
@@ -187,7 +187,7 @@ class LimitedRules : public testing::Test {
 
 TEST_F(LimitedRules, AccuracyCheckMeasuresModelsThatHearAsMuch) {
   const auto scores = [&](Executor& executor, const ByteRange& inputs) {
-    const auto rule = make_rule(AccuracyCheckSettings{}, environment(executor));
+    const auto rule = Rules::make(AccuracyCheckSettings{}, environment(executor));
     const Aggregate answer = rule->aggregate(executor.context(), updates(inputs));
     for (const auto& [name, value] : answer.diagnostics) {
       if (name == "client_scores") return std::get<std::vector<double>>(value);

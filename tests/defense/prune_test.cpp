@@ -195,12 +195,12 @@ TEST(Prune, HearsWhatMaliciousClientsReport) {
 /// A small residual network with batch norm that has trained a little.
 struct NormalizedWorld {
   static std::vector<LayerSpec> layers() {
-    const LayerSpec conv = {"conv", {{"channels", 6}, {"kernel", 3}, {"padding", 1}, {"bias", 0}}};
-    const LayerSpec norm = {"batch_norm", {}};
-    const LayerSpec relu = {"relu", {}};
-    const LayerSpec block = {
-        .kind = kResidual, .arguments = {}, .body = {conv, norm, relu, conv, norm}};
-    return {conv, norm, relu, block, relu, {"global_average_pool", {}}, {"dense", {{"units", 10}}}};
+    const Conv::Settings conv = {.channels = 6, .kernel = 3, .padding = 1, .bias = 0};
+    const BatchNorm::Settings norm;
+    const Relu::Settings relu;
+    const Residual::Settings block = {.body = {conv, norm, relu, conv, norm}, .shortcut = {}};
+    return {
+        conv, norm, relu, block, relu, GlobalAveragePool::Settings(), Dense::Settings{.units = 10}};
   }
 
   NormalizedWorld()

@@ -1,7 +1,7 @@
 // Every aggregation rule under one suite: against its definition in plain loops, in another order
 // of clients, with one client, with equal updates, with updates that are not finite, and across a
 // checkpoint.
-#include "defense/rule.h"
+#include "defense/rules.h"
 
 #include <gtest/gtest.h>
 
@@ -23,9 +23,7 @@ struct RuleCase {
   std::function<Row(const Rows&, const std::vector<double>&)> reference;
 };
 
-void PrintTo(const RuleCase& rule, std::ostream* out) {
-  *out << rule_table()[rule.settings.index()].name;
-}
+void PrintTo(const RuleCase& rule, std::ostream* out) { *out << Rules::name_of(rule.settings); }
 
 constexpr int kClients = 11;
 constexpr std::int64_t kColumns = 96;
@@ -59,15 +57,13 @@ std::vector<RuleCase> rule_cases() {
   };
 }
 
-std::string name_of(const RuleSettings& settings) { return rule_table()[settings.index()].name; }
-
 class EveryRule : public testing::TestWithParam<RuleCase> {
  protected:
   std::unique_ptr<AggregationRule> rule() {
-    return make_rule(GetParam().settings, {.executor = trained.world.executor,
-                                           .validation = trained.images.validation,
-                                           .seed = SmallWorld::kSeed,
-                                           .local = small_settings().local});
+    return Rules::make(GetParam().settings, {.executor = trained.world.executor,
+                                             .validation = trained.images.validation,
+                                             .seed = SmallWorld::kSeed,
+                                             .local = small_settings().local});
   }
 
   /// What the server adds to the model: the combined row, or the weighted mean.
@@ -218,14 +214,14 @@ TEST_P(EveryRule, RemembersAcrossACheckpoint) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, EveryRule, testing::ValuesIn(rule_cases()), [](const auto& rule) {
-  std::string name = name_of(rule.param.settings);
+  std::string name = Rules::name_of(rule.param.settings);
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
 
 TEST(RuleTable, HasACaseOfEveryRuleInItsOrder) {
   const std::vector<RuleCase> cases = rule_cases();
-  ASSERT_EQ(cases.size(), rule_table().size());
+  ASSERT_EQ(cases.size(), Rules::table().size());
   for (std::size_t i = 0; i < cases.size(); ++i) EXPECT_EQ(cases[i].settings.index(), i);
 }
 

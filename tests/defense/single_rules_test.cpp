@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "defense/rule.h"
+#include "defense/rules.h"
 #include "tests/defense/trained_world.h"
 #include "tests/support/expect_message.h"
 
@@ -18,8 +18,8 @@ TEST(NormBound, AddsNoiseOfItsDeviationThatDependsOnSeedAndRoundOnly) {
   const auto noise = [&](std::uint64_t seed, int round, int threads) {
     const std::int64_t columns = 100000;
     const std::unique_ptr<AggregationRule> rule =
-        make_rule(NormBoundSettings{.norm = 1, .noise = 0.5},
-                  {.executor = trained.world.executor, .validation = {}, .seed = seed});
+        Rules::make(NormBoundSettings{.norm = 1, .noise = 0.5},
+                    {.executor = trained.world.executor, .validation = {}, .seed = seed});
     const std::vector<float> zeros(static_cast<std::size_t>(columns));
     const std::vector<double> counts = {1};
     const std::vector<int> ids = {0};
@@ -49,7 +49,7 @@ TEST(NormBound, AddsNoiseOfItsDeviationThatDependsOnSeedAndRoundOnly) {
 
 TEST(AccuracyCheck, LeavesOutWhoMakesTheModelWorse) {
   TrainedWorld trained;
-  const std::unique_ptr<AggregationRule> rule = make_rule(
+  const std::unique_ptr<AggregationRule> rule = Rules::make(
       AccuracyCheckSettings{.drop = 0.1},
       {.executor = trained.world.executor, .validation = trained.images.validation, .seed = 1});
   const std::int64_t columns = trained.model.row.count();
@@ -74,15 +74,15 @@ TEST(CheckRule, RefusesWhatARuleCannotHonour) {
   TrainedWorld trained;
   const auto message = [&](const RuleSettings& settings, int participants, int validation = 10) {
     return input_error([&] {
-      check_rule(settings, {.participants = participants,
-                            .validation_samples = validation,
-                            .layout = trained.world.network.layout()});
+      Rules::check(settings, {.participants = participants,
+                              .validation_samples = validation,
+                              .layout = trained.world.network.layout()});
     });
   };
   const auto accepts = [&](const RuleSettings& settings, int participants) {
-    EXPECT_NO_THROW(check_rule(settings, {.participants = participants,
-                                          .validation_samples = 10,
-                                          .layout = trained.world.network.layout()}));
+    EXPECT_NO_THROW(Rules::check(settings, {.participants = participants,
+                                            .validation_samples = 10,
+                                            .layout = trained.world.network.layout()}));
   };
   EXPECT_THAT(message(KrumSettings{2}, 6), HasSubstr("krum.malicious is 2, which takes a round of "
                                                      "at least 7 clients; there are 6"));

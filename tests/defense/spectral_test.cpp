@@ -274,7 +274,7 @@ TEST_F(SpectralRule, MakesTheReferencesThatAClientWithTheServersImagesWould) {
   Fleet fleet(layout, 2, 1, Device());
   std::vector<TrainingTask> tasks;
   OptimizerSettings optimizer = own.local.optimizer;
-  optimizer.learning_rate = SmallWorld::kRate;
+  learning_rate_of(optimizer) = SmallWorld::kRate;
   const ParameterSpan& weight = *layout.find("conv2.weight");
   for (std::uint32_t row = 0; row < 2; ++row) {
     context().copy_on_device(fleet.values()[static_cast<int>(row)], trained.model.row.data(),

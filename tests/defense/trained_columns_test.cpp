@@ -60,10 +60,9 @@ class NormalizingWorld {
 
   SmallWorld world;
   Network network{SmallWorld::kShape, 10,
-                  std::vector<LayerSpec>{{"conv", {{"channels", 6}, {"kernel", 3}, {"bias", 0}}},
-                                         {"batch_norm", {}},
-                                         {"relu", {}},
-                                         {"dense", {{"units", 10}}}}};
+                  std::vector<LayerSpec>{Conv::Settings{.channels = 6, .kernel = 3, .bias = 0},
+                                         BatchNorm::Settings(), Relu::Settings(),
+                                         Dense::Settings{.units = 10}}};
   Context context{Device(), 1};
   std::vector<float> values;
 };

@@ -52,7 +52,7 @@ class Allocations : public testing::Test {
       tasks.push_back({.row = row,
                        .samples = samples,
                        .batch = 16,
-                       .optimizer = {.kind = OptimizerSettings::Kind::adam},
+                       .optimizer = Adam::Settings(),
                        .penalty = {.offset = 0, .size = 9, .lambda = 0.1F}});
     }
     const std::int64_t before = allocations;
@@ -62,8 +62,8 @@ class Allocations : public testing::Test {
 
   Shape input{1, 12, 12};
   Network network{input, 4,
-                  std::vector{conv(20, 3), relu(), pool("max_pool", 2), conv(24, 3, 1, 1), relu(),
-                              pool("average_pool", 2), dropout(0.3), dense(32), relu(), dense(4)}};
+                  std::vector{conv(20, 3), relu(), max_pool(2), conv(24, 3, 1, 1), relu(),
+                              average_pool(2), dropout(0.3), dense(32), relu(), dense(4)}};
   RandomImages images{input, 64};
 };
 

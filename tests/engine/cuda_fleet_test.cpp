@@ -107,7 +107,8 @@ Trained train(Device device, const NetworkCase& of, int first, int count) {
                {.values = rows.replicas(row),
                 .gradients = gradients.replicas(row),
                 .first_state = velocity.replicas(row)},
-               {.optimizer = {.learning_rate = 0.05F, .momentum = 0.9F, .weight_decay = 0.01F}},
+               {.optimizer =
+                    Sgd::Settings{.learning_rate = 0.05F, .momentum = 0.9F, .weight_decay = 0.01F}},
                totals.data());
   }
   return {rows.download(), totals.download()};

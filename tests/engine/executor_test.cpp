@@ -24,8 +24,8 @@ NetworkCase small_net() {
   return {"Small",
           {1, 9, 9},
           4,
-          {conv(5, 3), relu(), pool("max_pool", 2), dropout(0.2), conv(6, 2), relu(), dense(8),
-           relu(), dropout(0.4), dense(4)}};
+          {conv(5, 3), relu(), max_pool(2), dropout(0.2), conv(6, 2), relu(), dense(8), relu(),
+           dropout(0.4), dense(4)}};
 }
 
 std::vector<float> parameters(const Network& network, int seed) {
@@ -50,16 +50,15 @@ struct Clients {
   static constexpr int kIdle = 1;
 
   TrainingTask task(int client, int row) const {
-    const bool adam = client == 3;
+    const OptimizerSettings sgd = Sgd::Settings{
+        .learning_rate = 0.05F, .momentum = client == 2 ? 0.0F : 0.9F, .weight_decay = 0.01F};
+    const OptimizerSettings adam = Adam::Settings{.learning_rate = 0.05F, .weight_decay = 0.01F};
     return {
         .row = row,
         .samples = samples[static_cast<std::size_t>(client)],
         .epochs = kEpochs,
         .batch = client == 4 ? 12 : 16,
-        .optimizer = {.kind = adam ? OptimizerSettings::Kind::adam : OptimizerSettings::Kind::sgd,
-                      .learning_rate = 0.05F,
-                      .momentum = client == 2 ? 0.0F : 0.9F,
-                      .weight_decay = 0.01F},
+        .optimizer = client == 3 ? adam : sgd,
         .key = {
             .seed = 3, .purpose = Purpose::dropout, .client = static_cast<std::uint32_t>(client)}};
   }
@@ -134,12 +133,14 @@ TEST(SlowTwin, TrainingSideBySideInTheSameOperationsEqualsTrainingEachAloneBitFo
   const Network network(net.input, net.classes, net.layers);
   const RandomImages images(net.input, 40);
   const Clients clients(images);
-  for (const auto kind : {OptimizerSettings::Kind::sgd, OptimizerSettings::Kind::adam}) {
+  for (const OptimizerSettings& optimizer :
+       {OptimizerSettings(
+            Sgd::Settings{.learning_rate = 0.05F, .momentum = 0.9F, .weight_decay = 0.01F}),
+        OptimizerSettings(Adam::Settings{.learning_rate = 0.05F, .weight_decay = 0.01F})}) {
     std::vector<TrainingTask> tasks;
     for (int k = 0; k < 5; ++k) {
       tasks.push_back(clients.task(k, k));
-      tasks.back().optimizer = {
-          .kind = kind, .learning_rate = 0.05F, .momentum = 0.9F, .weight_decay = 0.01F};
+      tasks.back().optimizer = optimizer;
     }
     Context context{Device()};
     FleetTrainer trainer(network, images.source(), context, 16);
@@ -172,7 +173,7 @@ TEST(FleetTrainer, RefusesTasksThatDoNotFitTogether) {
   TrainingTask second = first;
   second.row = 1;
   EXPECT_TRUE(can_follow(first, second));
-  second.optimizer.learning_rate = 1;
+  learning_rate_of(second.optimizer) = 1;
   EXPECT_FALSE(can_follow(first, second));
   second = first;
   second.row = 1;
@@ -229,7 +230,9 @@ TEST(Training, LeavesASilencedChannelsWeightsAsTheyAre) {
   const RandomImages images(net.input, 40);
   const std::vector<Sample> samples = images.samples(0, 40, net.classes);
   const std::vector<TrainingTask> tasks = {
-      {.samples = samples, .batch = 8, .optimizer = {.learning_rate = 0.1F, .momentum = 0.9F}}};
+      {.samples = samples,
+       .batch = 8,
+       .optimizer = Sgd::Settings{.learning_rate = 0.1F, .momentum = 0.9F}}};
   constexpr int kSilent = 4;
   const ChannelSpan& conv2 = network.layout().conv_channels("conv2");
   std::vector<float> mask(static_cast<std::size_t>(network.layout().mask_size()), 1);
@@ -342,8 +345,10 @@ TEST_F(Evaluation, UnderARangeOfBytesEqualsImagesWithinIt) {
   const auto trained = [&](Executor& by, const kernels::ByteRange& inputs) {
     Fleet fleet(network.layout(), 1, 0, Device());
     std::copy(row.begin(), row.end(), fleet.values()[0]);
-    const TrainingTask task = {
-        .samples = samples, .batch = 16, .optimizer = {.learning_rate = 0.05F}, .inputs = inputs};
+    const TrainingTask task = {.samples = samples,
+                               .batch = 16,
+                               .optimizer = Sgd::Settings{.learning_rate = 0.05F},
+                               .inputs = inputs};
     by.train(fleet, {&task, 1}, {});
     return std::vector<float>(fleet.values()[0], fleet.values()[0] + row.size());
   };

@@ -56,7 +56,7 @@ class Replicated {
         .keys = keys.data()};
     train_step(network, workspace, pass, images.source(), {samples.data(), kBatch},
                {.values = {values.data(), row_size_}, .gradients = {gradients.data(), row_size_}},
-               {.optimizer = {.learning_rate = 0}, .penalty = penalty}, totals.data());
+               {.optimizer = Sgd::Settings{.learning_rate = 0}, .penalty = penalty}, totals.data());
   }
 
   Values row(int replica) const {
@@ -159,10 +159,7 @@ INSTANTIATE_TEST_SUITE_P(Engine, EveryNetwork, testing::ValuesIn(network_cases()
                          [](const auto& each) { return each.param.name; });
 
 NetworkCase masked_case() {
-  return {"Masked",
-          {1, 9, 9},
-          3,
-          {conv(3, 3), relu(), pool("max_pool", 2), conv(4, 2), relu(), dense(3)}};
+  return {"Masked", {1, 9, 9}, 3, {conv(3, 3), relu(), max_pool(2), conv(4, 2), relu(), dense(3)}};
 }
 
 /// A mask row a replica: all heard but one conv1 and one conv2 channel, other ones each.

@@ -7,6 +7,7 @@
 #include "engine/fleet.h"
 #include "engine/initialize.h"
 #include "engine/network.h"
+#include "engine/presets.h"
 #include "tests/engine/network_cases.h"
 #include "tests/support/expect_message.h"
 

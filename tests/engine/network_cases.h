@@ -11,28 +11,27 @@
 namespace redoubt::test {
 
 inline LayerSpec conv(int channels, int kernel, int stride = 1, int padding = 0) {
-  return {"conv",
-          {{"channels", static_cast<double>(channels)},
-           {"kernel", static_cast<double>(kernel)},
-           {"stride", static_cast<double>(stride)},
-           {"padding", static_cast<double>(padding)}}};
+  return Conv::Settings{
+      .channels = channels, .kernel = kernel, .stride = stride, .padding = padding};
 }
 inline LayerSpec bare_conv(int channels, int kernel, int stride = 1, int padding = 0) {
-  LayerSpec spec = conv(channels, kernel, stride, padding);
-  spec.arguments["bias"] = 0;
-  return spec;
+  return Conv::Settings{
+      .channels = channels, .kernel = kernel, .stride = stride, .padding = padding, .bias = 0};
 }
-inline LayerSpec batch_norm() { return {"batch_norm", {{"epsilon", 1e-3}}}; }
+inline LayerSpec batch_norm() { return BatchNorm::Settings{.epsilon = 1e-3}; }
 inline LayerSpec residual(std::vector<LayerSpec> body, std::vector<LayerSpec> shortcut = {}) {
-  return {
-      .kind = kResidual, .arguments = {}, .body = std::move(body), .shortcut = std::move(shortcut)};
+  return Residual::Settings{.body = std::move(body), .shortcut = std::move(shortcut)};
 }
-inline LayerSpec relu() { return {"relu", {}}; }
-inline LayerSpec pool(const char* kind, int window, int stride = 0) {
-  return {kind, {{"window", static_cast<double>(window)}, {"stride", static_cast<double>(stride)}}};
+inline LayerSpec relu() { return Relu::Settings(); }
+inline LayerSpec max_pool(int window, int stride = 0) {
+  return MaxPool::Settings{.window = window, .stride = stride};
 }
-inline LayerSpec dense(int units) { return {"dense", {{"units", static_cast<double>(units)}}}; }
-inline LayerSpec dropout(double rate) { return {"dropout", {{"rate", rate}}}; }
+inline LayerSpec average_pool(int window, int stride = 0) {
+  return AveragePool::Settings{.window = window, .stride = stride};
+}
+inline LayerSpec global_average_pool() { return GlobalAveragePool::Settings(); }
+inline LayerSpec dense(int units) { return Dense::Settings{.units = units}; }
+inline LayerSpec dropout(double rate) { return Dropout::Settings{.rate = rate}; }
 
 struct NetworkCase {
   std::string name;
@@ -48,25 +47,18 @@ inline std::vector<NetworkCase> network_cases() {
       {"FusedMaxPool",
        {1, 9, 9},
        3,
-       {conv(3, 3), relu(), pool("max_pool", 2), conv(4, 2), relu(), dense(5), relu(), dense(3)}},
-      {"OverlappingMaxPool", {1, 8, 9}, 3, {conv(3, 2), relu(), pool("max_pool", 3, 2), dense(3)}},
-      {"MaxPoolBeforeRelu",
-       {2, 7, 7},
-       3,
-       {conv(3, 3, 1, 2), pool("max_pool", 3, 2), relu(), dense(3)}},
+       {conv(3, 3), relu(), max_pool(2), conv(4, 2), relu(), dense(5), relu(), dense(3)}},
+      {"OverlappingMaxPool", {1, 8, 9}, 3, {conv(3, 2), relu(), max_pool(3, 2), dense(3)}},
+      {"MaxPoolBeforeRelu", {2, 7, 7}, 3, {conv(3, 3, 1, 2), max_pool(3, 2), relu(), dense(3)}},
       {"AveragePool",
        {2, 8, 8},
        4,
-       {pool("average_pool", 2), conv(5, 3, 1, 1), relu(), pool("average_pool", 3, 1), dense(4)}},
+       {average_pool(2), conv(5, 3, 1, 1), relu(), average_pool(3, 1), dense(4)}},
       {"Dropout",
        {1, 7, 7},
        3,
-       {conv(4, 3), relu(), pool("max_pool", 2), dropout(0.25), dense(6), relu(), dropout(0.5),
-        dense(3)}},
-      {"BatchNorm",
-       {2, 6, 6},
-       3,
-       {bare_conv(4, 3), batch_norm(), relu(), pool("max_pool", 2), dense(3)}},
+       {conv(4, 3), relu(), max_pool(2), dropout(0.25), dense(6), relu(), dropout(0.5), dense(3)}},
+      {"BatchNorm", {2, 6, 6}, 3, {bare_conv(4, 3), batch_norm(), relu(), max_pool(2), dense(3)}},
       {"IdentityShortcut",
        {2, 5, 5},
        3,
@@ -75,10 +67,8 @@ inline std::vector<NetworkCase> network_cases() {
       {"ResidualOfTheInputAndNested",
        {2, 5, 5},
        3,
-       {residual({conv(3, 3, 1, 1), residual({relu(), conv(3, 3, 1, 1)})}, {conv(3, 1)}),
-        relu(),
-        {"global_average_pool", {}},
-        dense(3)}},
+       {residual({conv(3, 3, 1, 1), residual({relu(), conv(3, 3, 1, 1)})}, {conv(3, 1)}), relu(),
+        global_average_pool(), dense(3)}},
       {"ResidualFirstInABody",
        {2, 5, 5},
        3,
@@ -94,17 +84,13 @@ inline std::vector<NetworkCase> network_cases() {
       {"ResidualNetwork",
        {2, 6, 6},
        3,
-       {bare_conv(3, 3, 1, 1),
-        batch_norm(),
-        relu(),
+       {bare_conv(3, 3, 1, 1), batch_norm(), relu(),
         residual(
             {bare_conv(3, 3, 1, 1), batch_norm(), relu(), bare_conv(3, 3, 1, 1), batch_norm()}),
         relu(),
         residual({bare_conv(4, 3, 2, 1), batch_norm(), relu(), bare_conv(4, 3, 1, 1), batch_norm()},
                  {bare_conv(4, 1, 2), batch_norm()}),
-        relu(),
-        {"global_average_pool", {}},
-        dense(3)}},
+        relu(), global_average_pool(), dense(3)}},
   };
 }
 

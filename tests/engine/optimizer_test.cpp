@@ -52,17 +52,18 @@ Values trained_in_double(const OptimizerSettings& optimizer, double lambda, Valu
       Values gradients = gradient(parameters, images.batch(batch), labels_of(batch));
       for (std::size_t i = 0; i < kClasses * kInputs; ++i)
         gradients[i] += 2 * lambda * parameters[i];
-      if (optimizer.kind == OptimizerSettings::Kind::adam) {
-        reference::adam({.learning_rate = optimizer.learning_rate,
-                         .beta1 = optimizer.beta1,
-                         .beta2 = optimizer.beta2,
-                         .epsilon = optimizer.epsilon,
-                         .weight_decay = optimizer.weight_decay},
+      if (const auto* adam = std::get_if<Adam::Settings>(&optimizer)) {
+        reference::adam({.learning_rate = adam->learning_rate,
+                         .beta1 = adam->beta1,
+                         .beta2 = adam->beta2,
+                         .epsilon = adam->epsilon,
+                         .weight_decay = adam->weight_decay},
                         ++step, gradients, parameters, first, second);
       } else {
-        reference::sgd({.learning_rate = optimizer.learning_rate,
-                        .momentum = optimizer.momentum,
-                        .weight_decay = optimizer.weight_decay},
+        const auto& sgd = std::get<Sgd::Settings>(optimizer);
+        reference::sgd({.learning_rate = sgd.learning_rate,
+                        .momentum = sgd.momentum,
+                        .weight_decay = sgd.weight_decay},
                        gradients, parameters, first);
       }
     }
@@ -119,26 +120,21 @@ TEST_P(EveryOptimizer, TakesTheStepsOfPlainDouble) {
   EXPECT_GT(moved, 0.02) << "the steps are too small to tell one optimizer from another";
 }
 
-constexpr auto kSgd = OptimizerSettings::Kind::sgd;
-constexpr auto kAdam = OptimizerSettings::Kind::adam;
-
 INSTANTIATE_TEST_SUITE_P(
     Engine, EveryOptimizer,
-    testing::Values(
-        OptimizerCase{"Sgd", {.kind = kSgd, .learning_rate = 0.05F}},
-        OptimizerCase{"Momentum", {.kind = kSgd, .learning_rate = 0.02F, .momentum = 0.9F}},
-        OptimizerCase{
-            "MomentumAndWeightDecay",
-            {.kind = kSgd, .learning_rate = 0.02F, .momentum = 0.9F, .weight_decay = 0.1F}},
-        OptimizerCase{"L2Penalty", {.kind = kSgd, .learning_rate = 0.05F}, 0.05F},
-        OptimizerCase{"Adam", {.kind = kAdam, .learning_rate = 0.01F}},
-        OptimizerCase{"AdamWithOtherSettings",
-                      {.kind = kAdam,
-                       .learning_rate = 0.02F,
-                       .weight_decay = 0.1F,
-                       .beta1 = 0.8F,
-                       .beta2 = 0.95F,
-                       .epsilon = 1e-4F}}),
+    testing::Values(OptimizerCase{"Sgd", Sgd::Settings{.learning_rate = 0.05F}},
+                    OptimizerCase{"Momentum",
+                                  Sgd::Settings{.learning_rate = 0.02F, .momentum = 0.9F}},
+                    OptimizerCase{"MomentumAndWeightDecay", Sgd::Settings{.learning_rate = 0.02F,
+                                                                          .momentum = 0.9F,
+                                                                          .weight_decay = 0.1F}},
+                    OptimizerCase{"L2Penalty", Sgd::Settings{.learning_rate = 0.05F}, 0.05F},
+                    OptimizerCase{"Adam", Adam::Settings{.learning_rate = 0.01F}},
+                    OptimizerCase{"AdamWithOtherSettings", Adam::Settings{.learning_rate = 0.02F,
+                                                                          .beta1 = 0.8F,
+                                                                          .beta2 = 0.95F,
+                                                                          .epsilon = 1e-4F,
+                                                                          .weight_decay = 0.1F}}),
     [](const auto& each) { return each.param.name; });
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <variant>
 
 namespace redoubt::test {
 
@@ -30,14 +31,7 @@ struct ReferenceNetwork::Inputs {
 
 namespace {
 
-int argument(const LayerSpec& spec, const char* name) {
-  return static_cast<int>(complete(spec).arguments.at(name));
-}
-
-kernels::PoolShape pool_shape(const LayerSpec& spec, const Shape& shape, int batch) {
-  const bool global = spec.kind == "global_average_pool";
-  const int window = global ? shape.height : argument(spec, "window");
-  const int stride = global ? shape.height : argument(spec, "stride");
+kernels::PoolShape pool_shape(int window, int stride, const Shape& shape, int batch) {
   return {.channels = shape.channels,
           .height = shape.height,
           .width = shape.width,
@@ -92,45 +86,45 @@ void ReferenceNetwork::walk_through(const std::vector<LayerSpec>& specs, const I
                                     Walk& walk, Output& output) const {
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const LayerSpec& spec = specs[i];
-    if (spec.kind == kResidual) {
+    if (const auto* residual = std::get_if<Residual::Settings>(&spec.layer)) {
       Values input = walk.values;
       const Shape shape = walk.shape;
       walk.producer.clear();
-      walk_through(spec.body, in, walk, output);
+      walk_through(residual->body, in, walk, output);
       std::swap(input, walk.values);
       walk.shape = shape;
       walk.producer.clear();
-      walk_through(spec.shortcut, in, walk, output);
+      walk_through(residual->shortcut, in, walk, output);
       for (std::size_t v = 0; v < input.size(); ++v) walk.values[v] += input[v];
       walk.producer.clear();
       ++walk.place;
       continue;
     }
-    if (spec.kind == "conv") {
+    if (const auto* conv = std::get_if<Conv::Settings>(&spec.layer)) {
       walk.producer = "conv" + std::to_string(++walk.convs);
       const kernels::ConvShape shape = {.batch = walk.batch,
                                         .in_channels = walk.shape.channels,
                                         .height = walk.shape.height,
                                         .width = walk.shape.width,
-                                        .out_channels = argument(spec, "channels"),
-                                        .kernel_height = argument(spec, "kernel"),
-                                        .kernel_width = argument(spec, "kernel"),
-                                        .stride = argument(spec, "stride"),
-                                        .padding = argument(spec, "padding")};
+                                        .out_channels = conv->channels,
+                                        .kernel_height = conv->kernel,
+                                        .kernel_width = conv->kernel,
+                                        .stride = conv->stride,
+                                        .padding = conv->padding};
       walk.values = reference::conv_forward(
           shape, walk.values, tensor(walk.producer + ".weight", in.row),
-          argument(spec, "bias") != 0 ? tensor(walk.producer + ".bias", in.row)
-                                      : Values(static_cast<std::size_t>(shape.out_channels), 0.0));
+          conv->bias != 0 ? tensor(walk.producer + ".bias", in.row)
+                          : Values(static_cast<std::size_t>(shape.out_channels), 0.0));
       walk.shape = {shape.out_channels, shape.out_height(), shape.out_width()};
-    } else if (spec.kind == "dense") {
+    } else if (const auto* dense = std::get_if<Dense::Settings>(&spec.layer)) {
       walk.producer = "fc" + std::to_string(++walk.denses);
-      const int units = argument(spec, "units");
-      walk.values = reference::gemm(
-          {.rows = units, .columns = walk.batch, .inner = static_cast<int>(walk.shape.size())},
-          tensor(walk.producer + ".weight", in.row), walk.values);
+      walk.values = reference::gemm({.rows = dense->units,
+                                     .columns = walk.batch,
+                                     .inner = static_cast<int>(walk.shape.size())},
+                                    tensor(walk.producer + ".weight", in.row), walk.values);
       walk.values = reference::add_bias(walk.values, tensor(walk.producer + ".bias", in.row));
-      walk.shape = {units, 1, 1};
-    } else if (spec.kind == "relu") {
+      walk.shape = {dense->units, 1, 1};
+    } else if (std::holds_alternative<Relu::Settings>(spec.layer)) {
       Values channels;
       for (const ChannelSpan& span : layout_.channels()) {
         if (in.mask.empty() || span.name != walk.producer) continue;
@@ -141,18 +135,23 @@ void ReferenceNetwork::walk_through(const std::vector<LayerSpec>& specs, const I
       if (!walk.producer.empty()) {
         output.activations[std::exchange(walk.producer, "")] = walk.values;
       }
-      if (i + 1 < specs.size() && specs[i + 1].kind == "max_pool") --walk.place;
-    } else if (spec.kind == "batch_norm") {
+      if (i + 1 < specs.size() && std::holds_alternative<MaxPool::Settings>(specs[i + 1].layer))
+        --walk.place;
+    } else if (std::holds_alternative<BatchNorm::Settings>(spec.layer)) {
       const std::string name = "bn" + std::to_string(++walk.norms);
       walk.values = normalize(walk.values, walk.shape.channels, walk.batch, in.valid,
                               tensor(name + ".weight", in.row), tensor(name + ".bias", in.row));
-    } else if (spec.kind == "dropout") {
-      const double rate = static_cast<float>(spec.arguments.at("rate"));
+    } else if (const auto* dropout = std::get_if<Dropout::Settings>(&spec.layer)) {
+      const double rate = static_cast<float>(dropout->rate);
       if (in.key != nullptr) walk.values = drop(walk.values, rate, walk.place, *in.key);
     } else {
-      const kernels::PoolShape shape = pool_shape(spec, walk.shape, walk.batch);
-      walk.values = spec.kind == "max_pool" ? reference::max_pool(shape, walk.values).output
-                                            : reference::average_pool(shape, walk.values);
+      const auto* max = std::get_if<MaxPool::Settings>(&spec.layer);
+      const auto* average = std::get_if<AveragePool::Settings>(&spec.layer);
+      const int window = max ? max->window : average ? average->window : walk.shape.height;
+      const int stride = max ? max->stride : average ? average->stride : 0;
+      const kernels::PoolShape shape = pool_shape(window, stride, walk.shape, walk.batch);
+      walk.values = max ? reference::max_pool(shape, walk.values).output
+                        : reference::average_pool(shape, walk.values);
       walk.shape = {shape.channels, shape.out_height(), shape.out_width()};
     }
     ++walk.place;

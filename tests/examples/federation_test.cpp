@@ -80,7 +80,7 @@ class FederationExample : public testing::Test {
   }
 
   const Dataset dataset_ = make_synthetic("synthetic-gray", {1, 28, 28}, 260, 10, 1);
-  const Network network_{dataset_.shape, 10, std::vector<LayerSpec>{{"dense", {{"units", 10}}}}};
+  const Network network_{dataset_.shape, 10, std::vector<LayerSpec>{Dense::Settings{.units = 10}}};
   const ImageStore images_{dataset_, {.mean = {0.5F}, .deviation = {0.5F}}, {}, Device()};
   Executor executor_{network_, images_.source(), Device(), 2, 20};
   GlobalModel model_{network_, fresh_row(), Device()};

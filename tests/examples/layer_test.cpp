@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/buffer.h"
+#include "engine/network.h"
 #include "tests/examples/leaky_relu.h"
 
 namespace redoubt {
@@ -19,9 +20,8 @@ double leaky(double x) { return x > 0 ? x : kSlope * x; }
 TEST(LeakyReluExample, GivesTheFormulaAndItsDerivative) {
   const Device cpu = {};
   ParameterLayout layout;
-  LayerBuilder builder = {.input = kShape, .layout = layout, .producer = "conv1"};
-  const auto layer = kLeakyRelu.make({{"slope", kSlope}}, builder);
-  ASSERT_EQ(layer->output(), kShape);
+  const LeakyRelu layer({.slope = kSlope}, {kShape, layout});
+  ASSERT_EQ(layer.output(), kShape);
 
   const std::int64_t size = kShape.size() * kBatch;
   std::vector<float> x;
@@ -36,11 +36,11 @@ TEST(LeakyReluExample, GivesTheFormulaAndItsDerivative) {
   Buffer<float> grad_input(cpu, std::ssize(x));
   Context context(cpu);
   const Pass pass = {.context = context, .replicas = kReplicas, .batch = kBatch};
-  layer->forward(pass, input.replicas(size), output.replicas(size), {});
-  layer->backward(pass, {.input = input.replicas(size),
-                         .output = std::as_const(output).replicas(size),
-                         .grad_output = grad_output.replicas(size),
-                         .grad_input = grad_input.replicas(size)});
+  layer.forward(pass, input.replicas(size), output.replicas(size), {});
+  layer.backward(pass, {.input = input.replicas(size),
+                        .output = std::as_const(output).replicas(size),
+                        .grad_output = grad_output.replicas(size),
+                        .grad_input = grad_input.replicas(size)});
 
   const std::vector<float> y = output.download();
   const std::vector<float> grad_x = grad_input.download();
@@ -55,10 +55,25 @@ TEST(LeakyReluExample, GivesTheFormulaAndItsDerivative) {
 
 TEST(LeakyReluExample, NeedsNoGradientOfItsInputAtTheBottom) {
   ParameterLayout layout;
-  LayerBuilder builder = {.input = kShape, .layout = layout, .producer = ""};
-  const auto layer = kLeakyRelu.make({{"slope", kSlope}}, builder);
+  const LeakyRelu layer({.slope = kSlope}, {kShape, layout});
   Context context{Device()};
-  EXPECT_NO_THROW(layer->backward({.context = context}, {}));
+  EXPECT_NO_THROW(layer.backward({.context = context}, {}));
+}
+
+/// As its name in the list makes it one of those that a file can name.
+struct LayersAndLeakyRelu : ListOf<Conv, Dense, LeakyRelu> {};
+
+TEST(LeakyReluExample, IsALayerAmongOthersOnceItIsInTheList) {
+  const LayersAndLeakyRelu::Settings settings = LeakyRelu::Settings{.slope = kSlope};
+  EXPECT_STREQ(LayersAndLeakyRelu::name_of(settings), "leaky_relu");
+  NetworkBuilder builder({1, 4, 4});
+  builder.append<Conv>({.channels = 2, .kernel = 3});
+  LayersAndLeakyRelu::with_class(
+      settings, [&]<class L>(const typename L::Settings& own) { builder.append<L>(own); });
+  builder.append<Dense>({.units = 3});
+  const Network network(std::move(builder), 3);
+  EXPECT_EQ(network.layer_count(), 3);
+  EXPECT_EQ(network.output(1), (Shape{2, 2, 2}));
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 // runs wherever they do.
 #pragma once
 
+#include "base/keys.h"
 #include "engine/layer.h"
-#include "engine/layer_spec.h"
 #include "kernels/activation.h"
 #include "kernels/rows.h"
 
@@ -11,12 +11,20 @@ namespace redoubt {
 
 class LeakyRelu : public Layer {
  public:
-  LeakyRelu(const Shape& shape, float slope) : Layer(shape), slope_(slope) {}
+  static constexpr const char* kName = "leaky_relu";
+  static constexpr const char* kDescription = "ReLU that lets a share of negative inputs through";
+  struct Settings {
+    float slope = 0.01F;
+    bool operator==(const Settings&) const = default;
 
-  static std::unique_ptr<Layer> make(const std::map<std::string, double>& arguments,
-                                     LayerBuilder& builder) {
-    return std::make_unique<LeakyRelu>(builder.input, static_cast<float>(arguments.at("slope")));
-  }
+    static auto& shorthand(auto& s) { return s.slope; }
+    template <class V, class S>
+    static void keys(V& v, S& s) {
+      v.field("slope", s.slope, "share of a negative input", between(0, 1));
+    }
+  };
+  LeakyRelu(const Settings& settings, const LayerBuilder& builder)
+      : Layer(builder.input()), slope_(settings.slope) {}
 
   void forward(const Pass& pass, kernels::Replicas<const float> input,
                kernels::Replicas<float> output,
@@ -47,12 +55,5 @@ class LeakyRelu : public Layer {
 
   float slope_;
 };
-
-/// The row for the table in engine/layers/table.cpp.
-inline const LayerEntry kLeakyRelu = {
-    .kind = "leaky_relu",
-    .description = "ReLU that lets a share of negative inputs through",
-    .arguments = {{.name = "slope", .fallback = 0.01, .low = 0, .high = 1, .whole = false}},
-    .make = LeakyRelu::make};
 
 }  // namespace redoubt

@@ -215,14 +215,18 @@ TEST(BadExperiment, NamesThePlaceOfAnUnknownName) {
 
 TEST(BadExperiment, NamesItemsOfLists) {
   EXPECT_THAT(error("model:\n  layers:\n    - relu\n    - {conv: {channels: 4}}\n"),
-              AllOf(StartsWith("bad.yaml:4: model.layers[1]"), HasSubstr("needs kernel")));
+              AllOf(StartsWith("bad.yaml:4: model.layers[1]"),
+                    HasSubstr("conv: found no kernel, which has to be given")));
   EXPECT_THAT(error("model:\n  layers:\n    - {conv: {channels: 4, kernel: 3, paddin: 1}}\n"),
               AllOf(StartsWith("bad.yaml:3: model.layers[0]"),
-                    HasSubstr("no argument \"paddin\"; did you mean \"padding\"?")));
-  EXPECT_THAT(error("model:\n  layers:\n    - {dense: 1.5}\n"),
-              AllOf(StartsWith("bad.yaml:3: model.layers[0]"), HasSubstr("dense.units is 1.5")));
-  EXPECT_THAT(error("model:\n  layers:\n    - {relu: 3}\n"),
-              AllOf(StartsWith("bad.yaml:3: model.layers[0].relu"), HasSubstr("no arguments")));
+                    HasSubstr("conv.paddin: unknown key; did you mean \"padding\"?")));
+  EXPECT_THAT(
+      error("model:\n  layers:\n    - {dense: 1.5}\n"),
+      AllOf(StartsWith("bad.yaml:3: model.layers[0]"),
+            HasSubstr("dense: found \"1.5\"; it must be a whole number from 1 to 1048576")));
+  EXPECT_THAT(
+      error("model:\n  layers:\n    - {relu: 3}\n"),
+      AllOf(StartsWith("bad.yaml:3: model.layers[0].relu"), HasSubstr("it must be a map of keys")));
   const std::string stages = "model: wu-fashion\ndefense:\n  after_training:\n    - prune: {}\n";
   EXPECT_THAT(error(stages + "    - fine_tune: {round: 3}\n"),
               StartsWith("bad.yaml:5: defense.after_training[1].fine_tune.round: unknown key; did "

@@ -80,7 +80,7 @@ Experiment parse(const std::string& text, const std::vector<std::string>& overri
 }
 
 void expect_full_data(const DataSettings& data) {
-  EXPECT_EQ(data.dataset.name, "cifar10");
+  EXPECT_EQ(data.dataset.name.name, "cifar10");
   EXPECT_EQ(data.dataset.directory, "some/where");
   EXPECT_EQ(data.dataset.train_samples, 4000);
   EXPECT_EQ(data.validation_samples, 77);
@@ -88,26 +88,22 @@ void expect_full_data(const DataSettings& data) {
   EXPECT_EQ(data.normalize.given.mean, (std::vector<float>{0.5F, 0.4F, 0.25F}));
   EXPECT_EQ(data.normalize.given.deviation, (std::vector<float>{0.2F, 0.3F, 0.1F}));
   EXPECT_FALSE(data.shuffle);
-  EXPECT_EQ(data.partition.kind, PartitionSettings::Kind::dirichlet);
-  EXPECT_EQ(data.partition.alpha, 0.7);
+  EXPECT_EQ(data.partition, PartitionSettings(Dirichlet::Settings{.alpha = 0.7}));
 }
 
 void expect_full_model(const ModelSettings& model) {
-  EXPECT_EQ(model.preset, "");
+  EXPECT_EQ(model.preset.name, "");
   EXPECT_EQ(model.initialization, Initialization::he);
   EXPECT_EQ(model.initial, "start.safetensors");
-  using Arguments = std::map<std::string, double>;
   const std::vector<LayerSpec> expected = {
-      {"conv",
-       Arguments{{"channels", 6}, {"kernel", 3}, {"stride", 2}, {"padding", 1}, {"bias", 1}}},
-      {"relu", {}},
-      {"max_pool", Arguments{{"window", 3}, {"stride", 2}}},
-      {"conv",
-       Arguments{{"channels", 8}, {"kernel", 2}, {"stride", 1}, {"padding", 0}, {"bias", 1}}},
-      {"relu", {}},
-      {"average_pool", Arguments{{"window", 2}, {"stride", 0}}},
-      {"dropout", Arguments{{"rate", 0.25}}},
-      {"dense", Arguments{{"units", 10}}}};
+      Conv::Settings{.channels = 6, .kernel = 3, .stride = 2, .padding = 1, .bias = 1},
+      Relu::Settings(),
+      MaxPool::Settings{.window = 3, .stride = 2},
+      Conv::Settings{.channels = 8, .kernel = 2, .stride = 1, .padding = 0, .bias = 1},
+      Relu::Settings(),
+      AveragePool::Settings{.window = 2, .stride = 0},
+      Dropout::Settings{.rate = 0.25},
+      Dense::Settings{.units = 10}};
   EXPECT_EQ(model.layers, expected);
 }
 
@@ -125,12 +121,11 @@ void expect_full_federation(const FederationSettings& federation) {
   EXPECT_EQ(local.epochs, 2);
   EXPECT_EQ(local.batch, 48);
   EXPECT_EQ(local.last_conv_l2, 0.0625F);
-  EXPECT_EQ(local.optimizer.kind, OptimizerSettings::Kind::adam);
-  EXPECT_EQ(local.optimizer.learning_rate, 0.002F);
-  EXPECT_EQ(local.optimizer.beta1, 0.8F);
-  EXPECT_EQ(local.optimizer.beta2, 0.99F);
-  EXPECT_EQ(local.optimizer.epsilon, 1e-7F);
-  EXPECT_EQ(local.optimizer.weight_decay, 0.001F);
+  EXPECT_EQ(local.optimizer, OptimizerSettings(Adam::Settings{.learning_rate = 0.002F,
+                                                              .beta1 = 0.8F,
+                                                              .beta2 = 0.99F,
+                                                              .epsilon = 1e-7F,
+                                                              .weight_decay = 0.001F}));
 }
 
 void expect_full_attack(const AttackSettings& attack) {
@@ -176,7 +171,7 @@ void expect_full_defense(const DefenseSettings& defense) {
                           .judge = Judge::clients,
                           .stop = {.accuracy_drop = 0.03, .loss_rise = {}}},
       LimitInputsSettings{.ends = LimitInputsSettings::Ends::both, .margin = 40}};
-  EXPECT_EQ(defense.after_training, expected);
+  EXPECT_EQ(defense.pipelines.front().stages, expected);
 }
 
 void expect_full(const Experiment& experiment) {
@@ -237,7 +232,8 @@ TEST(ExperimentFile, ResolvedKeepsNamesThatLookLikeOtherThings) {
   EXPECT_EQ(number.name, "123");
   EXPECT_EQ(number.seed, 9007199254740992U);
   EXPECT_EQ(number.federation.server_lr, 1e-30F);
-  EXPECT_EQ(number.federation.local.optimizer.momentum, 0.333333333333333F);
+  EXPECT_EQ(std::get<Sgd::Settings>(number.federation.local.optimizer).momentum,
+            0.333333333333333F);
 }
 
 TEST(ExperimentFile, HasTheDefaultsOfItsDescription) {
@@ -246,19 +242,19 @@ TEST(ExperimentFile, HasTheDefaultsOfItsDescription) {
   EXPECT_EQ(experiment.seed, 1U);
   EXPECT_EQ(experiment.device, "auto");
   EXPECT_EQ(experiment.threads, std::nullopt);
-  EXPECT_EQ(experiment.data.dataset.name, "fashion-mnist");
+  EXPECT_EQ(experiment.data.dataset.name.name, "fashion-mnist");
   EXPECT_EQ(experiment.data.dataset.directory, std::nullopt);
   EXPECT_EQ(experiment.data.validation_samples, 1000);
   EXPECT_EQ(experiment.data.normalize.kind, NormalizationSettings::Kind::standard);
   EXPECT_TRUE(experiment.data.shuffle);
-  EXPECT_EQ(experiment.model.preset, "wu-fashion");
+  EXPECT_EQ(experiment.model.preset.name, "wu-fashion");
   EXPECT_EQ(experiment.federation.clients, 10);
   EXPECT_EQ(experiment.federation.clients_per_round, std::nullopt);
   EXPECT_EQ(experiment.federation.server_lr, 1);
   EXPECT_EQ(experiment.federation.lr_decay, 1);
   EXPECT_FALSE(experiment.attack.has_value());
   EXPECT_EQ(experiment.defense.rule, RuleSettings(FedAvgSettings()));
-  EXPECT_TRUE(experiment.defense.after_training.empty());
+  EXPECT_TRUE(experiment.defense.pipelines.empty());
   EXPECT_EQ(experiment.output.directory, "runs");
 }
 
@@ -268,7 +264,7 @@ TEST(ExperimentFile, ReadsShorthands) {
       "data: {partition: iid, normalize: unit}\n"
       "federation: {clients_per_round: all}\n"
       "attack: {victim: all, target: 0, scale: full}");
-  EXPECT_EQ(experiment.data.partition.kind, PartitionSettings::Kind::iid);
+  EXPECT_EQ(experiment.data.partition, PartitionSettings(Iid::Settings()));
   EXPECT_EQ(experiment.data.normalize.kind, NormalizationSettings::Kind::unit);
   EXPECT_EQ(experiment.federation.clients_per_round, std::nullopt);
   EXPECT_EQ(experiment.attack->victim, std::nullopt);
@@ -293,13 +289,13 @@ TEST(Overrides, AreAppliedInOrder) {
                     "defense.after_training=[{fine_tune: {rounds: 1}}]", "name=x=y"});
   EXPECT_EQ(experiment.federation.rounds, 6);
   EXPECT_EQ(experiment.seed, 7U);
-  EXPECT_EQ(experiment.data.partition.kind, PartitionSettings::Kind::iid);
+  EXPECT_EQ(experiment.data.partition, PartitionSettings(Iid::Settings()));
   EXPECT_EQ(std::get<PixelTriggerSettings>(experiment.attack->trigger).row, 9);
   EXPECT_EQ(std::get<PixelTriggerSettings>(experiment.attack->trigger).column, 11)
       << "its neighbours stay";
   EXPECT_EQ(std::get<int>(experiment.attack->clients), 4);
   EXPECT_EQ(experiment.data.dataset.directory, std::nullopt);
-  EXPECT_EQ(experiment.defense.after_training.size(), 1U);
+  EXPECT_EQ(experiment.defense.pipelines.front().stages.size(), 1U);
   EXPECT_EQ(experiment.name, "x=y");
 }
 
@@ -320,7 +316,7 @@ TEST(Overrides, LeaveAnAnchorsOtherUsesAlone) {
       "    - prune: {stop: &stop {accuracy_drop: 0.05}}\n"
       "    - adjust_weights: {stop: *stop}\n",
       {"seed=3"});
-  EXPECT_EQ(std::get<AdjustWeightsSettings>(experiment.defense.after_training[1]).stop,
+  EXPECT_EQ(std::get<AdjustWeightsSettings>(experiment.defense.pipelines.front().stages[1]).stop,
             (StopRule{.accuracy_drop = 0.05, .loss_rise = {}}));
 }
 

@@ -18,11 +18,12 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(OwnTraining, ReplacesWhatItNamesAndLeavesTheRest) {
-  LocalTraining training = {.epochs = 2, .batch = 64, .optimizer = {.learning_rate = 0.1F}};
+  LocalTraining training = {
+      .epochs = 2, .batch = 64, .optimizer = Sgd::Settings{.learning_rate = 0.1F}};
   OwnTraining({}, {.epochs = 6, .batch = {}, .learning_rate = 0.05F}).edit_training({}, training);
   EXPECT_EQ(training.epochs, 6);
   EXPECT_EQ(training.batch, 64);
-  EXPECT_EQ(training.optimizer.learning_rate, 0.05F);
+  EXPECT_EQ(learning_rate_of(training.optimizer), 0.05F);
   OwnTraining({}, {.epochs = {}, .batch = 20, .learning_rate = {}}).edit_training({}, training);
   EXPECT_EQ(training.batch, 20);
   EXPECT_EQ(training.epochs, 6);

@@ -26,7 +26,7 @@ std::vector<std::vector<double>> trained_alone(SmallWorld& world,
     const std::vector<float> start = world.model().row.download();
     std::copy(start.begin(), start.end(), fleet.values()[0]);
     OptimizerSettings optimizer = local.optimizer;
-    optimizer.learning_rate = SmallWorld::kRate;
+    learning_rate_of(optimizer) = SmallWorld::kRate;
     const std::vector<TrainingTask> tasks = {
         {.samples = client.samples,
          .epochs = local.epochs,
@@ -145,7 +145,7 @@ TEST(Round, GivesTheSameBitsInWavesOfAnySizeAndOnAnyNumberOfThreads) {
   SmallWorld world(1);
   FederationSettings settings = small_settings();
   settings.local.epochs = 2;
-  settings.local.optimizer.kind = OptimizerSettings::Kind::adam;
+  settings.local.optimizer = Adam::Settings();
   RoundReport whole_report;
   const std::vector<float> whole =
       after_round(world, world.clients(sizes), settings, 1, &whole_report);

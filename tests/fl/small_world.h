@@ -24,14 +24,12 @@ class SmallWorld {
       : dataset(make_synthetic("tiny", kShape, 400, 100, 3)),
         trigger(triggers.add(pixel_trigger({.pixels = 1, .row = 8, .column = 8}, kShape))),
         store(dataset, normalization({}, dataset), triggers, Device()),
-        network(kShape, 10,
-                std::vector<LayerSpec>{{"conv", {{"channels", 6}, {"kernel", 3}}},
-                                       {"relu", {}},
-                                       {"max_pool", {{"window", 2}}},
-                                       {"conv", {{"channels", 8}, {"kernel", 3}}},
-                                       {"relu", {}},
-                                       {"dropout", {{"rate", 0.1}}},
-                                       {"dense", {{"units", 10}}}}),
+        network(
+            kShape, 10,
+            std::vector<LayerSpec>{Conv::Settings{.channels = 6, .kernel = 3}, Relu::Settings(),
+                                   MaxPool::Settings{.window = 2},
+                                   Conv::Settings{.channels = 8, .kernel = 3}, Relu::Settings(),
+                                   Dropout::Settings{.rate = 0.1}, Dense::Settings{.units = 10}}),
         executor(network, store.source(), Device(), threads, 16) {}
 
   /// Clients who hold that many of the training images each, in file order.
@@ -73,7 +71,7 @@ class SmallWorld {
 inline FederationSettings small_settings() {
   FederationSettings settings;
   settings.local.batch = 16;
-  settings.local.optimizer.momentum = 0.5F;
+  settings.local.optimizer = Sgd::Settings{.momentum = 0.5F};
   return settings;
 }
 

@@ -8,7 +8,7 @@
 #include "kernels/bias.h"
 #include "kernels/columns.h"
 #include "kernels/dropout.h"
-#include "kernels/evasion.h"
+#include "kernels/terms.h"
 #include "kernels/gather.h"
 #include "kernels/loss.h"
 #include "kernels/norm.h"
@@ -148,7 +148,7 @@ TEST(Weights, OfSeveralBlocksAgreeWithTheCpu) {
   weights.compare(0);
 }
 
-TEST(Evasion, OfSeveralBlocksAndGroupsAgreesWithTheCpu) {
+TEST(Terms, OfSeveralBlocksAndGroupsAgreesWithTheCpu) {
   constexpr int kReplicas = 6;
   const std::vector<std::uint8_t> awake = {1, 0, 1, 1, 1, 1};
   // Three chunks of columns, in packs of four, two and one.
@@ -168,11 +168,13 @@ TEST(Evasion, OfSeveralBlocksAndGroupsAgreesWithTheCpu) {
         Context context(device);
         const Buffer<std::uint8_t> active(device, std::span(awake));
         const auto rows = (values.*side).replicas(size);
-        mix_squared_distance(context, kReplicas, size, 0.3F, (anchor.*side).data(), rows,
-                             (squared.*side).replicas(size), all ? nullptr : active.data());
-        mix_cosine_distance(context, kReplicas, size, 0.3F, (anchor.*side).data(),
-                            (direction.*side).data(), all ? nullptr : (counted.*side).data(), rows,
-                            (cosine.*side).replicas(size), all ? nullptr : active.data());
+        const TermRows term = {kReplicas, size, all ? nullptr : active.data()};
+        const DistanceShare distance = {.rho = 0.3F,
+                                        .anchor = (anchor.*side).data(),
+                                        .direction = (direction.*side).data(),
+                                        .counted = all ? nullptr : (counted.*side).data()};
+        mix_squared_distance(context, term, distance, rows, (squared.*side).replicas(size));
+        mix_cosine_distance(context, term, distance, rows, (cosine.*side).replicas(size));
       }
       squared.compare(1e-6);
       cosine.compare(1e-6);

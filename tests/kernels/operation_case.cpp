@@ -14,7 +14,7 @@ const std::vector<OperationCase>& operation_cases() {
     add_pool_cases(table);
     add_batch_cases(table);
     add_norm_cases(table);
-    add_evasion_cases(table);
+    add_term_cases(table);
     add_row_cases(table);
     return table;
   }();

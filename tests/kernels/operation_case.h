@@ -58,7 +58,7 @@ void add_layer_cases(std::vector<OperationCase>& cases);
 void add_pool_cases(std::vector<OperationCase>& cases);
 void add_batch_cases(std::vector<OperationCase>& cases);
 void add_row_cases(std::vector<OperationCase>& cases);
-void add_evasion_cases(std::vector<OperationCase>& cases);
+void add_term_cases(std::vector<OperationCase>& cases);
 void add_norm_cases(std::vector<OperationCase>& cases);
 GradientCase norm_gradient(int batch);
 void add_gradient_cases(std::vector<GradientCase>& cases);

@@ -13,6 +13,7 @@
 
 #include "engine/fleet.h"
 #include "engine/network.h"
+#include "engine/presets.h"
 #include "engine/train_step.h"
 #include "fl/image_store.h"
 
@@ -73,11 +74,13 @@ std::vector<float> make_weights(const ParameterLayout& layout) {
 }
 
 OptimizerSettings optimizer_of(const json& settings) {
-  return {.kind = settings.at("kind") == "adam" ? OptimizerSettings::Kind::adam
-                                                : OptimizerSettings::Kind::sgd,
-          .learning_rate = settings.at("lr").get<float>(),
-          .momentum = settings.at("momentum").get<float>(),
-          .weight_decay = settings.at("weight_decay").get<float>()};
+  const auto number = [&](const char* key) { return settings.at(key).get<float>(); };
+  if (settings.at("kind") == Adam::kName) {
+    return Adam::Settings{.learning_rate = number("lr"), .weight_decay = number("weight_decay")};
+  }
+  return Sgd::Settings{.learning_rate = number("lr"),
+                       .momentum = number("momentum"),
+                       .weight_decay = number("weight_decay")};
 }
 
 const json& trajectories() {
@@ -100,7 +103,7 @@ class Training {
                     std::vector<float>(static_cast<std::size_t>(preset_.input.channels), 0.25F)},
                {}, device_),
         workspace_(network_, device_, 1, batch_, true),
-        fleet_(network_.layout(), 1, optimizer_.state_rows(), device_) {
+        fleet_(network_.layout(), 1, state_rows_of(optimizer_), device_) {
     const std::vector<float> row = make_weights(network_.layout());
     context_.copy_to_device(fleet_.values()[0], row.data(), row.size() * sizeof(float));
     const json& key = trajectories().at("dropout_key");

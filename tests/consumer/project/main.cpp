@@ -10,10 +10,9 @@
 int main(int argc, char** argv) {
   using namespace redoubt;
   const Device cpu = {};
-  const std::vector<LayerSpec> layers = {{"conv", {{"channels", 4}, {"kernel", 3}}},
-                                         {"relu", {}},
-                                         {"max_pool", {{"window", 2}}},
-                                         {"dense", {{"units", 2}}}};
+  const std::vector<LayerSpec> layers = {Conv::Settings{.channels = 4, .kernel = 3},
+                                         Relu::Settings(), MaxPool::Settings{.window = 2},
+                                         Dense::Settings{.units = 2}};
   const Network network({.channels = 1, .height = 8, .width = 8}, 2, layers);
 
   // 64 images of 8x8 bytes; image i is bright in its upper half if i is even.
@@ -49,7 +48,7 @@ int main(int argc, char** argv) {
       epochs[seed].insert(epochs[seed].end(), samples.begin(), samples.end());
     }
     tasks.push_back({.row = row, .samples = epochs[seed], .epochs = 10, .batch = 16});
-    tasks.back().optimizer.learning_rate = 0.05F;
+    learning_rate_of(tasks.back().optimizer) = 0.05F;
   }
   executor.train(fleet, tasks, {});
 

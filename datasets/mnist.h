@@ -1,0 +1,16 @@
+// MNIST: LeCun, Cortes, Burges 1998.
+#pragma once
+
+#include "datasets/dataset.h"
+
+namespace redoubt {
+
+struct Mnist {
+  static constexpr const char* kName = "mnist";
+  static constexpr const char* kDescription = "handwritten digits, 60,000 + 10,000 of 28x28 gray";
+  static constexpr Shape kShape = {1, 28, 28};
+  static constexpr int kClasses = 10;
+  static Dataset load(const DatasetSettings& settings, std::uint64_t seed);
+};
+
+}  // namespace redoubt

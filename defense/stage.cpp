@@ -1,0 +1,26 @@
+#include "defense/stage.h"
+
+#include "base/check.h"
+
+namespace redoubt {
+
+const ChannelSpan& StageConditions::layer(const std::string& key, const std::string& name) const {
+  try {
+    return layout.conv_channels(name);
+  } catch (const InputError& error) {
+    throw InputError(key + ": " + error.what());
+  }
+}
+
+void StageConditions::need_judge(const std::string& stage, Judge judge,
+                                 const StopRule& stop) const {
+  const bool by_server = validation_samples > 0 && judge != Judge::clients;
+  if (judge == Judge::validation && !by_server) {
+    throw InputError(stage + ".judge is validation, but data.validation_samples is 0");
+  }
+  if (stop.loss_rise && !by_server) {
+    throw InputError(stage + ".stop.loss_rise needs the server's validation images");
+  }
+}
+
+}  // namespace redoubt

@@ -1,0 +1,13 @@
+#include "fl/attack/clip_own_weights.h"
+
+namespace redoubt {
+
+void ClipOwnWeights::edit_objective(const ClientRound& /*round*/, Objective& objective) {
+  objective.terms.add(clip_);
+}
+
+void ClipOwnWeights::check(const SelfClipSettings& settings, const AttackConditions& conditions) {
+  conditions.need_layer("attack.self_clip.layer", settings.layer);
+}
+
+}  // namespace redoubt
