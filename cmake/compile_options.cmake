@@ -14,7 +14,7 @@ if(REDOUBT_SANITIZE)
 endif()
 
 # redoubt_library(NAME sources...): the static library redoubt_NAME, also known as redoubt::NAME, of the
-# folder that calls it. Includes are written from the top folder, e.g. "kernels/conv.h".
+# folder that calls it. Includes are written from the top folder, e.g. "kernels/conv/conv.h".
 function(redoubt_library name)
   add_library(redoubt_${name} STATIC ${ARGN})
   add_library(redoubt::${name} ALIAS redoubt_${name})

@@ -9,8 +9,8 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "kernels/multiversion.h"
-#include "kernels/sort_steps.h"
-#include "kernels/sorting_network.h"
+#include "kernels/sort/network.h"
+#include "kernels/sort/steps.h"
 #include "kernels/tiles_choice.h"
 
 namespace redoubt::kernels {

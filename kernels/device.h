@@ -73,17 +73,9 @@ constexpr Names<Precision, 3> names_of(Precision) {
   return {{{"fp32", Precision::fp32}, {"tf32", Precision::tf32}, {"bf16", Precision::bf16}}};
 }
 
-/// How convolutions are computed on CUDA: as products with columns built in memory, by cuBLAS; as
-/// products with columns that are never built, by our own kernels; by cuDNN, in builds that have
-/// it; or whichever suits a shape.
-enum class ConvEngine : std::uint8_t { automatic, columns, implicit, cudnn };
-
-inline constexpr std::array<std::pair<const char*, ConvEngine>, 4> kConvEngineNames = {
-    {{"automatic", ConvEngine::automatic},
-     {"columns", ConvEngine::columns},
-     {"implicit", ConvEngine::implicit},
-     {"cudnn", ConvEngine::cudnn}}};
-constexpr Names<ConvEngine, 4> names_of(ConvEngine) { return kConvEngineNames; }
+/// How convolutions are computed: by one of the engines of conv/engines.h, or by whichever suits a
+/// shape. An engine that is named computes on CUDA; on a CPU the shape decides.
+enum class ConvEngine : std::uint8_t { automatic, direct, columns, implicit, cudnn };
 
 /// Whether this build has the engine, should it have a CUDA side at all.
 bool is_built(ConvEngine engine);
@@ -96,7 +88,7 @@ class ConvChoices;
 struct Arithmetic {
   Precision precision = Precision::fp32;
   ConvEngine conv_engine = ConvEngine::automatic;
-  /// What measures and remembers the engines that suit (conv_choices.h); must outlive all that use
+  /// What measures and remembers the engines that suit (conv/choices.h); must outlive all that use
   /// it. Without it `automatic` goes by a rule of thumb.
   kernels::ConvChoices* conv_choices = nullptr;
   bool operator==(const Arithmetic&) const = default;

@@ -1,6 +1,6 @@
 // Register tiles: the innermost loops of convolution, products of matrices and sorting, written
 // once with the compiler's vector types and compiled for each instruction set (tiles.cpp,
-// sort_tiles.cpp). This header and those files include nothing, so that no inline function of ours
+// sort/tiles.cpp). This header and those files include nothing, so that no inline function of ours
 // or of the library is compiled for a machine that others do not have. tiles_choice.h says which
 // table to use.
 #pragma once

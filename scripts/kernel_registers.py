@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Registers, shared memory and spills of every CUDA kernel, as ptxas says: compiles kernels/*.cu for the
+"""Registers, shared memory and spills of every CUDA kernel, as ptxas says: compiles the .cu files of kernels/ for the
 architectures below and prints docs/gpu/registers.md. Needs nvcc and, for its engine, cuDNN's header.
 
     scripts/kernel_registers.py [--jobs 2] > docs/gpu/registers.md
@@ -78,7 +78,7 @@ def text(kernels_of_files, version):
             spilt = max(one[2] for one in found.values())
             if spilt:
                 spilling.append(f"`{names[mangled]}` ({spilt} bytes)")
-            rows.append([f"{file.name}: `{names[mangled]}`", *registers,
+            rows.append([f"{file.relative_to(TOP / 'kernels')}: `{names[mangled]}`", *registers,
                          str(max(one[1] for one in found.values())), str(spilt)])
     lines += [f"{len(rows)} kernels; " + ("none spills." if not spilling else
                                           f"{len(spilling)} spill: {', '.join(spilling)}."), "",
@@ -94,7 +94,7 @@ def main():
     nvcc = shutil.which("nvcc") or "/usr/local/cuda/bin/nvcc"
     release = subprocess.run([nvcc, "--version"], capture_output=True, text=True, check=True).stdout
     version = re.search(r"release ([\d.]+)", release)[1]
-    files = sorted((TOP / "kernels").glob("*.cu"))
+    files = sorted((TOP / "kernels").rglob("*.cu"))
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         found = list(pool.map(lambda file: compile_file(nvcc, file), files))
     print(text([pair for pair in zip(files, found) if pair[1]], version))

@@ -1,9 +1,9 @@
-// Convolution with bias: kernels/conv.h.
+// Convolution with bias: kernels/conv/conv.h.
 #pragma once
 
 #include "base/keys.h"
 #include "engine/layer.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 namespace redoubt {
 

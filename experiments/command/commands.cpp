@@ -211,16 +211,17 @@ int list_command() {
     row(to_string(device.device), fmt::format("{}, {} threads", device.name, available_threads()));
   }
   section("convolution engines (conv_engine, on CUDA)");
-  const auto engine_row = [&](ConvEngine engine, const std::string& description) {
-    for (const auto& [name, value] : kConvEngineNames) {
-      if (value != engine) continue;
-      row(name, description + (is_built(engine) ? "" : "; not in this build"));
+  const auto engines_of = [&](Device::Kind device) {
+    for (const kernels::ConvEngineEntry& entry : kernels::kConvEngines) {
+      if (entry.device != device) continue;
+      row(entry.name, fmt::format("{}{}", entry.description,
+                                  is_built(entry.engine) ? "" : "; not in this build"));
     }
   };
-  engine_row(ConvEngine::automatic, "whichever is fastest for a layer's shape");
-  engine_row(ConvEngine::columns, "columns in memory, multiplied by cuBLAS");
-  engine_row(ConvEngine::implicit, "our own tiles, without columns in memory");
-  engine_row(ConvEngine::cudnn, "cuDNN's convolutions");
+  row("automatic", "whichever is fastest for a layer's shape");
+  engines_of(Device::Kind::cuda);
+  section("convolution engines of a CPU (a layer's shape decides)");
+  engines_of(Device::Kind::cpu);
   section("data sets (data.dataset)");
   for (const DatasetEntry& entry : dataset_table()) row(entry.name, entry.description);
   section("models (model)");

@@ -1,4 +1,4 @@
-// Choices of convolution engines (kernels/conv_choices.h) that outlive a process, so that timing
+// Choices of convolution engines (kernels/conv/choices.h) that outlive a process, so that timing
 // noise never changes a run's bits. They lie in two places, both of them files of one JSON object
 //   {"<machine>": {"<task>": "<engine>", ...}, ...}
 // where a machine is its GPU with the versions of driver, libraries and redoubt:
@@ -19,7 +19,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 
 namespace spdlog {
 class logger;

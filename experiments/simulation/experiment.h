@@ -16,6 +16,7 @@
 #include "engine/presets.h"
 #include "fl/attack/settings.h"
 #include "fl/settings.h"
+#include "kernels/conv/engines.h"
 #include "kernels/device.h"
 
 namespace redoubt::experiments {

@@ -1,7 +1,7 @@
 // The engines of convolution against one another and against cuBLAS.
 #include <array>
 
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 #include "tests/benchmark/operation_case.h"
 
 namespace redoubt::benchmarks {

@@ -7,7 +7,7 @@
 
 #include "engine/executor.h"
 #include "fl/federation.h"
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 #include "tests/benchmark/benchmarks.h"
 #include "tests/benchmark/gpu.h"
 #include "tests/benchmark/preset_layers.h"

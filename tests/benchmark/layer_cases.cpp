@@ -5,7 +5,7 @@
 #include "fl/image_store.h"
 #include "kernels/activation.h"
 #include "kernels/bias.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/dropout.h"
 #include "kernels/gather.h"
 #include "kernels/gemm.h"

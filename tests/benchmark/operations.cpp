@@ -6,7 +6,7 @@
 
 #include "base/random.h"
 #include "engine/network.h"
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 #include "tests/benchmark/benchmarks.h"
 #include "tests/benchmark/gpu.h"
 #include "tests/benchmark/operation_case.h"

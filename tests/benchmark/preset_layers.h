@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/presets.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/gemm.h"
 #include "kernels/pool.h"
 

@@ -2,7 +2,7 @@
 // double over inputs rounded as the precision says: only sums in fp32 are left to differ.
 #include <gtest/gtest.h>
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/gemm.h"
 #include "tests/cuda_emulator/gpu_array.h"
 #include "tests/cuda_emulator/rounded.h"

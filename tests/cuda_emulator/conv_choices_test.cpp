@@ -4,7 +4,7 @@
 #include <map>
 #include <new>
 
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 #include "kernels/replay.h"
 #include "tests/cuda_emulator/gpu_array.h"
 
@@ -260,6 +260,29 @@ TEST(ConvChoices, AreNotMadeInsideACapture) {
 TEST(ConvChoices, ByTheGpusClockLeaveTheOperandsAsOneRunDoes) {
   ConvChoices choices;  // emulated time stands still, so the first candidate wins
   EXPECT_EQ(run_with({.conv_choices = &choices}), run_with({.conv_engine = ConvEngine::implicit}));
+}
+
+/// 2^31 results a channel; nothing is read or written of what is refused.
+constexpr ConvShape kHuge = {.batch = 1 << 11, .height = 1 << 10, .width = 1 << 10};
+
+void forward_of_huge(ConvEngine engine) {
+  Context context(kGpu, 1, {.conv_engine = engine});
+  kernels::conv_forward(context, kHuge, {}, {}, {}, {});
+}
+
+TEST(ConvEngines, ThatCannotTakeAShapeSaySo) {
+  for (const auto engine : {ConvEngine::columns, ConvEngine::implicit, ConvEngine::cudnn}) {
+    EXPECT_THAT([&] { forward_of_huge(engine); },
+                ThrowsMessage<kernels::Unsupported>(
+                    std::string(kernels::to_string(engine)) +
+                    " cannot compute forward 1 x 1x1024x1024x2048 to 1 by 1x1/1+0 fp32 "
+                    "shared-input shared-weight"));
+  }
+}
+
+TEST(ConvEngines, ThatCannotTakeAShapeAreNotTried) {
+  EXPECT_THAT([] { forward_of_huge(ConvEngine::automatic); },
+              ThrowsMessage<kernels::Unsupported>(HasSubstr("no engine of convolution computes")));
 }
 
 TEST(Cudnn, ThatCannotIsQuoted) {

@@ -71,7 +71,7 @@ void Races::start_block() {
   std::fill(std::begin(warp_barriers_), std::end(warp_barriers_), std::uint16_t{0});
 }
 
-bool Races::unordered(const Access& before, const Access& now, Space space) const {
+inline bool Races::unordered(const Access& before, const Access& now, Space space) const {
   if (before.block < first_block_) return false;  // nobody, or an earlier launch
   if (before.by_blocks) return true;
   // Each block has shared memory of its own.
@@ -83,7 +83,7 @@ bool Races::unordered(const Access& before, const Access& now, Space space) cons
   return before.by_lanes || before.thread != now.thread;
 }
 
-Races::Access Races::merged(const Access& before, Access now, Space space) const {
+inline Races::Access Races::merged(const Access& before, Access now, Space space) const {
   if (!unordered(before, now, space)) return now;
   if (before.by_blocks || before.block != now.block) {
     now.by_blocks = true;
@@ -95,6 +95,26 @@ Races::Access Races::merged(const Access& before, Access now, Space space) const
   return now;
 }
 
+inline void Races::check(const Access& before, const char* what_it_did, const Access& now,
+                         Kind kind, Space space) {
+  if (unordered(before, now, space)) report(before, what_it_did, now, kind, space);
+}
+
+inline void Races::note_byte(Kind kind, const Access& now, Space space, Byte& byte) {
+  if (kind != Kind::copy_ends) {
+    check(byte.written, "writes", now, kind, space);
+    if (kind != Kind::atomic) check(byte.changed, "changes", now, kind, space);
+    if (kind != Kind::read) check(byte.read, "reads", now, kind, space);
+  }
+  if (kind == Kind::read) {
+    byte.read = merged(byte.read, now, space);
+  } else if (kind == Kind::atomic) {
+    byte.changed = merged(byte.changed, now, space);
+  } else {
+    byte.written = now;
+  }
+}
+
 void Races::note(Kind kind, const void* start, std::size_t bytes, const void* place) {
   if (!watching_) return;
   const Found found = find(start, bytes);
@@ -103,18 +123,14 @@ void Races::note(Kind kind, const void* start, std::size_t bytes, const void* pl
   now.warp_barriers = warp_barriers_[now.thread / kWarp];
   now.place = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(place) - program_start());
   now.copying = kind == Kind::copy_begins;
-  for (Byte* byte = found.bytes; byte != found.bytes + bytes; ++byte) {
-    if (kind != Kind::copy_ends) {
-      check(byte->written, "writes", now, kind, found.space);
-      if (kind != Kind::atomic) check(byte->changed, "changes", now, kind, found.space);
-      if (kind != Kind::read) check(byte->read, "reads", now, kind, found.space);
-    }
-    if (kind == Kind::read) {
-      byte->read = merged(byte->read, now, found.space);
-    } else if (kind == Kind::atomic) {
-      byte->changed = merged(byte->changed, now, found.space);
+  // Mostly all bytes of a number were used together before, and so have one story.
+  const Byte before = *found.bytes;
+  note_byte(kind, now, found.space, *found.bytes);
+  for (Byte* byte = found.bytes + 1; byte != found.bytes + bytes; ++byte) {
+    if (*byte == before) {
+      *byte = *found.bytes;
     } else {
-      byte->written = now;
+      note_byte(kind, now, found.space, *byte);
     }
   }
 }
@@ -160,9 +176,8 @@ const char* name_of(Races::Kind kind) {
 
 }  // namespace
 
-void Races::check(const Access& before, const char* what_it_did, const Access& now, Kind kind,
-                  Space space) {
-  if (!unordered(before, now, space)) return;
+void Races::report(const Access& before, const char* what_it_did, const Access& now, Kind kind,
+                   Space space) {
   const bool other_block = before.by_blocks || before.block != now.block;
   // A member, as trap() does not come back to free anything.
   report_ = name_of(kind);

@@ -13,6 +13,8 @@
 // reads counts as read when the copy is asked for.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -62,12 +64,18 @@ class Races {
     bool by_lanes : 1 = false;
     bool by_warps : 1 = false;
     bool by_blocks : 1 = false;  ///< since the start of the launch
+    std::uint8_t nothing = 0;    ///< so that Byte has no bits that mean nothing
   };
   /// What is known of a byte.
   struct Byte {
     Access written;
     Access changed;  ///< by an atomic
     Access read;
+
+    bool operator==(const Byte& other) const {
+      using Words = std::array<std::uint64_t, 6>;
+      return std::bit_cast<Words>(*this) == std::bit_cast<Words>(other);
+    }
   };
   enum class Space : std::uint8_t { device, shared };
   struct Found {
@@ -76,12 +84,15 @@ class Races {
   };
 
   Found find(const void* start, std::size_t bytes);
+  void note_byte(Kind kind, const Access& now, Space space, Byte& byte);
   /// Whether nothing orders `before` and `now`.
   bool unordered(const Access& before, const Access& now, Space space) const;
   Access merged(const Access& before, Access now, Space space) const;
   /// Ends the kernel with a report if nothing orders what was done before and `now`.
   void check(const Access& before, const char* what_it_did, const Access& now, Kind kind,
              Space space);
+  void report(const Access& before, const char* what_it_did, const Access& now, Kind kind,
+              Space space);
 
   bool watching_ = false;
   std::string report_;

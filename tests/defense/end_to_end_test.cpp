@@ -12,6 +12,7 @@
 #include <iostream>
 #include <map>
 
+#include "experiments/file/experiment_file.h"
 #include "experiments/simulation/simulation.h"
 
 namespace redoubt::test {

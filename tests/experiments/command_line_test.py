@@ -248,6 +248,7 @@ class ListTest(ProgramTest):
             "columns",
             "implicit",
             "cudnn",
+            "direct",
             "mnist",
             "fashion-mnist",
             "cifar10",

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "experiments/file/experiment_file.h"
 #include "experiments/simulation/simulation.h"
 #include "tests/datasets/files.h"
 #include "tests/support/needs_gpu.h"

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <set>
 
+#include "experiments/file/experiment_file.h"
+#include "experiments/run/outcome_warnings.h"
 #include "experiments/run/run_folder.h"
 #include "experiments/simulation/warnings.h"
 #include "fl/client_sampling.h"

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "experiments/file/experiment_file.h"
 #include "experiments/simulation/simulation.h"
 
 namespace redoubt::test {

@@ -6,6 +6,7 @@
 
 #include "kernels/activation.h"
 #include "kernels/bias.h"
+#include "kernels/columns.h"
 #include "kernels/dropout.h"
 #include "kernels/terms.h"
 #include "kernels/gather.h"
@@ -112,6 +113,19 @@ TEST(Rows, OfSeveralBlocksAndGroupsAgreeWithTheCpu) {
       }
     }
   }
+}
+
+TEST(Columns, OfTooManyRowsForSharedMemoryHaveTheCpusMedians) {
+  // 2^21 numbers are sorted at once.
+  const MatrixShape shape = {700, 3000};
+  Pair matrix(random_floats(17, shape.rows * shape.columns));
+  Pair median(std::vector<float>(static_cast<std::size_t>(shape.columns)));
+  for (const auto side : {&Pair::cpu, &Pair::cuda}) {
+    Context context((matrix.*side).device());
+    trimmed_mean_columns(context, shape, (shape.rows - 1) / 2,
+                         (matrix.*side).replicas(shape.columns), (median.*side).data());
+  }
+  median.compare(0);
 }
 
 TEST(Weights, OfSeveralBlocksAgreeWithTheCpu) {

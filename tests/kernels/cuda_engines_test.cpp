@@ -4,7 +4,7 @@
 #include <limits>
 #include <string>
 
-#include "kernels/conv.h"
+#include "kernels/conv/engines.h"
 #include "kernels/gemm.h"
 #include "tests/kernels/cpu_and_cuda.h"
 #include "tests/support/thread_order.h"
@@ -46,7 +46,6 @@ std::vector<ConvCase> conv_cases() {
 struct EngineAndPrecision {
   ConvEngine engine;
   Precision precision;
-  double tolerance;
 };
 
 class Convolution : public testing::TestWithParam<EngineAndPrecision> {};
@@ -55,7 +54,8 @@ TEST_P(Convolution, AgreesWithTheCpu) {
   if (!is_built(GetParam().engine)) GTEST_SKIP() << "this build has no cuDNN";
   Context cpu((Device()));
   Context cuda(kGpu, 1, {.precision = GetParam().precision, .conv_engine = GetParam().engine});
-  const double tolerance = GetParam().tolerance;
+  const double tolerance =
+      conv_engine_entry(GetParam().engine).rounding[static_cast<std::size_t>(GetParam().precision)];
   for (const ConvCase& entry : conv_cases()) {
     const ConvShape& s = entry.shape;
     SCOPED_TRACE(name_of(s));
@@ -92,10 +92,19 @@ TEST_P(Convolution, AgreesWithTheCpu) {
   }
 }
 
+std::vector<EngineAndPrecision> engines_of_cuda() {
+  std::vector<EngineAndPrecision> all;
+  for (const ConvEngineEntry& entry : kConvEngines) {
+    if (entry.device != Device::Kind::cuda) continue;
+    for (const Precision precision : {Precision::fp32, Precision::tf32, Precision::bf16}) {
+      all.push_back({entry.engine, precision});
+    }
+  }
+  return all;
+}
+
 std::string way_of(const testing::TestParamInfo<EngineAndPrecision>& info) {
-  const std::string engine = info.param.engine == ConvEngine::columns    ? "columns"
-                             : info.param.engine == ConvEngine::implicit ? "implicit"
-                                                                         : "cudnn";
+  const std::string engine = conv_engine_entry(info.param.engine).name;
   switch (info.param.precision) {
     case Precision::fp32:
       return engine + "_fp32";
@@ -107,18 +116,7 @@ std::string way_of(const testing::TestParamInfo<EngineAndPrecision>& info) {
   return engine;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Engines, Convolution,
-    testing::Values(EngineAndPrecision{ConvEngine::columns, Precision::fp32, 2e-6},
-                    EngineAndPrecision{ConvEngine::columns, Precision::tf32, 2e-3},
-                    EngineAndPrecision{ConvEngine::columns, Precision::bf16, 2e-2},
-                    EngineAndPrecision{ConvEngine::implicit, Precision::fp32, 2e-6},
-                    EngineAndPrecision{ConvEngine::implicit, Precision::tf32, 2e-3},
-                    EngineAndPrecision{ConvEngine::implicit, Precision::bf16, 2e-2},
-                    EngineAndPrecision{ConvEngine::cudnn, Precision::fp32, 2e-6},
-                    EngineAndPrecision{ConvEngine::cudnn, Precision::tf32, 2e-3},
-                    EngineAndPrecision{ConvEngine::cudnn, Precision::bf16, 2e-2}),
-    way_of);
+INSTANTIATE_TEST_SUITE_P(Engines, Convolution, testing::ValuesIn(engines_of_cuda()), way_of);
 
 /// Our TF32 and bf16 products differ from fp32's: otherwise the setting would not reach the
 /// kernels. A library may be more precise than it is allowed to be, but cuBLAS does use the TF32 it
@@ -145,7 +143,7 @@ TEST(ConvolutionPrecision, RoundsItsInputsAsThePrecisionSays) {
   };
   for (const ConvEngine engine : {ConvEngine::implicit, ConvEngine::columns, ConvEngine::cudnn}) {
     if (!is_built(engine)) continue;
-    SCOPED_TRACE(testing::Message() << "engine " << static_cast<int>(engine));
+    SCOPED_TRACE(conv_engine_entry(engine).name);
     const double tf32 = distance(engine, Precision::tf32);
     const double bf16 = distance(engine, Precision::bf16);
     if (engine == ConvEngine::implicit || test::gpu_is_emulated()) {

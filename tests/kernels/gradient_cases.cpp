@@ -1,7 +1,7 @@
 // Tiny cases whose gradients are checked against finite differences.
 #include "kernels/activation.h"
 #include "kernels/bias.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/loss.h"
 #include "kernels/pool.h"
 #include "tests/kernels/operation_case.h"

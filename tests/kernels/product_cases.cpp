@@ -1,5 +1,5 @@
 // Matrix products and convolution.
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/gemm.h"
 #include "tests/kernels/operation_case.h"
 
@@ -87,6 +87,7 @@ void add_product_cases(std::vector<OperationCase>& cases) {
 namespace {
 
 struct ConvCase {
+  const char* family;  ///< conv_..., of which each is a test
   kernels::ConvShape shape;
   int gap = 0;
   bool shared_weights = false;
@@ -112,7 +113,7 @@ OperationCase conv_case(const ConvCase& c) {
   const Values bias = random_values(5, std::int64_t{models} * s.out_channels);
   const Values grad_output = random_values(6, s.replicas * s.output_size());
   OperationCase entry;
-  entry.family = "conv";
+  entry.family = c.family;
   entry.name = describe(c);
   entry.run = [=](Device device) -> Results {
     Context context(device);
@@ -170,21 +171,30 @@ kernels::ConvShape conv_shape(int in_channels, int size, int out_channels, int k
 }  // namespace
 
 void add_conv_cases(std::vector<OperationCase>& cases) {
-  const kernels::ConvShape shapes[] = {
-      conv_shape(1, 9, 20, 5, 1, 0), conv_shape(3, 8, 5, 3, 1, 1), conv_shape(4, 9, 17, 3, 2, 1),
-      conv_shape(2, 7, 3, 4, 3, 2),  conv_shape(5, 6, 7, 1, 1, 0), conv_shape(2, 5, 4, 5, 1, 4),
-      conv_shape(2, 6, 3, 2, 4, 0),
+  struct Family {
+    const char* name;
+    kernels::ConvShape shape;
   };
-  for (kernels::ConvShape shape : shapes) {
+  const Family families[] = {
+      {"conv_by_5x5", conv_shape(1, 7, 20, 5, 1, 0)},
+      {"conv_by_3x3_padded", conv_shape(3, 8, 5, 3, 1, 1)},
+      {"conv_by_3x3_stride_2", conv_shape(4, 7, 17, 3, 2, 1)},
+      {"conv_by_4x4_stride_3", conv_shape(2, 7, 3, 4, 3, 2)},
+      {"conv_by_1x1", conv_shape(5, 6, 7, 1, 1, 0)},
+      {"conv_mostly_padding", conv_shape(2, 5, 4, 5, 1, 4)},
+      {"conv_with_gaps", conv_shape(2, 6, 3, 2, 4, 0)},
+  };
+  for (const auto& [family, shape_of_family] : families) {
+    kernels::ConvShape shape = shape_of_family;
     for (const int batch : {1, 3, 7, 10, 16, 33, 50, 64}) {
       shape.batch = batch;
       shape.replicas = batch == 7 ? 7 : 1;
-      cases.push_back(conv_case({shape, batch % 3}));
+      cases.push_back(conv_case({family, shape, batch % 3}));
     }
     shape.batch = 10;
     shape.replicas = 7;
-    cases.push_back(conv_case({shape, 5, true}));
-    cases.push_back(conv_case({shape, 32, false, false}));
+    cases.push_back(conv_case({family, shape, 5, true}));
+    cases.push_back(conv_case({family, shape, 32, false, false}));
   }
   // Higher than wide, in images and kernels.
   kernels::ConvShape oblong = conv_shape(3, 10, 6, 5, 1, 1);
@@ -192,11 +202,11 @@ void add_conv_cases(std::vector<OperationCase>& cases) {
   oblong.kernel_width = 2;
   oblong.batch = 11;
   oblong.replicas = 2;
-  cases.push_back(conv_case({oblong, 1}));
+  cases.push_back(conv_case({"conv_oblong", oblong, 1}));
   // A preset's layer in full: wu-mnist's second.
   kernels::ConvShape full = conv_shape(20, 12, 50, 5, 1, 0);
-  full.batch = 16;
-  cases.push_back(conv_case({full, 0}));
+  full.batch = 8;
+  cases.push_back(conv_case({"conv_of_a_preset", full, 0}));
 }
 
 }  // namespace redoubt::test

@@ -298,13 +298,15 @@ OperationCase weights_case(int channels, std::int64_t per_channel, bool with_mas
 }  // namespace
 
 void add_row_cases(std::vector<OperationCase>& cases) {
-  // On a GPU a column of up to 4, 10, 16, 32, 50 and 64 rows is in registers, else in memory.
+  // On a GPU a column of up to 4, 10, 16, 32, 50 and 64 rows is in registers, of up to 640 in
+  // shared memory.
   for (const int rows : {1, 2, 3, 4, 7, 10, 13, 20, 33, 50, 59, 100}) {
     for (const std::int64_t columns : {1, 31, 2051}) {
       cases.push_back(columns_case(rows, columns, rows % 2 + 1, false));
     }
     cases.push_back(columns_case(rows, 65, 1, true));
   }
+  for (const bool ties : {false, true}) cases.push_back(columns_case(641, 17, 2, ties));
   for (const int rows : {1, 2, 7, 10}) {
     for (const std::int64_t columns : {1, 31, 2051}) {
       cases.push_back(known_rows_case(rows, columns));

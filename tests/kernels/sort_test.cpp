@@ -1,5 +1,5 @@
 // Programs that sort columns, on each instruction set's tiles, against the library's sort.
-#include "kernels/sort_steps.h"
+#include "kernels/sort/steps.h"
 
 #include <gtest/gtest.h>
 

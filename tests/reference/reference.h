@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/gather.h"
 #include "kernels/gemm.h"
 #include "kernels/pool.h"

@@ -1,9 +1,9 @@
 // How the tiles of a convolution's products with weights come into shared memory: the sums over
-// taps (u, v) and channels c that conv_implicit.cu multiplies. Included by it only.
+// taps (u, v) and channels c that implicit.cu multiplies. Included by it only.
 #pragma once
 
-#include "kernels/conv.h"
-#include "kernels/conv_tiles.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/tiles.h"
 
 namespace redoubt::kernels::cuda::implicit {
 

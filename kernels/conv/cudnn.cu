@@ -7,7 +7,8 @@
 #include <cuda_bf16.h>
 
 #include "kernels/bias.h"
-#include "kernels/conv_engines.h"
+#include "kernels/conv/engines.h"
+#include "kernels/conv/passes.h"
 #include "kernels/cuda_parts.h"
 
 namespace redoubt::kernels::cuda::by_cudnn {
@@ -242,7 +243,6 @@ void check_supported(cudnnStatus_t status, const char* call,
 template <class Body>
 void for_replica_groups(const ConvShape& shape, const Body& body) {
   const std::int64_t one = shape.input_size() + shape.output_size() + shape.weight_size();
-  if (one > kMostBlocks) throw Unsupported("cuDNN: an image batch has more than 2^31 numbers");
   const auto at_once = static_cast<int>(
       std::clamp<std::int64_t>(kScratchFloats / one, 1, std::min(shape.replicas, 65535)));
   for (int first = 0; first < shape.replicas; first += at_once) {

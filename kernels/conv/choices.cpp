@@ -1,4 +1,4 @@
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 
 #include <exception>
 #include <new>
@@ -64,10 +64,7 @@ std::string to_string(const ConvTask& task) {
 }
 
 const char* to_string(ConvEngine engine) {
-  for (const auto& [name, value] : kConvEngineNames) {
-    if (value == engine) return name;
-  }
-  return "";
+  return engine == ConvEngine::automatic ? "automatic" : conv_engine_entry(engine).name;
 }
 
 std::optional<ConvEngine> engine_named(std::string_view name) {

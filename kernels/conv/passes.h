@@ -1,9 +1,18 @@
-// The ways to compute a convolution on CUDA. Included by .cu files only. Contracts as in conv.h.
+// What computes, engine by engine (engines.h). Contracts as in conv.h.
 #pragma once
 
-#include "kernels/conv_choices.h"
+#include "kernels/conv/conv.h"
 
-namespace redoubt::kernels::cuda {
+namespace redoubt::kernels {
+
+/// Products of register tiles (kernels/tiles.h) with what the taps read, in place.
+namespace direct {
+decltype(kernels::conv_forward) conv_forward;
+decltype(kernels::conv_backward_input) conv_backward_input;
+decltype(kernels::conv_backward_weight) conv_backward_weight;
+}  // namespace direct
+
+namespace cuda {
 
 /// Columns in memory (Chellapilla et al. 2006: "im2col") and a product by cuBLAS.
 ///   columns[K x J], K = Cin·KH·KW taps, J = OH·OW·N results a channel: output = weight · columns.
@@ -28,4 +37,6 @@ decltype(kernels::conv_backward_input) conv_backward_input;
 decltype(kernels::conv_backward_weight) conv_backward_weight;
 }  // namespace by_cudnn
 
-}  // namespace redoubt::kernels::cuda
+}  // namespace cuda
+
+}  // namespace redoubt::kernels

@@ -1,13 +1,13 @@
 // Order statistics of columns of up to 64 rows on CUDA. A register has no index at run time, so the
 // network is unrolled for a few even lengths and a column is filled up to the next of them with
 // infinities at both ends: that keeps its middle in the middle.
-#include "kernels/columns_in_registers.h"
+#include "kernels/sort/columns_in_registers.h"
 
 #include <array>
 #include <utility>
 
 #include "kernels/cuda_parts.h"
-#include "kernels/sorting_network.h"
+#include "kernels/sort/network.h"
 
 namespace redoubt::kernels::cuda {
 

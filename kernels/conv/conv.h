@@ -48,11 +48,4 @@ void conv_backward_input(Context& context, const ConvShape& shape, Replicas<cons
 void conv_backward_weight(Context& context, const ConvShape& shape, Replicas<const float> input,
                           Replicas<const float> grad_output, Replicas<float> grad_weight);
 
-/// The CUDA side: the same contracts, reached through the functions above.
-namespace cuda {
-decltype(kernels::conv_forward) conv_forward;
-decltype(kernels::conv_backward_input) conv_backward_input;
-decltype(kernels::conv_backward_weight) conv_backward_weight;
-}  // namespace cuda
-
 }  // namespace redoubt::kernels

@@ -1,4 +1,4 @@
-#include "kernels/sort_steps.h"
+#include "kernels/sort/steps.h"
 
 namespace redoubt::kernels {
 

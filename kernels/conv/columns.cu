@@ -1,7 +1,7 @@
 // Convolution as cuBLAS products with columns in scratch memory, for as many replicas at a time as
 // fit there.
 #include "kernels/bias.h"
-#include "kernels/conv_engines.h"
+#include "kernels/conv/passes.h"
 #include "kernels/cuda_parts.h"
 #include "kernels/gemm.h"
 
@@ -22,9 +22,6 @@ struct Columns {
       : taps(s.in_channels * s.kernel_height * s.kernel_width),
         results(std::int64_t{s.out_height()} * s.out_width() * s.batch),
         is_input(s.kernel_height == 1 && s.kernel_width == 1 && s.stride == 1 && s.padding == 0) {
-    if (results > kMostBlocks) {
-      throw Unsupported("columns: an image batch has more than 2^31 results a channel");
-    }
     at_once = static_cast<int>(
         std::clamp<std::int64_t>(kScratchFloats / size(), 1, std::min(s.replicas, 65535)));
   }

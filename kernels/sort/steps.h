@@ -1,4 +1,5 @@
-// Programs of steps (tiles.h) that sort the rows of a column or bring some of them to their places.
+// Programs of steps (kernels/tiles.h) that sort the rows of a column or bring some of them to their
+// places.
 #pragma once
 
 #include <vector>

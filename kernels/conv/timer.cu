@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernels/conv_choices.h"
+#include "kernels/conv/choices.h"
 #include "kernels/launch.h"
 #include "kernels/replay.h"
 

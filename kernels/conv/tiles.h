@@ -309,13 +309,6 @@ void with_math(const Context& context, const Body& body) {
   }
 }
 
-/// Results of a channel, and places of an image, are counted in int, up to the end of the last
-/// tile.
-inline void check_results(std::int64_t results) {
-  check(results < kMostBlocks - 1024,
-        "a convolution has less than 2^31 results a channel, and inputs an image");
-}
-
 /// 0 <= value < end.
 __device__ inline bool is_below(int value, int end) {
   return static_cast<unsigned>(value) < static_cast<unsigned>(end);

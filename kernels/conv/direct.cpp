@@ -1,11 +1,10 @@
-#include "kernels/conv.h"
-
+// Convolution on a CPU: products of matrices that are never built.
 #include <algorithm>
 
-#include "base/check.h"
-#include "kernels/conv_taps.h"
+#include "kernels/conv/passes.h"
+#include "kernels/conv/taps.h"
 
-namespace redoubt::kernels {
+namespace redoubt::kernels::direct {
 
 namespace {
 
@@ -159,20 +158,11 @@ void backward_weight_one(Context& context, const ConvShape& shape, const float* 
   }
 }
 
-void check_shape(const ConvShape& s) {
-  check(s.kernel_height <= s.height + 2 * s.padding && s.kernel_width <= s.width + 2 * s.padding,
-        "a convolution's kernel fits into its padded input");
-}
-
 }  // namespace
 
 void conv_forward(Context& context, const ConvShape& shape, Replicas<const float> input,
                   Replicas<const float> weight, Replicas<const float> bias,
                   Replicas<float> output) {
-  if constexpr (kCudaBuilt) {
-    if (on_cuda(context)) return cuda::conv_forward(context, shape, input, weight, bias, output);
-  }
-  check_shape(shape);
   for (int r = 0; r < shape.replicas; ++r) {
     forward_one(context, shape, input[r], weight[r], bias ? bias[r] : nullptr, output[r]);
   }
@@ -180,11 +170,6 @@ void conv_forward(Context& context, const ConvShape& shape, Replicas<const float
 
 void conv_backward_input(Context& context, const ConvShape& shape, Replicas<const float> weight,
                          Replicas<const float> grad_output, Replicas<float> grad_input) {
-  if constexpr (kCudaBuilt) {
-    if (on_cuda(context))
-      return cuda::conv_backward_input(context, shape, weight, grad_output, grad_input);
-  }
-  check_shape(shape);
   for (int r = 0; r < shape.replicas; ++r) {
     backward_input_one(context, shape, weight[r], grad_output[r], grad_input[r]);
   }
@@ -192,14 +177,9 @@ void conv_backward_input(Context& context, const ConvShape& shape, Replicas<cons
 
 void conv_backward_weight(Context& context, const ConvShape& shape, Replicas<const float> input,
                           Replicas<const float> grad_output, Replicas<float> grad_weight) {
-  if constexpr (kCudaBuilt) {
-    if (on_cuda(context))
-      return cuda::conv_backward_weight(context, shape, input, grad_output, grad_weight);
-  }
-  check_shape(shape);
   for (int r = 0; r < shape.replicas; ++r) {
     backward_weight_one(context, shape, input[r], grad_output[r], grad_weight[r]);
   }
 }
 
-}  // namespace redoubt::kernels
+}  // namespace redoubt::kernels::direct

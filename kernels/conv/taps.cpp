@@ -1,4 +1,4 @@
-#include "kernels/conv_taps.h"
+#include "kernels/conv/taps.h"
 
 #include <cstring>
 

@@ -1,5 +1,6 @@
-// Compiled once for each instruction set, as tiles.cpp is, for finite values whose zeros have no
-// sign: only then is a compare and exchange one minimum and one maximum. See tiles.h.
+// Compiled once for each instruction set, as kernels/tiles.cpp is, for finite values whose zeros
+// have no sign: only then is a compare and exchange one minimum and one maximum. See
+// kernels/tiles.h.
 #include "kernels/tiles.h"
 
 namespace redoubt::kernels::REDOUBT_TILES {

@@ -1,7 +1,7 @@
 // The engine of convolution on the CPU, forward and to the input: products of matrices that are
 // never built. K runs over the taps (u, v, c) of a window, J over output positions and images.
-// Register tiles (tiles.h) multiply packed weights with what the taps read, in place. Taps that
-// fall into the padding are left out, so no product with 0 is ever computed.
+// Register tiles (kernels/tiles.h) multiply packed weights with what the taps read, in place. Taps
+// that fall into the padding are left out, so no product with 0 is ever computed.
 #pragma once
 
 #include <algorithm>

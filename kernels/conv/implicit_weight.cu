@@ -1,9 +1,9 @@
-// The weight gradient of the implicit engine (conv_implicit.cu): tiled products whose columns are
+// The weight gradient of the implicit engine (implicit.cu): tiled products whose columns are
 // gathered while the block multiplies, here summed over results, J = OH·OW·N.
 //
 // Floor: 2·Cout·K·J operations a replica at the device's rate for the precision.
-#include "kernels/conv_engines.h"
-#include "kernels/conv_tiles.h"
+#include "kernels/conv/passes.h"
+#include "kernels/conv/tiles.h"
 
 namespace redoubt::kernels::cuda::implicit {
 
@@ -159,8 +159,6 @@ __global__ void add_result_parts(std::int64_t size, int parts, const float* part
 /// Parts of J, so that about 512 blocks run even for one small weight. Depends on the shape only.
 ResultParts cut_results(const ConvShape& s, std::int64_t tiles, int tile_results) {
   const std::int64_t results = std::int64_t{s.out_height()} * s.out_width() * s.batch;
-  check_results(results);
-  check_results(std::int64_t{s.in_channels} * s.height * s.width);
   const std::int64_t most = std::max<std::int64_t>(1, results / (8 * tile_results));
   const std::int64_t wanted = std::clamp<std::int64_t>(512 / (tiles * s.replicas), 1, most);
   const std::int64_t length = divide_up(divide_up(results, wanted), tile_results) * tile_results;

@@ -10,11 +10,10 @@
 #include <mutex>
 #include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "kernels/conv.h"
+#include "kernels/conv/engines.h"
 
 namespace redoubt::kernels {
 
@@ -36,12 +35,6 @@ std::string to_string(const ConvTask& task);
 const char* to_string(ConvEngine engine);
 /// Nothing if no engine has the name, or none that computes (automatic).
 std::optional<ConvEngine> engine_named(std::string_view name);
-
-/// What an engine throws that cannot compute a shape: another one can.
-class Unsupported : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 struct ConvTiming {
   ConvEngine engine;

@@ -1,0 +1,1 @@
+// Nothing: CMake compiles the tests' common headers for a target, and a target has a source.
