@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "fl/distances.h"
+#include "fl/update_matrix.h"
 #include "kernels/rows.h"
 
 namespace redoubt {
@@ -26,10 +26,9 @@ bool Evade::needs_last_step() const { return settings_.metric == EvasionSettings
 
 void ProjectUpdate::edit_update(const ClientRound& /*round*/, UpdateRow& update) const {
   const kernels::MatrixShape one = {.rows = 1, .columns = update.size};
-  const double length =
-      lengths(update.context,
-              {.shape = one, .matrix = {update.values, 0}, .trained = update.trained})
-          .front();
+  const ColumnRange all = {.offset = 0, .size = update.size};
+  const double length = update_length(update.context, update.values,
+                                      update.trained.empty() ? std::span(&all, 1) : update.trained);
   if (!(length > norm_)) return;
   const auto factor = static_cast<float>(norm_ / length);
   kernels::scale_rows(update.context, one, {&factor, 1}, {update.values, 0});

@@ -31,7 +31,8 @@ class Evade : public Behaviour {
   EvasionSettings settings_;
 };
 
-/// Scales the update down to length `norm` if it is longer (fl/distances.h), after everything else.
+/// Scales the update down to length `norm` if it is longer (fl/update_matrix.h), after everything
+/// else.
 class ProjectUpdate : public Behaviour {
  public:
   ProjectUpdate(RoundWindow window, double norm) : Behaviour(window), norm_(norm) {}
