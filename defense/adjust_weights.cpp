@@ -91,9 +91,13 @@ std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*
   if (chosen > 0) record.add("delta", deltas[static_cast<std::size_t>(chosen - 1)]);
   record.add("mean", moments.mean);
   record.add("deviation", moments.deviation);
-  record.add("level_delta", deltas);
   record.add("level_zeroed_weights", zeroed);
-  add_curve(record, levels);
+  std::vector<double> numbers = {NAN};
+  numbers.insert(numbers.end(), deltas.begin(), deltas.end());
+  add_curve(record, levels, "delta", std::move(numbers));
+  record.note = fmt::format("{} weights of {} zeroed, {}", zeroed[chosen], layer.name,
+                            chosen > 0 ? fmt::format("beyond {} deviations", deltas[chosen - 1])
+                                       : "as the first step already cost too much");
   return record;
 }
 

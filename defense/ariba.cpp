@@ -10,6 +10,9 @@ namespace redoubt {
 
 namespace {
 
+/// The diagnostic beside the scores.
+constexpr const char* kFragments = "fragments";
+
 /// Ascending indices of the `count` largest values that are above 0; of equals the first.
 std::vector<std::int64_t> largest(const std::vector<double>& values, std::int64_t count) {
   std::vector<double> positive;
@@ -32,12 +35,12 @@ std::vector<std::int64_t> largest(const std::vector<double>& values, std::int64_
   return indices;
 }
 
-bool exports(const AribaSettings& settings, const ClientUpdates& updates) {
+bool exports(const AribaSettings& settings, const UpdateMatrix& updates) {
   return settings.fragments_of && settings.fragments_of->round == updates.round;
 }
 
 /// The fragments of the clients that are wanted: {layer}.client{id} [m][size].
-std::vector<NamedTensor> pieces_of(const FragmentExport& wanted, const ClientUpdates& updates,
+std::vector<NamedTensor> pieces_of(const FragmentExport& wanted, const UpdateMatrix& updates,
                                    const std::string& layer, const Fragments& fragments) {
   std::vector<NamedTensor> tensors;
   for (int row = 0; row < fragments.clients; ++row) {
@@ -67,7 +70,7 @@ Ariba::Ariba(const AribaSettings& settings, const RuleEnvironment& environment)
   for (const std::string& layer : settings.layers) weights_.push_back(&layout.conv_weight(layer));
 }
 
-void Ariba::score_layer(Context& context, const ClientUpdates& updates, const ParameterSpan& weight,
+void Ariba::score_layer(Context& context, const UpdateMatrix& updates, const ParameterSpan& weight,
                         AribaScores& scores) const {
   // Updates less their mean, cut into fragments.
   const Fragments fragments = cut_fragments(context, updates, weight, settings_.fragments);
@@ -84,7 +87,7 @@ void Ariba::score_layer(Context& context, const ClientUpdates& updates, const Pa
   std::move(pieces.begin(), pieces.end(), std::back_inserter(scores.pieces));
 }
 
-Aggregate Ariba::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate Ariba::aggregate(Context& context, const UpdateMatrix& updates) {
   AribaScores scores = {.marked = std::vector<double>(updates.clients.size()), .pieces = {}};
   for (const ParameterSpan* weight : weights_) score_layer(context, updates, *weight, scores);
 
@@ -97,10 +100,8 @@ Aggregate Ariba::aggregate(Context& context, const ClientUpdates& updates) {
     aggregate.row_weights[static_cast<std::size_t>(row)] = 0;
     aggregate.removed->push_back(updates.clients[static_cast<std::size_t>(row)]);
   }
-  aggregate.diagnostics = {
-      {"scored_clients", std::vector<std::int64_t>(updates.clients.begin(), updates.clients.end())},
-      {"client_scores", scores.marked},
-      {"fragments", scores.fragments}};
+  aggregate.diagnostics = updates.scored(scores.marked);
+  aggregate.diagnostics.emplace_back(kFragments, scores.fragments);
   aggregate.tensors = std::move(scores.pieces);
   return aggregate;
 }
@@ -140,9 +141,9 @@ void Ariba::check(const AribaSettings& settings, const RuleConditions& condition
 }
 
 void Ariba::add_figures(Record& record, std::span<const int> attackers) {
-  const auto* ids = std::get_if<std::vector<std::int64_t>>(record.find("scored_clients"));
-  const auto* scores = std::get_if<std::vector<double>>(record.find("client_scores"));
-  const auto* fragments = std::get_if<std::int64_t>(record.find("fragments"));
+  const auto* ids = std::get_if<std::vector<std::int64_t>>(record.find(kScoredClients));
+  const auto* scores = std::get_if<std::vector<double>>(record.find(kClientScores));
+  const auto* fragments = std::get_if<std::int64_t>(record.find(kFragments));
   if (ids == nullptr || scores == nullptr || fragments == nullptr) return;
   double attackers_marked = 0;
   double all_marked = 0;

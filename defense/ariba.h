@@ -79,10 +79,11 @@ class Ariba : public AggregationRule {
   /// · m) as printed in section 5.2 (all that were marked), and the same by k · m, the attackers'
   /// fragments.
   static void add_figures(Record& record, std::span<const int> attackers);
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
-  void score_layer(Context& context, const ClientUpdates& updates, const ParameterSpan& weight,
+  void score_layer(Context& context, const UpdateMatrix& updates, const ParameterSpan& weight,
                    AribaScores& scores) const;
 
   AribaSettings settings_;

@@ -31,8 +31,8 @@ std::vector<float> gaussian_noise(std::int64_t columns, double deviation, const 
 
 }  // namespace
 
-Aggregate NormBound::aggregate(Context& context, const ClientUpdates& updates) {
-  const std::vector<double> norms = lengths(context, updates.measured());
+Aggregate NormBound::aggregate(Context& context, const UpdateMatrix& updates) {
+  const std::vector<double> norms = updates.lengths(context);
   double samples = 0;
   for (const double count : updates.sample_counts) samples += count;
   std::vector<double> weights;
@@ -54,9 +54,7 @@ Aggregate NormBound::aggregate(Context& context, const ClientUpdates& updates) {
                         .round = static_cast<std::uint32_t>(updates.round)},
                        context.threads());
     const Buffer<float> on_device(context.device(), std::span<const float>(noise));
-    const ColumnRange all = {.offset = 0, .size = columns};
-    for (const ColumnRange& range :
-         updates.tensors.empty() ? std::span(&all, 1) : updates.tensors) {
+    for (const ColumnRange& range : updates.trained_tensors) {
       kernels::axpy_rows(context, {.rows = 1, .columns = range.size}, 1,
                          {on_device.data() + range.offset, 0},
                          {aggregate.combined.data() + range.offset, 0});
@@ -66,8 +64,8 @@ Aggregate NormBound::aggregate(Context& context, const ClientUpdates& updates) {
   return aggregate;
 }
 
-Aggregate NormCheck::aggregate(Context& context, const ClientUpdates& updates) {
-  const std::vector<double> norms = lengths(context, updates.measured());
+Aggregate NormCheck::aggregate(Context& context, const UpdateMatrix& updates) {
+  const std::vector<double> norms = updates.lengths(context);
   const double bound =
       settings_.norm ? *settings_.norm : settings_.times_median * lower_median(norms);
   return without_suspects(updates, norms, [&](double norm) { return norm > bound; });
@@ -78,7 +76,7 @@ void AccuracyCheck::check(const AccuracyCheckSettings& /*settings*/,
   conditions.need_validation(kName);
 }
 
-Aggregate AccuracyCheck::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate AccuracyCheck::aggregate(Context& context, const UpdateMatrix& updates) {
   Executor& executor = environment_.executor;
   const std::int64_t columns = updates.shape.columns;
   Buffer<float> model(context.device(), columns);

@@ -63,7 +63,8 @@ class NormBound : public AggregationRule {
 
   NormBound(const NormBoundSettings& settings, const RuleEnvironment& environment)
       : settings_(settings), seed_(environment.seed) {}
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
   NormBoundSettings settings_;
@@ -79,7 +80,8 @@ class NormCheck : public AggregationRule {
   using Settings = NormCheckSettings;
 
   explicit NormCheck(const NormCheckSettings& settings) : settings_(settings) {}
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
   NormCheckSettings settings_;
@@ -98,7 +100,8 @@ class AccuracyCheck : public AggregationRule {
   AccuracyCheck(const AccuracyCheckSettings& settings, const RuleEnvironment& environment)
       : settings_(settings), environment_(environment) {}
   static void check(const AccuracyCheckSettings& settings, const RuleConditions& conditions);
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
   AccuracyCheckSettings settings_;

@@ -4,7 +4,7 @@
 
 namespace redoubt {
 
-Aggregate without_suspects(const ClientUpdates& updates, std::vector<double> scores,
+Aggregate without_suspects(const UpdateMatrix& updates, std::vector<double> scores,
                            const std::function<bool(double score)>& suspicious) {
   Aggregate aggregate = {
       .row_weights = {updates.sample_counts.begin(), updates.sample_counts.end()}};
@@ -14,9 +14,7 @@ Aggregate without_suspects(const ClientUpdates& updates, std::vector<double> sco
     aggregate.row_weights[row] = 0;
     aggregate.removed->push_back(updates.clients[row]);
   }
-  aggregate.diagnostics = {
-      {"scored_clients", std::vector<std::int64_t>(updates.clients.begin(), updates.clients.end())},
-      {"client_scores", std::move(scores)}};
+  aggregate.diagnostics = updates.scored(std::move(scores));
   return aggregate;
 }
 

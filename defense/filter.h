@@ -10,7 +10,7 @@ namespace redoubt {
 
 /// FedAvg without the clients whose score is suspicious. Logs `scored_clients` and, in their order,
 /// `client_scores`.
-Aggregate without_suspects(const ClientUpdates& updates, std::vector<double> scores,
+Aggregate without_suspects(const UpdateMatrix& updates, std::vector<double> scores,
                            const std::function<bool(double score)>& suspicious);
 
 /// Of an even number the lower of the middle two. There must be one.

@@ -14,6 +14,7 @@ std::optional<Record> FineTune::run(Server& server, const StageProgress& progres
   Record record = {.stage = name(), .values = {}};
   add_test_result(record, server.test(server.model().variant()).front());
   record.add("rounds", std::int64_t{settings_.rounds});
+  record.note = std::to_string(settings_.rounds) + " rounds";
   return record;
 }
 

@@ -55,18 +55,12 @@ std::vector<double> foolsgold_weights(std::vector<double> similarity, int client
   return alpha;
 }
 
-Aggregate FoolsGold::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate FoolsGold::aggregate(Context& context, const UpdateMatrix& updates) {
   const int n = updates.shape.rows;
   // H_i += Δ_i
   std::vector<float> histories;
   for (int row = 0; row < n; ++row) {
-    std::vector<float> features(static_cast<std::size_t>(size_));
-    float* to = features.data();
-    for (const ColumnRange& range : features_) {
-      context.copy_to_host(to, updates.matrix[row] + range.offset,
-                           static_cast<std::size_t>(range.size) * sizeof(float));
-      to += range.size;
-    }
+    const std::vector<float> features = updates.columns_of(context, row, features_);
     std::vector<float>& history = history_[updates.clients[static_cast<std::size_t>(row)]];
     history.resize(features.size());
     for (std::size_t i = 0; i < features.size(); ++i) history[i] += features[i];
@@ -86,10 +80,7 @@ Aggregate FoolsGold::aggregate(Context& context, const ClientUpdates& updates) {
     }
   }
   const std::vector<double> alpha = foolsgold_weights(similarity, n, settings_.confidence);
-  return {.row_weights = alpha,
-          .diagnostics = {{"scored_clients", std::vector<std::int64_t>(updates.clients.begin(),
-                                                                       updates.clients.end())},
-                          {"client_scores", alpha}}};
+  return {.row_weights = alpha, .diagnostics = updates.scored(alpha)};
 }
 
 std::vector<NamedTensor> FoolsGold::state() const {

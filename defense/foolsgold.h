@@ -42,7 +42,8 @@ class FoolsGold : public AggregationRule {
   using Settings = FoolsGoldSettings;
 
   FoolsGold(const FoolsGoldSettings& settings, const RuleEnvironment& environment);
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
   std::vector<NamedTensor> state() const override;
   void restore(const std::vector<NamedTensor>& state) override;
 

@@ -54,7 +54,7 @@ int fragment_size(const ParameterSpan& weight, const FragmentSettings& settings)
   return settings.block;
 }
 
-Fragments cut_fragments(Context& context, const ClientUpdates& updates, const ParameterSpan& weight,
+Fragments cut_fragments(Context& context, const UpdateMatrix& updates, const ParameterSpan& weight,
                         const FragmentSettings& settings) {
   Fragments fragments = {.clients = updates.shape.rows,
                          .per_client = 0,
@@ -66,10 +66,10 @@ Fragments cut_fragments(Context& context, const ClientUpdates& updates, const Pa
   kernels::Replicas<const float> rows = updates.matrix.offset(weight.offset);
   std::vector<float> on_host;
   if (context.device().kind != Device::Kind::cpu) {
-    on_host.resize(fragments.values.size());
+    const ColumnRange layer = {.offset = weight.offset, .size = width};
     for (int client = 0; client < fragments.clients; ++client) {
-      context.copy_to_host(on_host.data() + client * width, rows[client],
-                           static_cast<std::size_t>(width) * sizeof(float));
+      const std::vector<float> row = updates.columns_of(context, client, {&layer, 1});
+      on_host.insert(on_host.end(), row.begin(), row.end());
     }
     rows = {on_host.data(), width};
   }

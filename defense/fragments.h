@@ -53,7 +53,7 @@ int fragment_size(const ParameterSpan& weight, const FragmentSettings& settings)
 
 /// The fragments of a conv layer's weight in the updates, brought to the host. The mean is taken in
 /// double.
-Fragments cut_fragments(Context& context, const ClientUpdates& updates, const ParameterSpan& weight,
+Fragments cut_fragments(Context& context, const UpdateMatrix& updates, const ParameterSpan& weight,
                         const FragmentSettings& settings);
 
 }  // namespace redoubt

@@ -52,7 +52,11 @@ LevelChoice choose_level(Server& server, const ModelVariants& variants, std::opt
   return levels;
 }
 
-void add_curve(Record& record, const LevelChoice& levels) {
+void add_curve(Record& record, const LevelChoice& levels, const std::string& axis,
+               std::vector<double> numbers) {
+  check(numbers.size() == levels.tested.size(), "a curve has a number for each level");
+  record.add("level_axis", axis);
+  record.add("levels", std::move(numbers));
   std::vector<double> judged_accuracy;
   for (const Evaluation& evaluation : levels.judged) judged_accuracy.push_back(evaluation.accuracy);
   std::vector<double> accuracy;

@@ -74,8 +74,11 @@ struct LevelChoice {
 LevelChoice choose_level(Server& server, const ModelVariants& variants, std::optional<int> given,
                          Judge who, const StopRule& stop);
 
-/// Adds each level's test accuracy and attack success rate, and its judged accuracy, as lists.
-void add_curve(Record& record, const LevelChoice& levels);
+/// Adds a sweep's curve: what its levels are, `axis`, e.g. "channels", and the number of each
+/// [levels], NaN for an untreated model that has none; each level's test accuracy and attack
+/// success rate, and its judged accuracy, as lists.
+void add_curve(Record& record, const LevelChoice& levels, const std::string& axis,
+               std::vector<double> numbers);
 
 /// Adds accuracy, loss and attack_success_rate of one model.
 void add_test_result(Record& record, const TestResult& result);

@@ -16,7 +16,7 @@ std::vector<int> all_of(int updates) {
 }
 
 /// The ids of the clients whose rows are not in the ascending list `kept`.
-std::vector<int> others(const ClientUpdates& updates, const std::vector<int>& kept) {
+std::vector<int> others(const UpdateMatrix& updates, const std::vector<int>& kept) {
   std::vector<int> ids;
   for (int row = 0; row < updates.shape.rows; ++row) {
     if (!std::binary_search(kept.begin(), kept.end(), row)) {
@@ -27,21 +27,6 @@ std::vector<int> others(const ClientUpdates& updates, const std::vector<int>& ke
 }
 
 }  // namespace
-
-std::vector<double> pairwise_squared_distances(Context& context, const ClientUpdates& updates) {
-  const auto n = static_cast<std::size_t>(updates.shape.rows);
-  std::vector<double> distances = products(context, updates.measured());
-  std::vector<double> norms(n);
-  for (std::size_t i = 0; i < n; ++i) norms[i] = distances[i * n + i];
-  // |a - b|² = |a|² + |b|² - 2 a·b
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) {
-      const double squared = norms[i] + norms[j] - 2 * distances[i * n + j];
-      distances[i * n + j] = i == j ? 0 : std::max(0.0, squared);
-    }
-  }
-  return distances;
-}
 
 std::vector<double> krum_scores(const std::vector<double>& squared_distances, int updates,
                                 const std::vector<int>& candidates, int malicious) {
@@ -62,11 +47,11 @@ std::vector<double> krum_scores(const std::vector<double>& squared_distances, in
 namespace {
 
 /// The mean of the `selected` updates of least score.
-Aggregate mean_of_nearest(Context& context, const ClientUpdates& updates, int malicious,
+Aggregate mean_of_nearest(Context& context, const UpdateMatrix& updates, int malicious,
                           int selected) {
   const int n = updates.shape.rows;
   const std::vector<double> scores =
-      krum_scores(pairwise_squared_distances(context, updates), n, all_of(n), malicious);
+      krum_scores(updates.squared_distances(context), n, all_of(n), malicious);
   std::vector<int> order = all_of(n);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
     return scores[static_cast<std::size_t>(a)] < scores[static_cast<std::size_t>(b)];
@@ -78,15 +63,13 @@ Aggregate mean_of_nearest(Context& context, const ClientUpdates& updates, int ma
   aggregate.row_weights.assign(static_cast<std::size_t>(n), 0.0);
   for (const int row : order) aggregate.row_weights[static_cast<std::size_t>(row)] = 1;
   aggregate.removed = others(updates, order);
-  aggregate.diagnostics = {
-      {"scored_clients", std::vector<std::int64_t>(updates.clients.begin(), updates.clients.end())},
-      {"client_scores", scores}};
+  aggregate.diagnostics = updates.scored(scores);
   return aggregate;
 }
 
 }  // namespace
 
-Aggregate Krum::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate Krum::aggregate(Context& context, const UpdateMatrix& updates) {
   return mean_of_nearest(context, updates, malicious_, 1);
 }
 
@@ -94,7 +77,7 @@ void Krum::check(const KrumSettings& settings, const RuleConditions& conditions)
   conditions.need_clients("krum.malicious", settings.malicious, 2 * settings.malicious + 3);
 }
 
-Aggregate MultiKrum::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate MultiKrum::aggregate(Context& context, const UpdateMatrix& updates) {
   const int f = settings_.malicious;
   return mean_of_nearest(context, updates, f, settings_.selected.value_or(updates.shape.rows - f));
 }
@@ -112,9 +95,9 @@ void Bulyan::check(const BulyanSettings& settings, const RuleConditions& conditi
   conditions.need_clients("bulyan.malicious", settings.malicious, 4 * settings.malicious + 3);
 }
 
-Aggregate Bulyan::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate Bulyan::aggregate(Context& context, const UpdateMatrix& updates) {
   const int n = updates.shape.rows;
-  const std::vector<double> distances = pairwise_squared_distances(context, updates);
+  const std::vector<double> distances = updates.squared_distances(context);
   std::vector<int> left = all_of(n);
   std::vector<int> selected;
   const int theta = std::max(n - 2 * malicious_, 1);

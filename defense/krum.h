@@ -20,7 +20,8 @@ struct KrumSettings {
   template <class V, class S>
   static void keys(V& v, S& s) {
     v.field("malicious", s.malicious,
-            "f: how many malicious clients of a round the rule puts up with", at_least(0));
+            "f: how many malicious clients of a round the rule puts up with",
+            between(0, kMostMalicious));
   }
 };
 
@@ -32,7 +33,8 @@ struct MultiKrumSettings {
   template <class V, class S>
   static void keys(V& v, S& s) {
     v.field("malicious", s.malicious,
-            "f: how many malicious clients of a round the rule puts up with", at_least(0));
+            "f: how many malicious clients of a round the rule puts up with",
+            between(0, kMostMalicious));
     v.field("selected", s.selected,
             "how many of the updates of least score are averaged; null: all but f", at_least(1));
   }
@@ -45,12 +47,10 @@ struct BulyanSettings {
   template <class V, class S>
   static void keys(V& v, S& s) {
     v.field("malicious", s.malicious,
-            "f: how many malicious clients of a round the rule puts up with", at_least(0));
+            "f: how many malicious clients of a round the rule puts up with",
+            between(0, kMostMalicious));
   }
 };
-
-/// [n x n] squared distances between the updates, from their Gram matrix.
-std::vector<double> pairwise_squared_distances(Context& context, const ClientUpdates& updates);
 
 /// Krum's score of each update that `candidates` lists: the sum of its squared distances to the
 /// n - f - 2 candidates nearest to it, at least one of n candidates where there are two.
@@ -66,7 +66,8 @@ class Krum : public AggregationRule {
 
   explicit Krum(const KrumSettings& settings) : malicious_(settings.malicious) {}
   static void check(const KrumSettings& settings, const RuleConditions& conditions);
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
   int malicious_;
@@ -82,7 +83,8 @@ class MultiKrum : public AggregationRule {
 
   explicit MultiKrum(const MultiKrumSettings& settings) : settings_(settings) {}
   static void check(const MultiKrumSettings& settings, const RuleConditions& conditions);
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
   MultiKrumSettings settings_;
@@ -99,7 +101,8 @@ class Bulyan : public AggregationRule {
 
   explicit Bulyan(const BulyanSettings& settings) : malicious_(settings.malicious) {}
   static void check(const BulyanSettings& settings, const RuleConditions& conditions);
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
   int malicious_;

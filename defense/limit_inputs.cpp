@@ -1,7 +1,6 @@
 #include "defense/limit_inputs.h"
 
 #include <algorithm>
-#include <array>
 
 #include "defense/judge.h"
 
@@ -52,12 +51,15 @@ std::optional<Record> LimitInputs::run(Server& server, const StageProgress& /*pr
   if (chosen > 0) {
     record.add("margin", std::int64_t{margins[static_cast<std::size_t>(chosen - 1)]});
   }
-  constexpr std::array kEnds = {"both", "bright", "dark"};
-  record.add("ends", kEnds[static_cast<std::size_t>(settings_.ends)]);
+  record.add("ends", name_of(settings_.ends));
   record.add("lowest_input", std::int64_t{model.inputs.lowest});
   record.add("highest_input", std::int64_t{model.inputs.highest});
-  record.add("level_margin", std::vector<std::int64_t>(margins.begin(), margins.end()));
-  add_curve(record, levels);
+  std::vector<double> numbers = {0};  // bytes nearer than 0 to an end: none
+  numbers.insert(numbers.end(), margins.begin(), margins.end());
+  add_curve(record, levels, "margin", std::move(numbers));
+  record.note = chosen > 0 ? "inputs limited to bytes " + std::to_string(model.inputs.lowest) +
+                                 " to " + std::to_string(model.inputs.highest)
+                           : "inputs as before, the first step already cost too much";
   return record;
 }
 

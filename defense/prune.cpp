@@ -140,7 +140,11 @@ std::optional<Record> Prune::run(Server& server, const StageProgress& /*progress
   record.add("layer", layer.name);
   record.add("pruned_channels", std::int64_t{levels.chosen});
   record.add("order", std::vector<std::int64_t>(order.begin(), order.end()));
-  add_curve(record, levels);
+  std::vector<double> counts(levels.tested.size());
+  std::iota(counts.begin(), counts.end(), 0.0);
+  add_curve(record, levels, "channels", std::move(counts));
+  record.note = std::to_string(levels.chosen) + " of " + std::to_string(order.size()) +
+                " channels of " + layer.name + " pruned";
   return record;
 }
 

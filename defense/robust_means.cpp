@@ -10,7 +10,7 @@ namespace redoubt {
 
 namespace {
 
-Aggregate trimmed(Context& context, const ClientUpdates& updates, int trim) {
+Aggregate trimmed(Context& context, const UpdateMatrix& updates, int trim) {
   const std::int64_t columns = updates.shape.columns;
   Aggregate aggregate = {.row_weights = {}, .combined = {context.device(), columns}};
   kernels::trimmed_mean_columns(context, updates.shape, trim, updates.matrix,
@@ -27,7 +27,7 @@ std::vector<double> shares(std::vector<double> values) {
 
 }  // namespace
 
-Aggregate TrimmedMean::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate TrimmedMean::aggregate(Context& context, const UpdateMatrix& updates) {
   return trimmed(context, updates, std::min(malicious_, (updates.shape.rows - 1) / 2));
 }
 
@@ -35,17 +35,17 @@ void TrimmedMean::check(const TrimmedMeanSettings& settings, const RuleCondition
   conditions.need_clients("trimmed-mean.malicious", settings.malicious, 2 * settings.malicious + 1);
 }
 
-Aggregate Median::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate Median::aggregate(Context& context, const UpdateMatrix& updates) {
   return trimmed(context, updates, (updates.shape.rows - 1) / 2);
 }
 
-Aggregate GeometricMedian::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate GeometricMedian::aggregate(Context& context, const UpdateMatrix& updates) {
   const std::vector<double> alpha =
       shares({updates.sample_counts.begin(), updates.sample_counts.end()});
   std::vector<double> beta = alpha;
   Buffer<float> v(context.device(), updates.shape.columns);
   const auto distances_to_mean = [&] {
-    return mean_and_distances(context, updates.measured(), beta, v.data());
+    return updates.mean_and_distances(context, beta, v.data());
   };
   std::vector<double> distances = distances_to_mean();
   for (int iteration = 0; iteration < settings_.iterations; ++iteration) {
@@ -55,10 +55,7 @@ Aggregate GeometricMedian::aggregate(Context& context, const ClientUpdates& upda
     beta = shares(std::move(beta));
     distances = distances_to_mean();
   }
-  return {.row_weights = beta,
-          .diagnostics = {{"scored_clients", std::vector<std::int64_t>(updates.clients.begin(),
-                                                                       updates.clients.end())},
-                          {"client_scores", distances}}};
+  return {.row_weights = beta, .diagnostics = updates.scored(distances)};
 }
 
 }  // namespace redoubt

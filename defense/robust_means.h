@@ -16,7 +16,8 @@ struct TrimmedMeanSettings {
   template <class V, class S>
   static void keys(V& v, S& s) {
     v.field("malicious", s.malicious,
-            "f: how many values are left out at either end of each column", at_least(0));
+            "f: how many values are left out at either end of each column",
+            between(0, kMostMalicious));
   }
 };
 
@@ -52,7 +53,8 @@ class TrimmedMean : public AggregationRule {
 
   explicit TrimmedMean(const TrimmedMeanSettings& settings) : malicious_(settings.malicious) {}
   static void check(const TrimmedMeanSettings& settings, const RuleConditions& conditions);
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
   int malicious_;
@@ -66,7 +68,8 @@ class Median : public AggregationRule {
   using Settings = MedianSettings;
 
   explicit Median(const MedianSettings& /*none*/) {}
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 };
 
 /// RFA, algorithm 2: the smoothed Weiszfeld algorithm. From the weighted mean v of the updates,
@@ -79,7 +82,8 @@ class GeometricMedian : public AggregationRule {
   using Settings = GeometricMedianSettings;
 
   explicit GeometricMedian(const GeometricMedianSettings& settings) : settings_(settings) {}
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
   GeometricMedianSettings settings_;

@@ -1,6 +1,7 @@
 // What an aggregation rule gets to know beside the updates, and the list of rules as code.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,11 +16,15 @@ namespace redoubt {
 
 /// What a rule may use beside the updates. All of it outlives the rule.
 struct RuleEnvironment {
-  Executor& executor;                           ///< runs models; its network names the layers
-  std::span<const kernels::Sample> validation;  ///< the server's own images; may be empty
+  Executor& executor;                                ///< runs models; its network names the layers
+  std::span<const kernels::Sample> validation = {};  ///< the server's own images; may be empty
   std::uint64_t seed = 0;
   LocalTraining local = {};  ///< how clients train, but for the learning rate of the round
 };
+
+/// The largest f that a file may give: what a rule asks of a round, 4 f + 3 clients at most, is
+/// still an int.
+inline constexpr int kMostMalicious = 100'000'000;
 
 /// What is known of a run before it starts.
 struct RuleConditions {
@@ -35,10 +40,19 @@ struct RuleConditions {
   void need_validation(const std::string& rule) const;
 };
 
+/// What the list asks of a rule; what is forgotten does not compile.
+template <class Rule>
+concept ListedRule = std::derived_from<Rule, AggregationRule> && requires {
+  { Rule::kName } -> std::convertible_to<std::string>;
+  { Rule::kDescription } -> std::convertible_to<std::string>;
+  typename Rule::Settings;
+} &&(std::constructible_from<Rule, const typename Rule::Settings&> ||
+     std::constructible_from<Rule, const typename Rule::Settings&, const RuleEnvironment&>);
+
 /// Aggregation rules, each made from its settings, or from them and the environment. A rule may
 /// have `static void check(const Settings&, const RuleConditions&)`, which throws InputError naming
 /// the key for settings that it cannot honour, and `static void add_figures(Record&, attackers)`.
-template <class... Rules>
+template <ListedRule... Rules>
 struct RulesOf : ListOf<Rules...> {
   using Settings = typename ListOf<Rules...>::Settings;
   static constexpr const char* what = "an aggregation rule";

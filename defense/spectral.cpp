@@ -135,7 +135,7 @@ Spectral::Spectral(const SpectralSettings& settings, const RuleEnvironment& envi
       environment_(environment),
       columns_(draw_columns(settings, environment.executor.network().layout(), environment.seed)) {}
 
-Points Spectral::references(Context& context, const ClientUpdates& updates) const {
+Points Spectral::references(Context& context, const UpdateMatrix& updates) const {
   const ParameterLayout& layout = environment_.executor.network().layout();
   LocalTraining training = environment_.local;
   learning_rate_of(training.optimizer) = updates.learning_rate;
@@ -179,7 +179,7 @@ void Spectral::check(const SpectralSettings& settings, const RuleConditions& con
   if (settings.layer != "all") conditions.layout.conv_weight(settings.layer);
 }
 
-Aggregate Spectral::aggregate(Context& context, const ClientUpdates& updates) {
+Aggregate Spectral::aggregate(Context& context, const UpdateMatrix& updates) {
   const Points own = references(context, updates);
   while (std::ssize(deviations_) >= settings_.memory) deviations_.pop_front();
   const Normality normality(deviations_, own, settings_.components);

@@ -94,14 +94,15 @@ class Spectral : public AggregationRule {
 
   Spectral(const SpectralSettings& settings, const RuleEnvironment& environment);
   static void check(const SpectralSettings& settings, const RuleConditions& conditions);
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  std::string name() const override { return kName; }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
   std::vector<NamedTensor> state() const override;
   void restore(const std::vector<NamedTensor>& state) override;
 
   /// Of a row, ascending: the coordinates that surrogates are made of.
   const std::vector<std::int64_t>& columns() const { return columns_; }
   /// The surrogates of the updates that the server makes in this round.
-  Points references(Context& context, const ClientUpdates& updates) const;
+  Points references(Context& context, const UpdateMatrix& updates) const;
 
  private:
   SpectralSettings settings_;

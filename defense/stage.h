@@ -2,6 +2,7 @@
 // leaves a record of what it did. And the list of stages as code.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <map>
 #include <memory>
@@ -55,12 +56,20 @@ struct StageConditions {
   void need_judge(const std::string& stage, Judge judge, const StopRule& stop) const;
 };
 
+/// What the list asks of a stage; what is forgotten does not compile.
+template <class S>
+concept ListedStage = std::derived_from<S, Stage> && requires {
+  { S::kName } -> std::convertible_to<std::string>;
+  { S::kDescription } -> std::convertible_to<std::string>;
+  typename S::Settings;
+} && std::constructible_from<S, const typename S::Settings&>;
+
 /// Stages, each made from its settings. A stage may have
 ///   static void check(const Settings&, StageConditions&)  throws InputError, naming the key, for
 ///     settings that it cannot honour, and notes what it will do to the model
 ///   static int rounds_of(const Settings&)                 rounds of training that it takes
 ///   static constexpr bool kAsksForDormancy                clients may lie to it
-template <class... Stages>
+template <ListedStage... Stages>
 struct StagesOf : ListOf<Stages...> {
   using Settings = typename ListOf<Stages...>::Settings;
   static constexpr const char* what = "a stage";

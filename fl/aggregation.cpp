@@ -2,7 +2,7 @@
 
 namespace redoubt {
 
-Aggregate FedAvg::aggregate(Context& /*context*/, const ClientUpdates& updates) {
+Aggregate FedAvg::aggregate(Context& /*context*/, const UpdateMatrix& updates) {
   return {.row_weights = {updates.sample_counts.begin(), updates.sample_counts.end()},
           .diagnostics = {}};
 }

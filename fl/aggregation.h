@@ -10,10 +10,8 @@
 #include "base/keys.h"
 #include "engine/buffer.h"
 #include "engine/safetensors.h"
-#include "fl/distances.h"
 #include "fl/record.h"
-#include "kernels/gather.h"
-#include "kernels/rows.h"
+#include "fl/update_matrix.h"
 
 namespace redoubt {
 
@@ -24,29 +22,10 @@ struct FedAvgSettings {
   static void keys(V& /*v*/, S& /*s*/) {}
 };
 
-/// What a rule sees: finite updates only, one row a client, and how many samples each says it
-/// holds.
-struct ClientUpdates {
-  kernels::MatrixShape shape;             ///< [clients x row]
-  kernels::Replicas<const float> matrix;  ///< client model minus global model
-  std::span<const double> sample_counts;  ///< [clients]
-  std::span<const int> clients;           ///< [clients] their ids, ascending
-  const float* global = nullptr;          ///< [row] the model that the updates are to change
-  const float* mask = nullptr;            ///< [mask row] its channels; absent: all are heard
-  kernels::ByteRange inputs = {};         ///< what it hears of an image
-  int round = 1;                          ///< counted from 1
-  float learning_rate = 0;                ///< that the clients were told to train with
-  /// Columns that lengths and distances are of; absent: all.
-  std::span<const ColumnRange> trained = {};
-  /// The same without what pads tensors, which stays 0: the columns that noise may go to.
-  std::span<const ColumnRange> tensors = {};
-
-  MeasuredRows measured() const { return {.shape = shape, .matrix = matrix, .trained = trained}; }
-};
-
 /// What a rule answers: either a weight for each row or, for rules on columns, the combined row.
 struct Aggregate {
-  /// [clients], not negative; the server divides by their sum. A filter gives its suspects 0.
+  /// [clients], finite and not negative; the server divides by their sum. A filter gives its
+  /// suspects 0.
   std::vector<double> row_weights;
   /// [row] on the device; empty if row_weights are given, as rules that stream must.
   Buffer<float> combined = {};
@@ -54,7 +33,7 @@ struct Aggregate {
   std::optional<std::vector<int>> removed = {};
   /// Logged by name, e.g. {"score", a list with a number for each client}; numbers of a rule that
   /// streams are summed over waves.
-  std::vector<std::pair<std::string, RecordValue>> diagnostics = {};
+  Diagnostics diagnostics = {};
   /// Larger things to be written into the run's folder; usually none.
   std::vector<NamedTensor> tensors = {};
 };
@@ -66,10 +45,12 @@ class AggregationRule {
   AggregationRule(const AggregationRule&) = delete;
   AggregationRule& operator=(const AggregationRule&) = delete;
 
+  /// "krum", as in the experiment file.
+  virtual std::string name() const = 0;
   /// A rule that streams may be called once a wave, with a part of the round's clients; its row
   /// weights then must not depend on who else is in the wave.
   virtual bool streams() const { return false; }
-  virtual Aggregate aggregate(Context& context, const ClientUpdates& updates) = 0;
+  virtual Aggregate aggregate(Context& context, const UpdateMatrix& updates) = 0;
 
   /// What the rule remembers of past rounds; it goes into checkpoints. Most remember nothing.
   virtual std::vector<NamedTensor> state() const { return {}; }
@@ -85,8 +66,9 @@ class FedAvg : public AggregationRule {
   using Settings = FedAvgSettings;
 
   explicit FedAvg(const FedAvgSettings& /*none*/ = {}) {}
+  std::string name() const override { return kName; }
   bool streams() const override { return true; }
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override;
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 };
 
 }  // namespace redoubt

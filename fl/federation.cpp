@@ -1,6 +1,7 @@
 #include "fl/federation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <new>
 
 #include "base/check.h"
@@ -225,63 +226,88 @@ void add_diagnostics(Aggregate& aggregate, RoundReport& report) {
   }
 }
 
+/// A weight that is no number would be the model's, too; a negative one would freeze or turn it.
+void check_weights(const std::string& rule, const std::vector<double>& weights,
+                   std::span<const int> clients) {
+  check(weights.size() == clients.size(), "a rule weighs every row");
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] >= 0 && std::isfinite(weights[i])) continue;
+    throw InputError("the aggregation rule " + rule + " gave client " + std::to_string(clients[i]) +
+                     " the weight " + std::to_string(weights[i]) +
+                     "; weights are finite and not negative");
+  }
+}
+
 }  // namespace
+
+std::vector<std::size_t> Federation::keep_finite(std::size_t wave) {
+  Context& context = executor_.context();
+  const kernels::MatrixShape shape = {.rows = static_cast<int>(wave), .columns = fleet_->pitch()};
+  std::vector<std::uint8_t> finite(wave);
+  kernels::finite_rows(context, shape, fleet_->values(), finite);
+  std::vector<std::size_t> kept;
+  for (std::size_t i = 0; i < wave; ++i) {
+    if (finite[i] == 0) continue;
+    if (kept.size() != i) {
+      context.copy_on_device(fleet_->values()[static_cast<int>(kept.size())],
+                             fleet_->values()[static_cast<int>(i)],
+                             static_cast<std::size_t>(shape.columns) * sizeof(float));
+    }
+    kept.push_back(i);
+  }
+  return kept;
+}
 
 void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wave,
                                const RoundPlan& plan, WaveSum& sum, RoundReport& report) {
-  Context& context = executor_.context();
-  kernels::MatrixShape shape = {.rows = static_cast<int>(wave.size()), .columns = fleet_->pitch()};
-  std::vector<std::uint8_t> finite(wave.size());
-  kernels::finite_rows(context, shape, fleet_->values(), finite);
-
   // Rows that are not finite leave the matrix before the rule sees it.
+  const std::vector<std::size_t> kept = keep_finite(wave.size());
+  report.rejected += static_cast<int>(wave.size() - kept.size());
+  if (kept.empty()) return;
   std::vector<int> ids;
   std::vector<double> counts;
-  for (std::size_t i = 0; i < wave.size(); ++i) {
-    if (finite[i] == 0) continue;
-    const int row = static_cast<int>(ids.size());
-    if (row != static_cast<int>(i)) {
-      context.copy_on_device(fleet_->values()[row], fleet_->values()[static_cast<int>(i)],
-                             static_cast<std::size_t>(shape.columns) * sizeof(float));
-    }
+  for (const std::size_t i : kept) {
     ids.push_back(wave[i]);
-    counts.push_back(
-        static_cast<double>(clients_[static_cast<std::size_t>(wave[i])].samples.size()));
+    counts.push_back(static_cast<double>(clients_[wave[i]].samples.size()));
   }
-  shape.rows = static_cast<int>(ids.size());
-  report.rejected += static_cast<int>(wave.size()) - shape.rows;
-  if (shape.rows == 0) return;
-
-  Aggregate aggregate =
-      rule_->aggregate(context, {.shape = shape,
-                                 .matrix = fleet_->values(),
-                                 .sample_counts = counts,
-                                 .clients = ids,
-                                 .global = model.row.data(),
-                                 .mask = model.mask.data(),
-                                 .inputs = model.inputs,
-                                 .round = plan.round,
-                                 .learning_rate = plan.learning_rate,
-                                 .trained = executor_.network().trained_ranges(),
-                                 .tensors = executor_.network().trained_tensors()});
+  const UpdateMatrix updates = {
+      .shape = {.rows = static_cast<int>(kept.size()), .columns = fleet_->pitch()},
+      .matrix = fleet_->values(),
+      .sample_counts = counts,
+      .clients = ids,
+      .global = model.row.data(),
+      .mask = model.mask.data(),
+      .inputs = model.inputs,
+      .round = plan.round,
+      .learning_rate = plan.learning_rate,
+      .trained_ranges = executor_.network().trained_ranges(),
+      .trained_tensors = executor_.network().trained_tensors()};
+  Aggregate aggregate = rule_->aggregate(executor_.context(), updates);
   add_diagnostics(aggregate, report);
   if (aggregate.combined.count() > 0) {
-    check(!rule_->streams(), "a rule that streams answers with row weights");
-    check(aggregate.combined.count() == shape.columns, "a combined row has every column");
-    report.used +=
-        shape.rows - (aggregate.removed ? static_cast<int>(aggregate.removed->size()) : 0);
-    const double all = 1;
-    kernels::add_weighted_rows(context, {.rows = 1, .columns = shape.columns}, {&all, 1},
-                               {aggregate.combined.data(), 0}, sum.weighted.data());
-    sum.weight = all;
+    add_combined(aggregate, updates, sum, report);
     return;
   }
-  kernels::add_weighted_rows(context, shape, aggregate.row_weights, fleet_->values(),
-                             sum.weighted.data());
+  check_weights(rule_->name(), aggregate.row_weights, ids);
+  kernels::add_weighted_rows(executor_.context(), updates.shape, aggregate.row_weights,
+                             updates.matrix, sum.weighted.data());
   for (const double weight : aggregate.row_weights) {
     sum.weight += weight;
     report.used += weight > 0 ? 1 : 0;
   }
+}
+
+void Federation::add_combined(const Aggregate& aggregate, const UpdateMatrix& updates, WaveSum& sum,
+                              RoundReport& report) {
+  const std::int64_t columns = updates.shape.columns;
+  check(!rule_->streams(), "a rule that streams answers with row weights");
+  check(aggregate.combined.count() == columns, "a combined row has every column");
+  report.used +=
+      updates.shape.rows - (aggregate.removed ? static_cast<int>(aggregate.removed->size()) : 0);
+  const double all = 1;
+  kernels::add_weighted_rows(executor_.context(), {.rows = 1, .columns = columns}, {&all, 1},
+                             {aggregate.combined.data(), 0}, sum.weighted.data());
+  sum.weight = all;
 }
 
 }  // namespace redoubt

@@ -104,6 +104,10 @@ class Federation {
                   RoundReport& report);
   void add_aggregate(const GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
                      WaveSum& sum, RoundReport& report);
+  void add_combined(const Aggregate& aggregate, const UpdateMatrix& updates, WaveSum& sum,
+                    RoundReport& report);
+  /// Moves the finite updates of a wave of so many clients to the top; their places in the wave.
+  std::vector<std::size_t> keep_finite(std::size_t wave);
   int wave_rows(int participants) const;
 
   Executor& executor_;

@@ -2,15 +2,12 @@
 // of all threads together: on a machine that others use, its share a core says more than the clock.
 #include <benchmark/benchmark.h>
 
-#include <functional>
 #include <memory>
 #include <numeric>
 
 #include "base/parallel.h"
 #include "base/random.h"
-#include "defense/ariba.h"
-#include "defense/krum.h"
-#include "defense/robust_means.h"
+#include "defense/rules.h"
 #include "engine/network.h"
 #include "engine/presets.h"
 #include "tests/benchmark/benchmarks.h"
@@ -18,8 +15,6 @@
 namespace redoubt::benchmarks {
 
 namespace {
-
-using MakeRule = std::function<std::unique_ptr<AggregationRule>(const ParameterLayout&)>;
 
 /// Updates [clients x row] of a preset's model, made once and kept.
 struct Updates {
@@ -36,11 +31,13 @@ struct Updates {
       for (std::int64_t i = 0; i < columns; ++i) row[i] = static_cast<float>(stream.uniform(-1, 1));
     });
   }
-  ClientUpdates view() const {
+  UpdateMatrix view() const {
     return {.shape = {static_cast<int>(ids.size()), columns},
             .matrix = {matrix.data(), columns},
             .sample_counts = counts,
-            .clients = ids};
+            .clients = ids,
+            .trained_ranges = network.trained_ranges(),
+            .trained_tensors = network.trained_tensors()};
   }
 
   Network network;
@@ -75,26 +72,16 @@ void count_bytes(benchmark::State& state, const Updates& all, int passes) {
 void register_aggregation() {
   struct Case {
     const char* rule;
-    MakeRule make;
+    RuleSettings settings;
     int passes;  ///< over all updates, that the algorithm needs
   };
   constexpr int kIterations = 10;
   const std::vector<Case> cases = {
-      {"krum", [](const auto&) { return std::make_unique<Krum>(10, 1); }, 1},
-      {"trimmed-mean",
-       [](const auto&) { return std::make_unique<TrimmedMean>(TrimmedMeanSettings{10}); }, 1},
-      {"median", [](const auto&) { return std::make_unique<Median>(); }, 1},
-      {"geometric-median",
-       [](const auto&) {
-         return std::make_unique<GeometricMedian>(
-             GeometricMedianSettings{.iterations = kIterations});
-       },
-       kIterations},
-      {"ariba",
-       [](const ParameterLayout& layout) {
-         return std::make_unique<Ariba>(AribaSettings{.suspects = 20}, layout);
-       },
-       1},
+      {"krum", KrumSettings{10}, 1},
+      {"trimmed-mean", TrimmedMeanSettings{10}, 1},
+      {"median", MedianSettings(), 1},
+      {"geometric-median", GeometricMedianSettings{.iterations = kIterations}, kIterations},
+      {"ariba", AribaSettings{.suspects = 20}, 1},
   };
   for (const auto& [model, clients] : {std::pair{"toy4", 50}, std::pair{"resnet18", 100}}) {
     const std::string size = std::string("/") + model + "/" + std::to_string(clients);
@@ -119,7 +106,9 @@ void register_aggregation() {
           [model = model, clients = clients, own](benchmark::State& state) {
             const Updates& all = updates(model, clients);
             Context context(Device(), available_threads());
-            const auto rule = own.make(all.network.layout());
+            const kernels::ImageSource no_images;
+            Executor executor(all.network, no_images, Device(), 1, 1);
+            const auto rule = Rules::make(own.settings, {.executor = executor});
             for (auto _ : state) {
               const Aggregate aggregate = rule->aggregate(context, all.view());
               benchmark::DoNotOptimize(aggregate.row_weights.data());

@@ -2,6 +2,7 @@
 #include "defense/adjust_weights.h"
 
 #include <cmath>
+#include <sstream>
 
 #include "tests/defense/trained_world.h"
 #include "tests/support/expect_message.h"
@@ -71,6 +72,9 @@ TEST(AdjustWeights, ZeroesWhatLiesOutsideMeanPlusMinusDeltaDeviations) {
     EXPECT_EQ(trained.model.row.download(), expected.row);
     EXPECT_EQ(value_of<std::int64_t>(record, "zeroed_weights"), expected.zeroed);
     EXPECT_EQ(value_of<double>(record, "delta"), delta);
+    std::ostringstream note;
+    note << expected.zeroed << " weights of conv2 zeroed, beyond " << delta << " deviations";
+    EXPECT_EQ(record.note, note.str());
     EXPECT_NEAR(value_of<double>(record, "mean"), expected.mean, 1e-9);
     EXPECT_NEAR(value_of<double>(record, "deviation"), expected.deviation, 1e-9);
     EXPECT_EQ(record.find("level_judged_accuracy"), nullptr) << "no judge was asked";
@@ -124,7 +128,11 @@ TEST(AdjustWeights, SweepsDownToTheSmallestDeltaThatAccuracyAllows) {
     const Record record = *AdjustWeights(settings).run(trained.server, {});
     EXPECT_EQ(value_of<std::vector<double>>(record, "level_judged_accuracy"), judged);
     EXPECT_EQ(value_of<std::vector<std::int64_t>>(record, "level_zeroed_weights"), zeroed);
-    EXPECT_EQ(value_of<std::vector<double>>(record, "level_delta"), deltas);
+    EXPECT_EQ(value_of<std::string>(record, "level_axis"), "delta");
+    auto levels = value_of<std::vector<double>>(record, "levels");
+    EXPECT_TRUE(std::isnan(levels.front())) << "the untreated model has no delta";
+    levels.erase(levels.begin());
+    EXPECT_EQ(levels, deltas);
     EXPECT_EQ(trained.model.row.download(), rows[chosen]) << "drop " << drop;
     EXPECT_EQ(value_of<std::int64_t>(record, "zeroed_weights"), zeroed[chosen]);
     EXPECT_EQ(record.find("delta") != nullptr, chosen > 0);

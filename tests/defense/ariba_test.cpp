@@ -207,7 +207,7 @@ class AribaRule : public testing::Test {
     std::vector<int> ids(clients);
     for (std::size_t k = 0; k < clients; ++k) ids[k] = 10 + static_cast<int>(k);
     const std::vector<double> counts(clients, 5.0);
-    Ariba rule(settings, trained.world.network.layout());
+    Ariba rule(settings, {.executor = trained.world.executor});
     return rule.aggregate(trained.world.executor.context(),
                           {.shape = {static_cast<int>(clients), columns},
                            .matrix = {matrix.data(), columns},

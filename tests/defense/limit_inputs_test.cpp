@@ -81,8 +81,9 @@ TEST(LimitInputs, SweepsUpToTheLargestMarginThatAccuracyAllows) {
       EXPECT_EQ(value_of<std::int64_t>(record, "lowest_input"), ranges[chosen].lowest);
       EXPECT_EQ(value_of<std::int64_t>(record, "highest_input"), ranges[chosen].highest);
       EXPECT_EQ(value_of<std::string>(record, "ends"), "both");
-      EXPECT_EQ(value_of<std::vector<std::int64_t>>(record, "level_margin"),
-                (std::vector<std::int64_t>{20, 40, 60, 80, 100, 120}));
+      EXPECT_EQ(value_of<std::string>(record, "level_axis"), "margin");
+      EXPECT_EQ(value_of<std::vector<double>>(record, "levels"),
+                (std::vector<double>{0, 20, 40, 60, 80, 100, 120}));
       ASSERT_EQ(record.find("margin") != nullptr, chosen > 0);
       if (chosen > 0) {
         EXPECT_EQ(value_of<std::int64_t>(record, "margin"), 20 * static_cast<int>(chosen));
@@ -96,6 +97,7 @@ TEST(LimitInputs, TakesAMarginAsItIsGiven) {
   const Record record = *LimitInputs({.ends = Ends::dark, .margin = 127}).run(trained.server, {});
   EXPECT_EQ(trained.model.inputs, (ByteRange{127, 255}));
   EXPECT_EQ(value_of<std::int64_t>(record, "margin"), 127);
+  EXPECT_EQ(record.note, "inputs limited to bytes 127 to 255");
   EXPECT_EQ(record.find("level_judged_accuracy"), nullptr);
 }
 
@@ -158,7 +160,7 @@ TEST(LimitInputs, IsHeardByClientsWhoReportDormancy) {
 /// Rules that run models, on two updates of the trained model.
 class LimitedRules : public testing::Test {
  protected:
-  ClientUpdates updates(const ByteRange& inputs) {
+  UpdateMatrix updates(const ByteRange& inputs) {
     const std::int64_t columns = trained.model.row.count();
     matrix.assign(static_cast<std::size_t>(2 * columns), 0);
     for (std::size_t i = 0; i < matrix.size(); i += 3) matrix[i] = i % 2 == 0 ? 0.03F : -0.02F;
@@ -224,7 +226,7 @@ TEST(LimitInputs, IsHeardByClientsWhoTrainOn) {
 class NotesInputs : public FedAvg {
  public:
   explicit NotesInputs(ByteRange& inputs) : inputs_(inputs) {}
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override {
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override {
     inputs_ = updates.inputs;
     return FedAvg::aggregate(context, updates);
   }

@@ -48,6 +48,10 @@ TEST(Prune, TakesExactlyTheGivenNumberInTheVotedOrder) {
                                           .channels = 5});
     EXPECT_EQ(record.stage, "prune");
     EXPECT_EQ(value_of<std::int64_t>(record, "pruned_channels"), 5);
+    EXPECT_EQ(record.note, "5 of 8 channels of conv2 pruned");
+    EXPECT_EQ(value_of<std::string>(record, "level_axis"), "channels");
+    EXPECT_EQ(value_of<std::vector<double>>(record, "levels"),
+              (std::vector<double>{0, 1, 2, 3, 4, 5, 6, 7}));
     EXPECT_EQ(value_of<std::string>(record, "layer"), "conv2");
     EXPECT_EQ(value_of<std::vector<std::int64_t>>(record, "order"), as_numbers(order));
     EXPECT_EQ(record.find("level_judged_accuracy"), nullptr) << "no judge was asked";

@@ -16,12 +16,29 @@
 namespace redoubt::test {
 namespace {
 
+/// One row a rule: its settings, and which of the laws below hold for it.
 struct RuleCase {
   RuleSettings settings;
   /// What the server's step is, from the clients' updates and sample counts; absent where another
   /// test has it.
   std::function<Row(const Rows&, const std::vector<double>&)> reference;
+  /// It looks at layers or runs models: rows must be of the model's size.
+  bool reads_model = false;
+  /// The step where one client alone sends this update; absent: the update itself, as for all rules
+  /// that do not rescale.
+  std::function<Row(Row)> alone = nullptr;
+  /// The step where several clients send the same; absent: as for one alone.
+  std::function<Row(Row)> alike = nullptr;
+
+  Row step_alone(const Row& update) const { return alone ? alone(update) : update; }
+  Row step_alike(const Row& update) const { return alike ? alike(update) : step_alone(update); }
 };
+
+Row shortened_to(double length, Row update) {
+  const double scale = std::min(1.0, length / norm(update));
+  for (double& value : update) value *= scale;
+  return update;
+}
 
 void PrintTo(const RuleCase& rule, std::ostream* out) { *out << Rules::name_of(rule.settings); }
 
@@ -46,14 +63,20 @@ std::vector<RuleCase> rule_cases() {
          return of_each_column(rows, [](const Row& c) { return c[c.size() / 2]; });
        }},
       {GeometricMedianSettings{}, geometric_median},
-      {NormBoundSettings{.norm = 5},
-       [](const Rows& rows, const auto& counts) { return clipped_mean(rows, counts, 5); }},
+      {.settings = NormBoundSettings{.norm = 5},
+       .reference = [](const Rows& rows,
+                       const auto& counts) { return clipped_mean(rows, counts, 5); },
+       .alone = [](Row update) { return shortened_to(5, std::move(update)); }},
       {NormCheckSettings{}, short_ones},
-      {AccuracyCheckSettings{}, nullptr},
-      {FoolsGoldSettings{.features = FoolsGoldSettings::Features::all},
-       [](const Rows& rows, const auto&) { return foolsgold(rows, 0, rows.front().size()); }},
-      {SpectralSettings{.dimensions = 200, .references = 4}, nullptr},
-      {AribaSettings{.suspects = 2}, nullptr},
+      {AccuracyCheckSettings{}, nullptr, true},
+      // To FoolsGold equal histories are one attacker's: it trusts none of them.
+      {.settings = FoolsGoldSettings{.features = FoolsGoldSettings::Features::all},
+       .reference = [](const Rows& rows,
+                       const auto&) { return foolsgold(rows, 0, rows.front().size()); },
+       .reads_model = true,
+       .alike = [](const Row& update) { return Row(update.size()); }},
+      {SpectralSettings{.dimensions = 200, .references = 4}, nullptr, true},
+      {AribaSettings{.suspects = 2}, nullptr, true},
   };
 }
 
@@ -82,7 +105,9 @@ class EveryRule : public testing::TestWithParam<RuleCase> {
                   .clients = ids,
                   .global = trained.model.row.data(),
                   .mask = trained.model.mask.data(),
-                  .learning_rate = SmallWorld::kRate});
+                  .learning_rate = SmallWorld::kRate,
+                  .trained_ranges = {{0, columns}},
+                  .trained_tensors = {{0, columns}}});
     Row result;
     if (aggregate.combined.count() > 0) {
       const std::vector<float> combined = aggregate.combined.download();
@@ -94,14 +119,8 @@ class EveryRule : public testing::TestWithParam<RuleCase> {
     return result;
   }
 
-  /// Rules that look at layers or run models need rows of the model's size.
   std::int64_t columns() const {
-    const RuleSettings& settings = GetParam().settings;
-    const bool model = std::holds_alternative<AccuracyCheckSettings>(settings) ||
-                       std::holds_alternative<FoolsGoldSettings>(settings) ||
-                       std::holds_alternative<SpectralSettings>(settings) ||
-                       std::holds_alternative<AribaSettings>(settings);
-    return model ? trained.model.row.count() : kColumns;
+    return GetParam().reads_model ? trained.model.row.count() : kColumns;
   }
 
   /// Updates around a common direction, each as a float holds it; the first two point elsewhere.
@@ -165,24 +184,12 @@ TEST_P(EveryRule, DoesNotDependOnTheOrderOfTheClients) {
 
 TEST_P(EveryRule, FollowsASingleClient) {
   const Rows rows = random_updates(1, 6);
-  const auto* bound = std::get_if<NormBoundSettings>(&GetParam().settings);
-  Row expected = rows.front();
-  const double scale = bound == nullptr ? 1 : std::min(1.0, bound->norm / norm(expected));
-  for (double& value : expected) value *= scale;
-  expect_near(step(*rule(), rows, counts(1)), expected, 1e-5);
+  expect_near(step(*rule(), rows, counts(1)), GetParam().step_alone(rows.front()), 1e-5);
 }
 
 TEST_P(EveryRule, FollowsClientsWhoAllSayTheSame) {
   const Rows rows(kClients, random_updates(1, 7).front());
-  Row expected = rows.front();
-  const auto* bound = std::get_if<NormBoundSettings>(&GetParam().settings);
-  const double scale = bound == nullptr ? 1 : std::min(1.0, bound->norm / norm(expected));
-  for (double& value : expected) value *= scale;
-  // To FoolsGold equal histories are one attacker's: it trusts none of them.
-  if (std::holds_alternative<FoolsGoldSettings>(GetParam().settings)) {
-    expected.assign(expected.size(), 0.0);
-  }
-  expect_near(step(*rule(), rows, counts(kClients)), expected, 1e-5);
+  expect_near(step(*rule(), rows, counts(kClients)), GetParam().step_alike(rows.front()), 1e-5);
 }
 
 TEST_P(EveryRule, TakesUpdatesOfZeros) {
@@ -218,6 +225,16 @@ INSTANTIATE_TEST_SUITE_P(Rules, EveryRule, testing::ValuesIn(rule_cases()), [](c
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
+
+TEST_P(EveryRule, SaysTheNameThatItIsListedBy) {
+  EXPECT_EQ(rule()->name(), Rules::name_of(GetParam().settings));
+}
+
+/// A rule that forgot to say what it is called.
+class Nameless : public FedAvg {
+  static constexpr const char* kName = "nobody can see this";
+};
+static_assert(ListedRule<FedAvg> && ListedRule<Ariba> && !ListedRule<Nameless>);
 
 TEST(RuleTable, HasACaseOfEveryRuleInItsOrder) {
   const std::vector<RuleCase> cases = rule_cases();

@@ -19,7 +19,7 @@ TEST(NormBound, AddsNoiseOfItsDeviationThatDependsOnSeedAndRoundOnly) {
     const std::int64_t columns = 100000;
     const std::unique_ptr<AggregationRule> rule =
         Rules::make(NormBoundSettings{.norm = 1, .noise = 0.5},
-                    {.executor = trained.world.executor, .validation = {}, .seed = seed});
+                    {.executor = trained.world.executor, .seed = seed});
     const std::vector<float> zeros(static_cast<std::size_t>(columns));
     const std::vector<double> counts = {1};
     const std::vector<int> ids = {0};
@@ -29,7 +29,9 @@ TEST(NormBound, AddsNoiseOfItsDeviationThatDependsOnSeedAndRoundOnly) {
                               .matrix = {zeros.data(), columns},
                               .sample_counts = counts,
                               .clients = ids,
-                              .round = round})
+                              .round = round,
+                              .trained_ranges = {{0, columns}},
+                              .trained_tensors = {{0, columns}}})
         .combined.download();
   };
   const std::vector<float> one = noise(1, 1, 1);

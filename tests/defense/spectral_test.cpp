@@ -164,7 +164,7 @@ class SpectralRule : public testing::Test {
     }
     return rows;
   }
-  ClientUpdates view(const Rows& rows, int round) {
+  UpdateMatrix view(const Rows& rows, int round) {
     matrix.clear();
     for (const Row& row : rows) matrix.insert(matrix.end(), row.begin(), row.end());
     ids.resize(rows.size());
@@ -213,7 +213,7 @@ TEST_F(SpectralRule, IsWhatItsDefinitionSaysThroughRounds) {
     Rows past;
     for (int round = 1; round <= 3; ++round) {
       const Rows rows = updates(static_cast<std::uint64_t>(round));
-      const ClientUpdates all = view(rows, round);
+      const UpdateMatrix all = view(rows, round);
       const Rows references = rows_of(rule.references(context(), all));
       const Aggregate answer = rule.aggregate(context(), all);
 
@@ -333,7 +333,7 @@ TEST_F(SpectralRule, ForgetsOldRoundsAndRefusesAStateThatDoesNotFit) {
   std::swap(state[0], state[1]);
   Spectral resumed(settings, environment());
   resumed.restore(state);
-  const ClientUpdates next = view(updates(2), 5);
+  const UpdateMatrix next = view(updates(2), 5);
   EXPECT_EQ(std::get<std::vector<double>>(resumed.aggregate(context(), next).diagnostics[1].second),
             std::get<std::vector<double>>(rule.aggregate(context(), next).diagnostics[1].second));
 
@@ -354,13 +354,13 @@ TEST(SpectralReferences, AreTheSameBitsForAnyNumberOfThreads) {
                                             .seed = 1,
                                             .local = small_settings().local});
     const std::vector<double> counts = {40};
-    const ClientUpdates updates = {.shape = {.rows = 1, .columns = model.row.count()},
-                                   .matrix = {},
-                                   .sample_counts = counts,
-                                   .clients = {},
-                                   .global = model.row.data(),
-                                   .mask = model.mask.data(),
-                                   .learning_rate = SmallWorld::kRate};
+    const UpdateMatrix updates = {.shape = {.rows = 1, .columns = model.row.count()},
+                                  .matrix = {},
+                                  .sample_counts = counts,
+                                  .clients = {},
+                                  .global = model.row.data(),
+                                  .mask = model.mask.data(),
+                                  .learning_rate = SmallWorld::kRate};
     return rule.references(world.executor.context(), updates).values;
   };
   EXPECT_EQ(values(1), values(3));

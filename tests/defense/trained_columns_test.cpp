@@ -53,8 +53,8 @@ class NormalizingWorld {
                                     .matrix = {matrix.data(), columns()},
                                     .sample_counts = counts,
                                     .clients = ids,
-                                    .trained = network.trained_ranges(),
-                                    .tensors = network.trained_tensors()});
+                                    .trained_ranges = network.trained_ranges(),
+                                    .trained_tensors = network.trained_tensors()});
   }
 
   SmallWorld world;
@@ -87,22 +87,25 @@ void expect_same_weights(const std::function<std::unique_ptr<AggregationRule>()>
 TEST(RunningStatistics, DoNotDecideWhomARuleTrusts) {
   const NormalizingWorld own;
   ASSERT_EQ(own.network.trained_ranges().size(), 2U);
-  expect_same_weights([] { return std::make_unique<Krum>(1, 1); });
-  expect_same_weights([] { return std::make_unique<Krum>(1, 4); });
+  Executor executor(own.network, own.world.store.source(), Device(), 1, 16);
+  const RuleEnvironment environment = {.executor = executor, .seed = 1};
+  expect_same_weights([] { return std::make_unique<Krum>(KrumSettings{.malicious = 1}); });
+  expect_same_weights([] { return std::make_unique<MultiKrum>(MultiKrumSettings{1, 4}); });
   expect_same_weights([] { return std::make_unique<Bulyan>(BulyanSettings{.malicious = 1}); });
   expect_same_weights([] { return std::make_unique<GeometricMedian>(GeometricMedianSettings()); });
   expect_same_weights([] { return std::make_unique<NormCheck>(NormCheckSettings()); });
-  expect_same_weights([] { return std::make_unique<NormBound>(NormBoundSettings{.norm = 2}, 1); });
+  expect_same_weights(
+      [&] { return std::make_unique<NormBound>(NormBoundSettings{.norm = 2}, environment); });
   expect_same_weights([&] {
     return std::make_unique<FoolsGold>(
-        FoolsGoldSettings{.features = FoolsGoldSettings::Features::all}, own.network.layout());
+        FoolsGoldSettings{.features = FoolsGoldSettings::Features::all}, environment);
   });
 }
 
 TEST(RunningStatistics, AndPaddingAreCombinedLikeAllElseAndGetNoNoise) {
   NormalizingWorld own;
   const std::vector<float> wild = own.with_wild_statistics();
-  NormBound bound({.norm = 1e9, .noise = 10}, 1);
+  NormBound bound({.norm = 1e9, .noise = 10}, {.executor = own.world.executor, .seed = 1});
   const std::vector<float> combined = own.aggregate(bound, wild).combined.download();
   const std::vector<double> counts = {3, 1, 4, 1, 5, 9, 2};
   for (std::int64_t i = 0; i < own.columns(); ++i) {
@@ -149,8 +152,9 @@ TEST(RunningStatistics, AreNamedToTheRuleByTheFederation) {
   class Look : public AggregationRule {
    public:
     explicit Look(std::vector<ColumnRange>& seen) : seen_(seen) {}
-    Aggregate aggregate(Context& /*context*/, const ClientUpdates& updates) override {
-      seen_.assign(updates.trained.begin(), updates.trained.end());
+    std::string name() const override { return "look"; }
+    Aggregate aggregate(Context& /*context*/, const UpdateMatrix& updates) override {
+      seen_.assign(updates.trained_ranges.begin(), updates.trained_ranges.end());
       return {.row_weights = std::vector<double>(updates.clients.size(), 1.0)};
     }
 

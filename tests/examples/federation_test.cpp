@@ -14,6 +14,7 @@
 #include "fl/image_store.h"
 #include "tests/examples/drop_longest.h"
 #include "tests/examples/stay_small.h"
+#include "tests/support/expect_message.h"
 
 namespace redoubt {
 namespace {
@@ -35,7 +36,8 @@ class Spy : public AggregationRule {
  public:
   Spy(std::unique_ptr<AggregationRule> rule, SeenUpdates& seen)
       : rule_(std::move(rule)), seen_(seen) {}
-  Aggregate aggregate(Context& context, const ClientUpdates& updates) override {
+  std::string name() const override { return rule_->name(); }
+  Aggregate aggregate(Context& context, const UpdateMatrix& updates) override {
     seen_.rows.clear();
     for (int row = 0; row < updates.shape.rows; ++row) {
       const float* values = updates.matrix[row];
@@ -142,12 +144,13 @@ TEST_F(FederationExample, StaySmallGoesOnFromACheckpointToTheSameBits) {
 
 TEST_F(FederationExample, DropLongestAveragesTheOthersBySampleCount) {
   start(std::make_shared<ModelReplacement>(ModelReplacementSettings{.scale = 10}),
-        std::make_unique<DropLongest>());
+        std::make_unique<DropLongest>(DropLongestSettings()));
   const RoundReport report = federation_->run_round(model_, 1, 0.01F);
   EXPECT_EQ(report.removed, std::vector<int>{1});
-  ASSERT_EQ(report.diagnostics.size(), 1U);
-  EXPECT_EQ(report.diagnostics[0].first, "longest");
-  EXPECT_NEAR(std::get<double>(report.diagnostics[0].second), seen_.norm(1), 1e-6);
+  ASSERT_EQ(report.diagnostics.size(), 2U);
+  EXPECT_EQ(report.diagnostics[1].first, "client_scores");
+  const auto lengths = std::get<std::vector<double>>(report.diagnostics[1].second);
+  for (const int client : {0, 1, 2}) EXPECT_NEAR(lengths[client], seen_.norm(client), 1e-6);
   EXPECT_EQ(seen_.sample_counts, (std::vector<double>{100, 100, 60}));
 
   const std::vector<float> before = fresh_row();
@@ -158,6 +161,26 @@ TEST_F(FederationExample, DropLongestAveragesTheOthersBySampleCount) {
                         160.0;
     ASSERT_NEAR(after[i], static_cast<double>(before[i]) + mean, 1e-6) << "parameter " << i;
   }
+}
+
+/// As its name in the list makes it one of those that a file can name.
+struct RulesAndDropLongest : RulesOf<FedAvg, DropLongest> {};
+
+TEST_F(FederationExample, DropLongestIsARuleAmongOthersOnceItIsInTheList) {
+  const RulesAndDropLongest::Settings settings = DropLongestSettings{.clients = 2};
+  EXPECT_STREQ(RulesAndDropLongest::name_of(settings), "drop-longest");
+  EXPECT_EQ(RulesAndDropLongest::table().back().description, "leaves out the longest updates");
+  start(std::make_shared<Behaviour>(RoundWindow()),
+        RulesAndDropLongest::make(settings, {.executor = executor_}));
+  const RoundReport report = federation_->run_round(model_, 1, 0.01F);
+  EXPECT_EQ(report.removed->size(), 2U);
+  EXPECT_EQ(report.used, 1);
+
+  const RuleConditions two_clients = {.participants = 2, .layout = network_.layout()};
+  EXPECT_NO_THROW(RulesAndDropLongest::check(DropLongestSettings{.clients = 1}, two_clients));
+  EXPECT_EQ(test::input_error([&] { RulesAndDropLongest::check(settings, two_clients); }),
+            "defense.rule: drop-longest.clients is 2, which takes a round of at least 3 clients; "
+            "there are 2");
 }
 
 }  // namespace

@@ -24,11 +24,12 @@ struct Seen {
 /// A rule that answers by a function of its own.
 class AnyRule : public AggregationRule {
  public:
-  AnyRule(bool streams, std::function<Aggregate(const ClientUpdates&)> answer,
+  AnyRule(bool streams, std::function<Aggregate(const UpdateMatrix&)> answer,
           std::vector<Seen>& seen)
       : streams_(streams), answer_(std::move(answer)), seen_(seen) {}
   bool streams() const override { return streams_; }
-  Aggregate aggregate(Context& /*context*/, const ClientUpdates& updates) override {
+  std::string name() const override { return "any-rule"; }
+  Aggregate aggregate(Context& /*context*/, const UpdateMatrix& updates) override {
     Seen seen = {.clients = {updates.clients.begin(), updates.clients.end()},
                  .sample_counts = {updates.sample_counts.begin(), updates.sample_counts.end()},
                  .first_values = {}};
@@ -39,7 +40,7 @@ class AnyRule : public AggregationRule {
 
  private:
   bool streams_;
-  std::function<Aggregate(const ClientUpdates&)> answer_;
+  std::function<Aggregate(const UpdateMatrix&)> answer_;
   std::vector<Seen>& seen_;
 };
 
@@ -57,7 +58,7 @@ class Rule : public testing::Test {
   }
 
   /// How far each column moved; all columns move alike here.
-  float moved_by(bool streams, const std::function<Aggregate(const ClientUpdates&)>& answer,
+  float moved_by(bool streams, const std::function<Aggregate(const UpdateMatrix&)>& answer,
                  const FederationSettings& settings, int broken = -1) {
     seen.clear();
     Federation federation = world.federation(clients(broken), settings,
@@ -72,7 +73,7 @@ class Rule : public testing::Test {
     return end[0] - start[0];
   }
 
-  static Aggregate equal_weights(const ClientUpdates& updates) {
+  static Aggregate equal_weights(const UpdateMatrix& updates) {
     return {.row_weights = std::vector<double>(updates.clients.size(), 1.0)};
   }
 
@@ -128,7 +129,7 @@ TEST_F(Rule, IsNotAskedAboutAWaveWithNothingFinite) {
 TEST_F(Rule, MayChooseOneClientByWeights) {
   FederationSettings settings = small_settings();
   settings.server_lr = 0.5F;
-  const auto krum_like = [](const ClientUpdates&) {
+  const auto krum_like = [](const UpdateMatrix&) {
     return Aggregate{.row_weights = {0, 0, 0.7, 0}};
   };
   // The server divides by the sum of weights: 0.5 · 3.
@@ -136,7 +137,7 @@ TEST_F(Rule, MayChooseOneClientByWeights) {
 }
 
 TEST_F(Rule, ThatTrustsNobodyKeepsTheModel) {
-  const auto nobody = [](const ClientUpdates& updates) {
+  const auto nobody = [](const UpdateMatrix& updates) {
     return Aggregate{.row_weights = std::vector<double>(updates.clients.size())};
   };
   EXPECT_EQ(moved_by(false, nobody, small_settings()), 0);
@@ -145,7 +146,7 @@ TEST_F(Rule, ThatTrustsNobodyKeepsTheModel) {
 TEST_F(Rule, MayAnswerWithACombinedRow) {
   FederationSettings settings = small_settings();
   settings.server_lr = 0.5F;
-  const auto median_like = [](const ClientUpdates& updates) {
+  const auto median_like = [](const UpdateMatrix& updates) {
     const std::vector<float> threes(static_cast<std::size_t>(updates.shape.columns), 3.0F);
     return Aggregate{.row_weights = {},
                      .combined = {Device(), std::span<const float>(threes)},
@@ -156,12 +157,25 @@ TEST_F(Rule, MayAnswerWithACombinedRow) {
 }
 
 TEST_F(Rule, ThatAnswersInTheWrongShapeIsABrokenContract) {
-  const auto too_few = [](const ClientUpdates&) { return Aggregate{.row_weights = {1, 1}}; };
+  const auto too_few = [](const UpdateMatrix&) { return Aggregate{.row_weights = {1, 1}}; };
   EXPECT_THROW(moved_by(false, too_few, small_settings()), std::logic_error);
-  const auto short_row = [](const ClientUpdates&) {
+  const auto short_row = [](const UpdateMatrix&) {
     return Aggregate{.row_weights = {}, .combined = {Device(), 2}};
   };
   EXPECT_THROW(moved_by(false, short_row, small_settings()), std::logic_error);
+}
+
+TEST_F(Rule, WhoseWeightIsNegativeOrNoNumberIsNamed) {
+  for (const double weight : {-1.0, static_cast<double>(NAN), static_cast<double>(INFINITY)}) {
+    const auto bad = [weight](const UpdateMatrix&) {
+      return Aggregate{.row_weights = {1, 1, weight, 1}};
+    };
+    for (const bool streams : {false, true}) {
+      EXPECT_THAT(test::input_error([&] { moved_by(streams, bad, small_settings()); }),
+                  testing::HasSubstr("the aggregation rule any-rule gave client 2 the weight "))
+          << weight;
+    }
+  }
 }
 
 TEST_F(Rule, FedAvgWeighsByWhatClientsTrainedOn) {

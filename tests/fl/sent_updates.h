@@ -20,7 +20,8 @@ inline Rows sent_updates(SmallWorld& world, std::vector<Client> population, int 
   class Keep : public AggregationRule {
    public:
     explicit Keep(Rows& rows) : rows_(rows) {}
-    Aggregate aggregate(Context& /*context*/, const ClientUpdates& updates) override {
+    std::string name() const override { return "keep"; }
+    Aggregate aggregate(Context& /*context*/, const UpdateMatrix& updates) override {
       for (int r = 0; r < updates.shape.rows; ++r) {
         rows_.emplace_back(updates.matrix[r], updates.matrix[r] + updates.shape.columns);
       }
