@@ -37,7 +37,4 @@ LevelChoice choose_level(Server& server, const ModelVariants& variants, std::opt
 /// Adds each level's test accuracy and attack success rate, and its judged accuracy, as lists.
 void add_curve(Record& record, const LevelChoice& levels);
 
-/// Adds accuracy, loss and attack_success_rate of one model.
-void add_test_result(Record& record, const TestResult& result);
-
 }  // namespace redoubt
