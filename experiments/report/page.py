@@ -4,7 +4,7 @@ import pathlib
 import shlex
 from html import escape
 
-import files
+import file_names
 from ariba import fragment_figures, score_figures
 from axis import axis_figures
 from comparison import asked_in_vain, unmatched
@@ -174,10 +174,10 @@ def again(study):
     run = next(iter(study.runs.values()))
     lines = []
     if study.sweep_text:
-        file = shlex.quote(str(study.folder / files.SWEEP))
+        file = shlex.quote(str(study.folder / file_names.SWEEP))
         sets = "".join(f" --set {shlex.quote(override)}" for override in study.overrides)
         lines += [f"redoubt sweep {file}{sets} --output again   # all points"]
-    file = shlex.quote(str(run.folder / files.EXPERIMENT))
+    file = shlex.quote(str(run.folder / file_names.EXPERIMENT))
     which = "   # one point" if study.axes else ""
     lines.append(f"redoubt run {file} --output again{which}")
     lines.append(f"redoubt report {shlex.quote(str(study.folder))}")

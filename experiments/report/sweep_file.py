@@ -3,7 +3,7 @@ keys that were set on the command line."""
 
 import json
 
-import files
+import file_names
 from paper import ReportError
 
 
@@ -32,7 +32,7 @@ def whole_axes(axes, results, declared):
 
 def read_overrides(folder):
     """The `key=value` of every --set that the sweep was run with."""
-    path = folder / files.OVERRIDES
+    path = folder / file_names.OVERRIDES
     if not path.is_file():
         return []
     try:
