@@ -70,12 +70,7 @@ void add_curve(Record& record, const LevelChoice& levels, const std::string& axi
   if (!judged_accuracy.empty()) record.add("level_judged_accuracy", judged_accuracy);
   record.add("level_accuracy", accuracy);
   if (attacked) record.add("level_attack_success_rate", attack_success_rate);
-}
-
-void add_test_result(Record& record, const TestResult& result) {
-  record.add("accuracy", result.clean.accuracy);
-  if (result.attack_success_rate) record.add("attack_success_rate", *result.attack_success_rate);
-  record.add("loss", result.clean.loss);
+  record.add("level_chosen", std::int64_t{levels.chosen});
 }
 
 }  // namespace redoubt

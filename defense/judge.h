@@ -80,7 +80,4 @@ LevelChoice choose_level(Server& server, const ModelVariants& variants, std::opt
 void add_curve(Record& record, const LevelChoice& levels, const std::string& axis,
                std::vector<double> numbers);
 
-/// Adds accuracy, loss and attack_success_rate of one model.
-void add_test_result(Record& record, const TestResult& result);
-
 }  // namespace redoubt

@@ -38,6 +38,7 @@ class Federation {
              const FederationSettings& settings, std::uint64_t seed);
 
   const std::vector<Client>& clients() const { return clients_; }
+  const AggregationRule& rule() const { return *rule_; }
   Executor& executor() { return executor_; }
   const FederationSettings& settings() const { return settings_; }
 

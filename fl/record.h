@@ -16,8 +16,7 @@ using RecordValue =
 struct Record {
   std::string stage;  ///< "round", "prune", "fine_tune", "adjust_weights", ...
   std::vector<std::pair<std::string, RecordValue>> values;
-  /// What a stage did, in a few words, for a table.
-  std::string note = {};
+  std::string note = {};  ///< what a stage did, in a few words for a reader; may be empty
 
   void add(std::string name, RecordValue value);
   /// The value of that name, or nullptr.

@@ -2,27 +2,14 @@
 // perhaps validation images of its own. Defenses work through this and see no more.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <vector>
 
 #include "fl/federation.h"
 #include "fl/global_model.h"
+#include "fl/metrics.h"
 
 namespace redoubt {
-
-/// How good a model is on some images.
-struct Evaluation {
-  double accuracy = 0;
-  double loss = 0;
-};
-
-/// For the researcher's eyes only: a model on the test images, clean and stamped. Defenses log
-/// these and never decide by them.
-struct TestResult {
-  Evaluation clean;
-  std::optional<double> attack_success_rate = {};  ///< absent without an attack
-};
 
 /// The images that models are measured on, as samples of the executor's image source.
 struct TestImages {

@@ -1,15 +1,19 @@
-#include "experiments/command/report.h"
-
+// `redoubt report`: finds a Python with what experiments/report needs and lets it write the page.
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "base/check.h"
+#include "experiments/command/command.h"
 
 namespace redoubt::experiments {
 
@@ -40,6 +44,7 @@ int run_program(const std::vector<std::string>& words) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/// $REDOUBT_PYTHON if it is set, else /usr/bin/python3, else the first python3 on the path.
 std::string find_python() {
   std::vector<std::string> candidates = {"/usr/bin/python3", "python3"};
   const char* chosen = std::getenv("REDOUBT_PYTHON");
@@ -64,17 +69,31 @@ fs::path report_program() {
                    REDOUBT_REPORT_FOLDER);
 }
 
-}  // namespace
+struct Options {
+  std::vector<std::string> folders;  ///< of runs and sweeps
+  std::string output;                ///< empty: report/ in the first folder
+};
 
-int report_command(const ReportOptions& options) {
+/// The Python program's exit code.
+int report(const Options& options) {
   const fs::path program = report_program();
   std::vector<std::string> words = {find_python(), "-B", program.string()};
-  if (!options.output.empty()) {
-    words.insert(words.end(), {"--output", options.output.string()});
-  }
+  if (!options.output.empty()) words.insert(words.end(), {"--output", options.output});
   words.emplace_back("--");
-  for (const fs::path& folder : options.folders) words.push_back(folder.string());
+  words.insert(words.end(), options.folders.begin(), options.folders.end());
   return run_program(words);
+}
+
+}  // namespace
+
+Command add_report(CLI::App& program) {
+  const auto options = std::make_shared<Options>();
+  CLI::App& command =
+      *program.add_subcommand("report", "tables and figures of runs and sweeps as one HTML page");
+  command.add_option("DIR", options->folders, "folders of runs and of sweeps")->required();
+  command.add_option("--output", options->output, "the page goes there; else into DIR/report")
+      ->type_name("DIR");
+  return {&command, [options] { return report(*options); }};
 }
 
 }  // namespace redoubt::experiments

@@ -76,7 +76,6 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   Experiment experiment;
   experiment.name = std::filesystem::path(origin).stem().string();
   read({root, "", source}, experiment, {});
-  experiment.federation.shuffle = experiment.data.shuffle;
   try {
     check_experiment(experiment);
   } catch (const InputError& error) {

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+import file_names
 import style
 from average import labelled
 from completeness import axis_place, only_places
@@ -117,7 +118,7 @@ def exported(run):
     """layer -> (round, {client: fragments [m][size]}), of the last round whose fragments were
     exported."""
     files = {}
-    for path in run.folder.glob("round-*.safetensors"):
+    for path in run.folder.glob(file_names.ROUND_TENSORS):
         number = re.fullmatch(r"round-(\d+)", path.stem)
         if number:
             files[int(number.group(1))] = path

@@ -6,26 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from stages import kind_of, without_pipeline
+from vocabulary import is_share, label
 
-RATES = (
-    "accuracy",
-    "attack_success_rate",
-    "confidence",
-    "confidence_as_printed",
-    "validation_accuracy",
-)
-NAMES = {
-    "accuracy": "accuracy",
-    "attack_success_rate": "attack success",
-    "confidence": "confidence",
-    "confidence_as_printed": "confidence as printed",
-    "validation_accuracy": "validation accuracy",
-    "pruned_channels": "pruned channels",
-    "zeroed_weights": "zeroed weights",
-    "delta": "Δ",
-    "margin": "margin",
-    "removed_attackers": "attackers left out",
-    "removed_benign": "others left out",
+STAGE_NAMES = {
     "training": "training",
     "prune": "pruning",
     "fine_tune": "fine-tuning",
@@ -84,13 +67,13 @@ def name_of(key):
     """A metric's or a stage's name for a reader."""
     stage = without_pipeline(key)
     kind = kind_of(stage)
-    name = NAMES.get(kind, kind.replace("_", " ")) + stage[len(kind):]
+    name = STAGE_NAMES.get(kind, label(kind)) + stage[len(kind):]
     return f"{key[: -len(stage) - 1]}: {name}" if stage != key else name
 
 
 def number_text(value, metric):
     """A value as it is printed: a rate in percent with one decimal."""
-    if metric in RATES:
+    if is_share(metric):
         text = f"{100 * value:.1f}"
         return "0.0" if text == "-0.0" else text
     if abs(value) >= 100 or float(value).is_integer():

@@ -3,11 +3,12 @@
 from matplotlib.lines import Line2D
 
 import style
-from average import RATES, average, is_number, label_of, name_of, rows_at
+from average import average, is_number, label_of, name_of, rows_at
 from completeness import only_places
 from curves import counted_repetitions
 from figure import slug
 from parts import in_parts
+from vocabulary import is_share
 
 MOST_COMPARED = len(style.SERIES)
 
@@ -25,7 +26,7 @@ def draw_axis(layout, study, stage, lines):
             if metric == paper.metrics[0]:
                 handles.append(Line2D([], [], **look))
             draw_axis_line(panel, study, stage, metric, numbers, at, look, slug(label))
-        if metric in RATES:
+        if is_share(metric):
             style.rate_range(panel)
         else:
             panel.set_ylim(bottom=-0.04 * panel.get_ylim()[1])

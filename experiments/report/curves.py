@@ -14,7 +14,8 @@ from average import labelled, name_of
 from completeness import only_places
 from figure import slug
 from parts import columns_of, in_parts
-from stages import stage_name, without_pipeline
+from stages import OF_TRAINING, ROUND, is_round, stage_name, without_pipeline
+from vocabulary import tested_shares
 
 MOST_COMPARED = len(style.SERIES)
 
@@ -96,7 +97,7 @@ def tested_rounds(study, runs, stages):
     """metric -> for each repetition a map of values by round, of the rounds of these kinds that the
     model was tested after."""
     found = {}
-    for metric in ("accuracy", "attack_success_rate"):
+    for metric in tested_shares():
         for run in runs:
             values = {line["round"]: line[metric] for line in run.lines
                       if line["stage"] in stages and line.get(metric) is not None}
@@ -115,12 +116,14 @@ def training_points(study, groups):
         points = labelled(study.settled_axes, trainings, joined)
         return [(label, training) for label, training in points if training.series]
 
-    trained = points(("round",))
+    trained = points((ROUND,))
     pipelines = {line.get("pipeline") for runs in groups.values() for run in runs
-                 for line in run.lines if line["stage"] != "round"}
+                 for line in run.lines if line["stage"] != ROUND}
     if len(pipelines) > 1:
         return trained
-    tuned = points(("round", "fine_tune_round"))
+    tuning = {line["stage"] for runs in groups.values() for run in runs for line in run.lines
+              if is_round(line["stage"]) and line["stage"] not in OF_TRAINING}
+    tuned = points((ROUND, *tuning))
     return tuned if len(tuned) == len(trained) else trained
 
 
@@ -148,7 +151,7 @@ def mark_end_of_training(panel, training, color, name):
 
 def compare_training(layout, points):
     """A panel a metric, a line a point."""
-    metrics = [m for m in ("accuracy", "attack_success_rate")
+    metrics = [m for m in tested_shares()
                if any(m in training.series for _, training in points)]
     figure, axes = style.panels(layout, len(metrics), columns=2, width=4.4, height=2.7)
     handles = []
@@ -181,7 +184,7 @@ def mark_ends(panel, points, metric):
 
 
 def metric_legend(figure, metrics):
-    handles = [Line2D([], [], **style.METRIC_STYLE[metric]) for metric in metrics]
+    handles = [Line2D([], [], **style.look_of(metric)) for metric in metrics]
     style.legend_above(figure, handles, [name_of(metric) for metric in metrics])
 
 
@@ -193,7 +196,7 @@ def panel_each(layout, points):
                                 sharey=True, sharex=True)
     for panel, (label, training) in zip(axes, points):
         for metric, repetitions in training.series.items():
-            draw_rounds(panel, repetitions, style.METRIC_STYLE[metric], f"{metric}-{slug(label)}")
+            draw_rounds(panel, repetitions, style.look_of(metric), f"{metric}-{slug(label)}")
         mark_end_of_training(panel, training, style.MUTED, slug(label))
         style.rate_range(panel)
         if label:
@@ -236,7 +239,8 @@ def level_points(study, stage):
                 found.setdefault(step, []).append(line)
         for step, lines in found.items():
             curves = [{key: value for key, value in line.items()
-                       if key.startswith("level_") or key in ("layer", "ends")} for line in lines]
+                       if key.startswith("level_") and key != "level_chosen"
+                       or key in ("levels", "layer", "ends")} for line in lines]
             payloads[(*places, *step)] = curves
             chosen.setdefault(repr(curves), []).extend(lines)
     points = labelled([*study.settled_axes, "pipeline", "step"], payloads)
@@ -244,44 +248,70 @@ def level_points(study, stage):
             [key[:-2] for key in payloads])
 
 
-LEVEL_METRICS = {
-    "level_accuracy": ("accuracy", style.ACCURACY),
-    "level_attack_success_rate": ("attack success", style.SUCCESS),
-    "level_judged_accuracy": (
+def level_metrics():
+    """Key of a curve -> label and look."""
+    found = {f"level_{name}": (name_of(name), style.look_of(name)) for name in tested_shares()}
+    found["level_judged_accuracy"] = (
         "accuracy that the server judges by",
         {"color": style.GREEN, "linestyle": (0, (1.4, 1.2)), "marker": "D"},
-    ),
-}
+    )
+    return found
 
 
 def level_legend(figure, points):
-    there = [key for key in LEVEL_METRICS if any(key in r for _, rs, _ in points for r in rs)]
-    handles = [Line2D([], [], **LEVEL_METRICS[key][1]) for key in there]
-    labels = [LEVEL_METRICS[key][0] for key in there]
+    there = {key: look for key, look in level_metrics().items()
+             if any(key in r for _, rs, _ in points for r in rs)}
+    handles = [Line2D([], [], **look) for _, look in there.values()]
+    labels = [label for label, _ in there.values()]
     handles.append(Line2D([], [], color=style.MUTED, linestyle="-", linewidth=1))
     style.legend_above(figure, handles, [*labels, "chosen"])
 
 
-def draw_levels(panel, records, x, label):
-    for key, (_, look) in LEVEL_METRICS.items():
+def levels_of(record):
+    """Where a record's levels stand along x: their numbers, or their places where it says none. The
+    untreated model, of no number, stands a step before the first."""
+    levels = record.get("levels") or list(range(len(record["level_accuracy"])))
+    if levels[0] is None:
+        levels = [2 * levels[1] - levels[2], *levels[1:]]
+    return levels
+
+
+def draw_levels(panel, label, records, chosen):
+    x = levels_of(records[0])
+    for key, (_, look) in level_metrics().items():
         series = [record[key] for record in records if key in record]
         if series:
             name = key.removeprefix("level_")
-            draw_line(panel, x, lined_up(series), look, f"{name}-{label}",
+            draw_line(panel, x, lined_up(series), look, f"{name}-{slug(label)}",
                       with_band=key != "level_judged_accuracy")
     style.rate_range(panel)
+    mark_chosen(panel, {x[record["level_chosen"]] for record in chosen
+                        if "level_chosen" in record}, slug(label))
+    label_levels(panel, records[0], x)
 
 
-def level_figure(layout, points, draw_panel):
+def label_levels(panel, record, x):
+    """Levels that fall go on from left to right, too."""
+    if (record.get("levels") or x)[0] is None:
+        ticks = x[1 :: max(1, -(-(len(x) - 1) // 5))]
+        panel.set_xticks([x[0], *ticks], ["none", *(f"{value:g}" for value in ticks)])
+    else:
+        whole = all(float(value).is_integer() for value in x)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=whole, nbins=6))
+    room = 0.05 * (x[-1] - x[0])
+    panel.set_xlim(x[0] - room, x[-1] + room)
+    of = f" of {record['layer']}" if record.get("layer") else ""
+    panel.set_xlabel(name_of(record.get("level_axis", "level")) + of)
+
+
+def level_figure(layout, points):
     alone = len(points) == 1
-    along = {(records[0].get("layer"), str(records[0].get("level_delta")),
-              str(records[0].get("level_margin")), len(records[0]["level_accuracy"]))
-             for _, records, _ in points}
+    along = {(records[0].get("layer"), str(levels_of(records[0]))) for _, records, _ in points}
     figure, axes = style.panels(layout, len(points), width=6.4 if alone else 3.2,
                                 height=3.0 if alone else 2.3, columns=columns_of(points),
                                 sharey=True, sharex=len(along) == 1)
     for panel, (label, records, chosen) in zip(axes, points):
-        draw_panel(panel, label, records, chosen)
+        draw_levels(panel, label, records, chosen)
         if label:
             style.title(panel, figure, label)
     level_legend(figure, points)
@@ -294,49 +324,19 @@ def mark_chosen(panel, values, name):
         line.set_gid(f"chosen-{name}-{value:g}")
 
 
-def draw_pruning(panel, label, records, chosen):
-    draw_levels(panel, records, range(len(records[0]["level_accuracy"])), slug(label))
-    mark_chosen(panel, {record["pruned_channels"] for record in chosen}, slug(label))
-    panel.set_xlabel(f"channels of {records[0]['layer']} pruned")
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-
-
-def draw_adjusting(panel, label, records, chosen):
-    """Δ falls from left to right; left of its first value, the model as it came."""
-    deltas = records[0]["level_delta"]
-    step = deltas[0] - deltas[1] if len(deltas) > 1 else 1
-    untouched = deltas[0] + step
-    draw_levels(panel, records, [untouched, *deltas], slug(label))
-    mark_chosen(panel, {record.get("delta", untouched) for record in chosen}, slug(label))
-    ticks = deltas[:: max(1, -(-len(deltas) // 5))]
-    panel.set_xticks([untouched, *ticks], ["all", *(f"{delta:g}" for delta in ticks)])
-    room = 0.05 * (untouched - deltas[-1])
-    panel.set_xlim(untouched + room, deltas[-1] - room)
-    panel.set_xlabel(f"Δ, weights of {records[0]['layer']} within μ ± Δσ are kept")
-
-
-def draw_limiting(panel, label, records, chosen):
-    """At margin 0, the model as it came."""
-    draw_levels(panel, records, [0, *records[0]["level_margin"]], slug(label))
-    mark_chosen(panel, {record.get("margin", 0) for record in chosen}, slug(label))
-    end = {"bright": "255", "dark": "0"}.get(records[0].get("ends"), "an end")
-    panel.set_xlabel(f"margin, bytes nearer to {end} are clamped")
-    panel.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+def stages_with_levels(study):
+    """Their kinds, in the order of the runs."""
+    return list(dict.fromkeys(line["stage"] for run in study.runs.values() for line in run.lines
+                              if "level_accuracy" in line))
 
 
 def stage_figures(study):
     figures = []
-    for stage, kind, draw_panel, what in (
-        ("prune", "pruning", draw_pruning, "By the number of channels pruned."),
-        ("adjust_weights", "adjusting", draw_adjusting,
-         "By the reach Δ beyond which weights become zero."),
-        ("limit_inputs", "limiting", draw_limiting,
-         "By the margin from an end of a byte's range within which inputs are clamped."),
-    ):
+    for stage in stages_with_levels(study):
         points, places = level_points(study, stage)
         if points:
-            caption = (f"{what} {spread_note(study)} "
+            axis = name_of(points[0][1][0].get("level_axis", "level"))
+            caption = (f"{name_of(stage).capitalize()}: by {axis}. {spread_note(study)} "
                        f"Grey lines mark what each run chose.{only_places(study, places)}")
-            figures += in_parts(kind, caption, points,
-                                lambda layout, part, d=draw_panel: level_figure(layout, part, d))
+            figures += in_parts(slug(name_of(stage)), caption, points, level_figure)
     return figures

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import Rectangle
 
+import file_names
 import style
 from average import labelled
 from completeness import only_places
@@ -13,7 +14,7 @@ from tensors import read_tensors
 
 def examples(run):
     """What example_images.h describes, or None where the run has none."""
-    path = run.folder / "examples.safetensors"
+    path = run.folder / file_names.EXAMPLES
     if not path.is_file():
         return None
     tensors, metadata = read_tensors(path)

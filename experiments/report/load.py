@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 import pandas as pd
 import yaml
 
+import file_names
 from comparison import check_axes, settle_published
 from paper import Paper, ReportError, read_paper
-from stages import stage_name, with_repeats
+from stages import ROUND, is_round, is_training, stage_name, with_repeats
 from sweep_file import places_by_axis, read_overrides, whole_axes
+from vocabulary import learn
 
 
 @dataclass
@@ -32,7 +34,7 @@ class Run:
 
     def rounds(self):
         """The rounds of training, in their order."""
-        return [line for line in self.lines if line["stage"] == "round"]
+        return [line for line in self.lines if line["stage"] == ROUND]
 
 
 @dataclass
@@ -151,7 +153,7 @@ def read_summary(path):
 
 def is_sweep(folder):
     """Whether a sweep has begun in it; it need not have results."""
-    return (folder / "sweep.yaml").is_file() and (folder / "printed").is_dir()
+    return (folder / file_names.SWEEP).is_file() and (folder / file_names.PRINTED).is_dir()
 
 
 def how_to_end(folder):
@@ -162,39 +164,41 @@ def how_to_end(folder):
 
 
 def read_run(folder):
-    if not (folder / "experiment.yaml").is_file():
+    if not (folder / file_names.EXPERIMENT).is_file():
         raise ReportError(
-            f"{folder}: holds neither a run nor a sweep: there is no experiment.yaml"
+            f"{folder}: holds neither a run nor a sweep: there is no {file_names.EXPERIMENT}"
         )
-    for name in ("metrics.jsonl", "summary.json"):
+    for name in (file_names.METRICS, file_names.SUMMARY):
         if not (folder / name).is_file():
             raise ReportError(
                 f"{folder}: the run is not finished, there is no {name}; {how_to_end(folder)}"
             )
-    lines = with_repeats(read_json_lines(folder / "metrics.jsonl"))
-    for metrics in sorted(folder.glob("defend/*/metrics.jsonl")):
+    lines = with_repeats(read_json_lines(folder / file_names.METRICS))
+    for metrics in sorted(folder.glob(file_names.DEFENDED)):
         # The run may have a pipeline of the same name.
         pipeline = f"defend: {metrics.parent.name}"
         lines += [dict(line, pipeline=pipeline) for line in with_repeats(read_json_lines(metrics))]
-    text, settings = read_yaml(folder / "experiment.yaml")
-    return Run(folder, text, settings, lines, read_summary(folder / "summary.json"))
+    text, settings = read_yaml(folder / file_names.EXPERIMENT)
+    summary = read_summary(folder / file_names.SUMMARY)
+    learn(summary, folder / file_names.SUMMARY)
+    return Run(folder, text, settings, lines, summary)
 
 
 def one_run(folder):
     run = read_run(folder)
-    training = [line for line in run.lines if stage_name(line) == "training"][-1:]
-    after = [line for line in run.lines if not line["stage"].endswith("round")]
+    training = [line for line in run.lines if is_training(stage_name(line))][-1:]
+    after = [line for line in run.lines if not is_round(line["stage"])]
     rows = [
         {key: value for key, value in line.items() if not isinstance(value, list)}
         | {"stage": stage_name(line)}
         for line in training + after
     ]
     columns = list(dict.fromkeys(["stage", *(key for row in rows for key in row)]))
-    paper = read_paper(run.settings, folder / "experiment.yaml")
+    paper = read_paper(run.settings, folder / file_names.EXPERIMENT)
     paper.tables_by = paper.x = None  # axes are a sweep's
     results = pd.DataFrame(rows, columns=columns)
     study = Study(folder, run.summary["name"], {}, results, {(): run}, paper)
-    settle_published(study, folder / "experiment.yaml")
+    settle_published(study, folder / file_names.EXPERIMENT)
     return study
 
 
@@ -228,18 +232,18 @@ def named_stages(table):
 
 
 def read_sweep(folder):
-    axes, table = results_table(folder / "results.csv")
+    axes, table = results_table(folder / file_names.RESULTS)
     failed = list(dict.fromkeys(table.loc[table["stage"] == "failed", "point"]))
     table = table[table["stage"] != "failed"].copy()
     if table.empty:
-        raise ReportError(f"{folder / 'results.csv'}: no point has ended, {len(failed)} failed; "
-                          "redoubt sweep FILE tries them again")
+        raise ReportError(f"{folder / file_names.RESULTS}: no point has ended, {len(failed)} "
+                          "failed; redoubt sweep FILE tries them again")
     table["stage"] = named_stages(table)
     runs = {}
     for row in table.drop_duplicates("point").to_dict("records"):
         runs[tuple(row[axis] for axis in axes)] = read_run(folder / row["point"])
     text, paper, declared = "", Paper(), None
-    file = folder / "sweep.yaml"
+    file = folder / file_names.SWEEP
     if file.is_file():
         text, sweep = read_yaml(file)
         paper, declared = read_paper(sweep, file), places_by_axis(sweep)
@@ -255,9 +259,10 @@ def read_study(folder):
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise ReportError(f"{folder}: there is no such folder")
-    if (folder / "results.csv").is_file():
+    if (folder / file_names.RESULTS).is_file():
         return read_sweep(folder)
     if is_sweep(folder):
-        raise ReportError(f"{folder}: no point of the sweep has ended, there is no results.csv; "
+        raise ReportError(f"{folder}: no point of the sweep has ended, there is no "
+                          f"{file_names.RESULTS}; "
                           "redoubt sweep FILE goes on with it")
     return one_run(folder)

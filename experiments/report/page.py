@@ -4,6 +4,7 @@ import pathlib
 import shlex
 from html import escape
 
+import file_names
 from ariba import fragment_figures, score_figures
 from axis import axis_figures
 from comparison import asked_in_vain, unmatched
@@ -12,10 +13,10 @@ from curves import stage_figures, training_figures
 from figure import slug
 from gallery import gallery_figures
 from output import Output
+from stages import is_training
 from tables import plain_table, results_tables
+from vocabulary import names_of
 
-STAGE_METRICS = ("pruned_channels", "delta", "zeroed_weights", "margin")
-RULE_METRICS = ("removed_attackers", "removed_benign", "confidence_as_printed", "confidence")
 CONFIDENCE_NOTE = (
     "Confidence as printed is the paper's formula: the attackers' share of all marked fragments. "
     "Confidence is the share of the attackers' fragments that were marked."
@@ -63,12 +64,12 @@ class Section:
         x = (study.paper.x or "").split(".")[-1].replace("_", " ")
         self.add_figures("axis", f"Along {x}", axis_figures(study))
         self.add_figures("training", "Training", training_figures(study))
-        did = plain_table(study, self.prefix, "stages", "What the stages chose", STAGE_METRICS,
-                          ("prune", "adjust_weights", "limit_inputs"))
+        did = plain_table(study, self.prefix, "stages", "What the stages chose",
+                          names_of("stage"), lambda stage: not is_training(stage))
         self.add_figures("stages", "What the stages tried", stage_figures(study), [did])
         found = plain_table(study, self.prefix, "identification",
-                            "Whom the rule left out, in the last round", RULE_METRICS,
-                            ("training",))
+                            "Whom the rule left out, in the last round", names_of("rule"),
+                            is_training)
         drawn = score_figures(study) + fragment_figures(study)
         note = f"<p>{CONFIDENCE_NOTE}</p>" if drawn and found else ""
         self.add_figures("rule", "ARIBA" if drawn else "Clients left out", drawn, [found, note])
@@ -173,10 +174,10 @@ def again(study):
     run = next(iter(study.runs.values()))
     lines = []
     if study.sweep_text:
-        file = shlex.quote(str(study.folder / "sweep.yaml"))
+        file = shlex.quote(str(study.folder / file_names.SWEEP))
         sets = "".join(f" --set {shlex.quote(override)}" for override in study.overrides)
         lines += [f"redoubt sweep {file}{sets} --output again   # all points"]
-    file = shlex.quote(str(run.folder / "experiment.yaml"))
+    file = shlex.quote(str(run.folder / file_names.EXPERIMENT))
     which = "   # one point" if study.axes else ""
     lines.append(f"redoubt run {file} --output again{which}")
     lines.append(f"redoubt report {shlex.quote(str(study.folder))}")

@@ -3,6 +3,20 @@ its kind in a pipeline."""
 
 import re
 
+ROUND = "round"  # a round of training
+OF_TRAINING = (ROUND, "best_round")
+TRAINING = "training"
+
+
+def is_round(kind):
+    """Whether records of this kind are of rounds; all else is a stage."""
+    return kind in OF_TRAINING or kind.endswith("_round")
+
+
+def is_training(stage):
+    """Of a stage's name in tables."""
+    return stage == TRAINING
+
 
 def with_repeats(records):
     """Copies of one point's records, in their order. Where a pipeline has a stage of some kind more
@@ -10,7 +24,7 @@ def with_repeats(records):
     counts, named = {}, []
     for record in records:
         record = dict(record)
-        if not record["stage"].endswith("round"):
+        if not is_round(record["stage"]):
             key = (record.get("pipeline") or "", record["stage"])
             counts[key] = counts.get(key, 0) + 1
             if counts[key] > 1:
@@ -21,7 +35,7 @@ def with_repeats(records):
 
 def stage_name(record):
     """A record's name in tables, from what `with_repeats` returned."""
-    stage = "training" if record["stage"] in ("round", "best_round") else record["stage"]
+    stage = TRAINING if record["stage"] in OF_TRAINING else record["stage"]
     if record.get("repeat"):
         stage += f" {record['repeat']}"
     pipeline = record.get("pipeline")

@@ -52,6 +52,13 @@ ACCURACY = {"color": BLUE, "linestyle": "-", "marker": "o"}
 SUCCESS = {"color": VERMILLION, "linestyle": (0, (5, 1.6)), "marker": "^"}
 METRIC_STYLE = {"accuracy": ACCURACY, "attack_success_rate": SUCCESS}
 
+
+def look_of(metric):
+    """A metric's colour, line and mark; those of any other are alike."""
+    other = {"color": PURPLE, "linestyle": DASHES[3], "marker": "D"}
+    return METRIC_STYLE.get(metric, other)
+
+
 FONT_SIZE = 9  # points: 12 pixels of CSS
 WIDE, NARROW = "wide", "narrow"
 WIDEST, NARROW_WIDTH = 9.6, 3.3  # inches of 96 pixels of CSS

@@ -3,6 +3,7 @@ keys that were set on the command line."""
 
 import json
 
+import file_names
 from paper import ReportError
 
 
@@ -31,7 +32,7 @@ def whole_axes(axes, results, declared):
 
 def read_overrides(folder):
     """The `key=value` of every --set that the sweep was run with."""
-    path = folder / "overrides.json"
+    path = folder / file_names.OVERRIDES
     if not path.is_file():
         return []
     try:

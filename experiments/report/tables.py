@@ -2,9 +2,9 @@
 
 from html import escape
 
-from average import RATES, average, name_of, number_text, rows_at
+from average import average, name_of, number_text, rows_at
 from completeness import axis_place, coverage
-from stages import kind_of
+from vocabulary import is_share
 
 DASH = "–"
 POINTS = "points"  # heads the column that tells of how many points a row is the mean
@@ -13,7 +13,7 @@ LEVELS = (0.01, 0.03, 0.10)  # of a difference between rates, for its colour
 
 
 def deviation_text(value, metric):
-    return number_text(value, metric) if metric in RATES else f"{float(f'{value:.2g}'):g}"
+    return number_text(value, metric) if is_share(metric) else f"{float(f'{value:.2g}'):g}"
 
 
 def signed(value, metric):
@@ -23,7 +23,7 @@ def signed(value, metric):
 
 def difference_class(value, metric):
     """Colour by direction and size; only rates have sizes that mean the same everywhere."""
-    if metric not in RATES or float(number_text(abs(value), metric)) == 0:
+    if not is_share(metric) or float(number_text(abs(value), metric)) == 0:
         return "difference"
     level = sum(abs(value) >= bound for bound in LEVELS)
     return f"difference {'above' if value > 0 else 'below'}-{level}"
@@ -63,7 +63,7 @@ def paper_cells(ours, published, metric, comparable):
 
 
 def unit(metric):
-    return ", %" if metric in RATES else ""
+    return ", %" if is_share(metric) else ""
 
 
 def head(titles, metrics, with_paper):
@@ -263,8 +263,9 @@ def results_tables(study, prefix):
     return html
 
 
-def plain_table(study, prefix, kind, caption, metrics, stages):
-    """Ours alone, of the stages that have one of these metrics; None if no stage has."""
+def plain_table(study, prefix, kind, caption, metrics, wanted):
+    """Ours alone, of the wanted stages (a test of their names) that have one of these metrics; None
+    if no stage has."""
     metrics = [m for m in metrics if m in study.results and study.results[m].notna().any()]
     if not metrics:
         return None
@@ -272,7 +273,7 @@ def plain_table(study, prefix, kind, caption, metrics, stages):
     table = ResultsTable(study, axes, metrics, False)
     known = study.results.dropna(subset=metrics, how="all")
     table.stages = [stage for stage in table.stages
-                    if kind_of(stage) in stages and (known["stage"] == stage).any()]
+                    if wanted(stage) and (known["stage"] == stage).any()]
     for places in study.groups():
         at = dict(zip(study.settled_axes, places))
         table.add(at, rows_at(known, at))

@@ -7,54 +7,49 @@
 #include <cmath>
 #include <cstdio>
 
-namespace redoubt::experiments {
+#include "experiments/simulation/round_kinds.h"
+#include "fl/metrics.h"
 
-using Json = nlohmann::ordered_json;
+namespace redoubt::experiments {
 
 namespace {
 
 constexpr int kBarWidth = 24;
 
-double number_of(const Record& record, const std::string& name) {
-  const RecordValue* value = record.find(name);
-  if (value == nullptr) return NAN;
-  if (const auto* whole = std::get_if<std::int64_t>(value)) return static_cast<double>(*whole);
-  const auto* real = std::get_if<double>(value);
-  return real == nullptr ? NAN : *real;
-}
-
 std::string percent(double rate) {
   return std::isnan(rate) ? "-" : fmt::format("{:.1f} %", 100 * rate);
 }
 
-double rate_of(const Json& line, const char* name) {
-  return line.contains(name) && line[name].is_number() ? line[name].get<double>() : NAN;
+/// Calls see(metric) for what each test measures, shares first.
+template <class See>
+void for_each_measured(const See& see) {
+  for (const bool share : {true, false}) {
+    for (const Metric& metric : metrics()) {
+      if (metric.measured != nullptr && metric.share == share) see(metric);
+    }
+  }
 }
 
-/// What a stage did, in a few words.
-std::string note_of(const Json& line) {
-  if (line.contains("pruned_channels")) {
-    return fmt::format("{} of {} channels of {} pruned", line["pruned_channels"].get<int>(),
-                       line["order"].size(), line["layer"].get<std::string>());
-  }
-  if (line.contains("zeroed_weights")) {
-    const std::string delta = line.contains("delta")
-                                  ? fmt::format("beyond {} deviations", line["delta"].get<double>())
-                                  : "as the first step already cost too much";
-    return fmt::format("{} weights of {} zeroed, {}", line["zeroed_weights"].get<std::int64_t>(),
-                       line["layer"].get<std::string>(), delta);
-  }
-  if (line.contains("highest_input")) {
-    if (!line.contains("margin")) return "inputs as before, the first step already cost too much";
-    return fmt::format("inputs limited to bytes {} to {}", line["lowest_input"].get<int>(),
-                       line["highest_input"].get<int>());
-  }
-  if (line.contains("rounds")) return fmt::format("{} rounds", line["rounds"].get<int>());
-  if (line.contains("validation_accuracy")) {
-    return fmt::format("round {}, the best on the server's images", line["round"].get<int>());
-  }
-  if (line.contains("round")) return fmt::format("{} rounds", line["round"].get<int>());
-  return "";
+bool was_tested(const RecordLine& line) {
+  return !std::isnan(line.metric("accuracy")) || line.is_null("accuracy");
+}
+
+/// "accuracy  97.1 %  attack success   0.4 %", of a round with the loss, too.
+std::string figures_text(const RecordLine& line) {
+  std::string text;
+  for_each_measured([&](const Metric& metric) {
+    if (!metric.share && !line.round()) return;
+    const double value = line.metric(metric.name);
+    text += fmt::format(
+        "{}{} {}", text.empty() ? "" : "  ", metric.label,
+        metric.share ? fmt::format("{:>7}", percent(value)) : fmt::format("{:.3f}", value));
+  });
+  return text;
+}
+
+/// What a stage did, or how long training was, in a few words.
+std::string note_of(const RecordLine& line) {
+  return line.stage() == kRound ? fmt::format("{} rounds", *line.round()) : line.note();
 }
 
 }  // namespace
@@ -97,20 +92,16 @@ void Console::message(const std::string& text) {
 void Console::record(const Record& record, double images_per_second) {
   if (quiet_) return;
   clear_bar();
-  const double round = number_of(record, "round");
-  const std::string rates =
-      fmt::format("accuracy {:>7}  attack success {:>7}", percent(number_of(record, "accuracy")),
-                  percent(number_of(record, "attack_success_rate")));
-  if (std::isnan(round)) {
-    fmt::print("{:<14}  {}\n", record.stage, rates);
+  const RecordLine line(record);
+  if (!line.round()) {
+    fmt::print("{:<14}  {}\n", line.stage(), figures_text(line));
   } else {
-    rounds_done_ = static_cast<int>(round);
-    const double rejected = number_of(record, "rejected_updates");
-    const std::string news =
-        record.find("accuracy") == nullptr
-            ? fmt::format("not tested  training loss {:.3f}", number_of(record, "training_loss"))
-            : fmt::format("{}  loss {:.3f}", rates, number_of(record, "loss"));
-    fmt::print("round {:>3} / {:<3} {}{}\n", rounds_done_, total_rounds_, news,
+    rounds_done_ = *line.round();
+    const double rejected = line.metric("rejected_updates");
+    fmt::print("round {:>3} / {:<3} {}{}\n", rounds_done_, total_rounds_,
+               was_tested(line)
+                   ? figures_text(line)
+                   : fmt::format("not tested  training loss {:.3f}", line.metric("training_loss")),
                rejected > 0 ? fmt::format("  {} updates rejected: not finite", rejected) : "");
     draw_bar(images_per_second);
   }
@@ -128,34 +119,45 @@ void Console::draw_bar(double images_per_second) {
              grouped(std::llround(images_per_second)), clock_text(left));
 }
 
-std::vector<Json> stage_lines(const std::vector<Json>& metrics) {
-  std::vector<Json> stages;
-  const Json* last_round = nullptr;
-  for (const Json& line : metrics) {
-    const std::string stage = line["stage"].get<std::string>();
-    if (stage == "round" || stage == "best_round") last_round = &line;
-    if (!stage.ends_with("round")) stages.push_back(line);
+std::vector<RecordLine> stage_lines(const std::vector<RecordLine>& metrics) {
+  std::vector<RecordLine> stages;
+  const RecordLine* last_of_training = nullptr;
+  for (const RecordLine& line : metrics) {
+    if (is_of_training(line.stage())) last_of_training = &line;
+    if (!is_round(line.stage())) stages.push_back(line);
   }
-  if (last_round != nullptr) stages.insert(stages.begin(), *last_round);
+  if (last_of_training != nullptr) stages.insert(stages.begin(), *last_of_training);
   return stages;
 }
 
-std::string stage_table_text(const std::vector<Json>& stages) {
-  std::string text =
-      fmt::format("{:<16}{:>10}{:>17}   {}\n", "stage", "accuracy", "attack success", "");
+std::string stage_table_text(const std::vector<RecordLine>& stages) {
+  std::vector<const Metric*> columns;
+  for_each_measured([&](const Metric& metric) {
+    if (metric.share) columns.push_back(&metric);
+  });
+  const auto row = [&](const std::string& name, const auto& cell, const std::string& note) {
+    std::string text = fmt::format("{:<16}", name);
+    for (const Metric* metric : columns) {
+      const std::size_t gap = metric == columns.front() ? 2 : 3;
+      text += fmt::format("{:>{}}", cell(*metric), metric->label.size() + gap);
+    }
+    return text + "   " + note + "\n";
+  };
+  std::string text = row(
+      "stage", [](const Metric& metric) { return metric.label; }, "");
   text += std::string(78, '-') + "\n";
   std::string last_pipeline;
-  for (const Json& line : stages) {
-    std::string name = line["stage"].get<std::string>();
-    if (name.ends_with("round")) name = "training";
-    if (line.contains("pipeline")) {
-      const auto pipeline = line["pipeline"].get<std::string>();
+  for (const RecordLine& line : stages) {
+    std::string name = is_of_training(line.stage()) ? "training" : line.stage();
+    const std::string pipeline = line.pipeline();
+    if (!pipeline.empty()) {
       if (pipeline != last_pipeline) text += pipeline + "\n";
       last_pipeline = pipeline;
       name = "  " + name;
     }
-    text += fmt::format("{:<16}{:>10}{:>17}   {}\n", name, percent(rate_of(line, "accuracy")),
-                        percent(rate_of(line, "attack_success_rate")), note_of(line));
+    text += row(
+        name, [&](const Metric& metric) { return percent(line.metric(metric.name)); },
+        note_of(line));
   }
   return text;
 }

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "experiments/run/record_line.h"
 #include "fl/record.h"
 
 namespace redoubt::experiments {
@@ -30,11 +30,11 @@ class Console {
   std::chrono::steady_clock::time_point start_;
 };
 
-/// The lines of metrics.jsonl that a table shows: the last round of training, then every stage.
-std::vector<nlohmann::ordered_json> stage_lines(const std::vector<nlohmann::ordered_json>& metrics);
+/// The records that a table shows: the last round of training, then every stage.
+std::vector<RecordLine> stage_lines(const std::vector<RecordLine>& metrics);
 
-/// Accuracy and attack success rate after each stage, as text.
-std::string stage_table_text(const std::vector<nlohmann::ordered_json>& stages);
+/// What was measured after each stage, and its note, as text.
+std::string stage_table_text(const std::vector<RecordLine>& stages);
 
 /// "3:05" or "1:02:03"
 std::string clock_text(double seconds);

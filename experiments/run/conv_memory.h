@@ -42,8 +42,6 @@ std::string conv_machine(Device device);
 
 class RunConvMemory : public kernels::ConvMemory {
  public:
-  static constexpr const char* kRecordName = "conv_engines.json";
-
   /// An empty `cache`: none. A cache that is damaged or cannot be written is told once and passed
   /// over; the next choice replaces a damaged one.
   RunConvMemory(std::string machine, std::filesystem::path cache);

@@ -1,18 +1,18 @@
 // What a finished run's figures do not say by themselves.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "experiments/run/record_line.h"
 #include "experiments/simulation/experiment.h"
 
 namespace redoubt::experiments {
 
-/// What a finished run's figures do not say by themselves, from the lines of its metrics.jsonl:
+/// What a finished run's figures do not say by themselves, from its records:
 /// that nothing was aggregated, that the model diverged, that the round kept is from before the
 /// attack.
 std::vector<std::string> outcome_warnings(const Experiment& experiment,
-                                          const std::vector<nlohmann::ordered_json>& metrics);
+                                          const std::vector<RecordLine>& metrics);
 
 }  // namespace redoubt::experiments

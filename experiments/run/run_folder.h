@@ -1,6 +1,4 @@
-// A run's folder: experiment.yaml, metrics.jsonl, summary.json, model.safetensors, checkpoint/,
-// run.log, examples.safetensors if there is a backdoor (example_images.h) and, where convolutions
-// were measured, conv_engines.json (conv_memory.h).
+// A run's folder: what of it is made when, and what a run may find there. Names are in run_files.h.
 #pragma once
 
 #include <chrono>
@@ -14,8 +12,9 @@
 
 #include "engine/safetensors.h"
 #include "experiments/file/experiment_file.h"
-#include "experiments/run/conv_memory.h"
 #include "experiments/run/folder_lock.h"
+#include "experiments/run/record_line.h"
+#include "experiments/run/run_files.h"
 #include "fl/record.h"
 
 namespace redoubt::experiments {
@@ -30,9 +29,6 @@ void require_same_experiment(const Experiment& experiment, const std::filesystem
 /// names and their stages after training, end training with the same bits.
 std::string training_settings(Experiment experiment);
 
-/// A record as one JSON object, keys in their order. Numbers that are not finite become null.
-nlohmann::ordered_json to_json(const Record& record);
-
 class RunFolder {
  public:
   /// Looks at <output.directory>/<name> and writes nothing yet. Throws InputError if it holds a run
@@ -40,7 +36,8 @@ class RunFolder {
   /// output may differ), or if another process is at work there.
   RunFolder(const Experiment& experiment, Existing existing);
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return files_.folder; }
+  const RunFiles& files() const { return files_; }
   /// The run in the folder is complete; there is nothing left to do.
   bool finished() const { return finished_; }
   /// The state to go on from, if there is one.
@@ -50,14 +47,6 @@ class RunFolder {
   /// training.
   void take_training(const Experiment& experiment, const std::filesystem::path& run);
   bool took_training() const { return taken_metrics_.has_value(); }
-  std::filesystem::path checkpoint_path() const {
-    return path_ / "checkpoint" / "state.safetensors";
-  }
-  std::filesystem::path trained_path() const {
-    return path_ / "checkpoint" / "trained.safetensors";
-  }
-  std::filesystem::path conv_record_path() const { return path_ / RunConvMemory::kRecordName; }
-  std::filesystem::path log_path() const { return path_ / "run.log"; }
 
   /// Makes the folder ready: writes experiment.yaml, and cuts metrics.jsonl back to the checkpoint
   /// (or to nothing). What an overwritten run left is removed, and what `redoubt defend` made of
@@ -71,6 +60,8 @@ class RunFolder {
   void save_examples(const TensorFile& images);
   /// The state that the stages started from; redoubt defend starts there, too.
   void save_trained(const TensorFile& state);
+  /// What a rule left of a round, of a kind as in round_kinds.h.
+  void save_tensors(const std::string& kind, int round, const TensorFile& tensors);
   /// The model that a named pipeline ended with.
   void save_pipeline(const std::string& name, const TensorFile& model);
   /// Seconds that earlier sessions spent on the run up to its checkpoint.
@@ -78,18 +69,18 @@ class RunFolder {
   /// Writes the model and, last, summary.json, which marks the run as finished.
   void finish(const TensorFile& model, const nlohmann::ordered_json& summary);
 
-  /// The lines of metrics.jsonl.
-  std::vector<nlohmann::ordered_json> metrics() const;
+  /// Throws InputError for a line that is damaged.
+  std::vector<RecordLine> metrics() const { return read_records(files_.metrics()); }
 
  private:
   void begin_anew() const;
 
-  std::filesystem::path path_;
+  RunFiles files_;
   bool finished_ = false;
   std::optional<TensorFile> checkpoint_;
   std::optional<FolderLock> lock_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::filesystem::path taken_from_;          ///< the run whose training is taken over, if one is
+  RunFiles taken_from_;                       ///< the run whose training is taken over, if one is
   std::optional<std::string> taken_metrics_;  ///< of that training
   std::ofstream metrics_;
 };

@@ -85,9 +85,10 @@ std::int64_t training_images(const ExperimentData& data) {
   return images;
 }
 
-ExperimentData load_data(const Experiment& experiment) {
+ExperimentData load_data(const Experiment& experiment, std::optional<Dataset> dataset) {
   ExperimentData data;
-  data.dataset = load_dataset(experiment.data.dataset, experiment.seed);
+  data.dataset =
+      dataset ? std::move(*dataset) : load_dataset(experiment.data.dataset, experiment.seed);
   data.normalization = normalization(experiment.data.normalize, data.dataset);
   const Split& train = data.dataset.train;
   const int clients = experiment.federation.clients;

@@ -33,8 +33,8 @@ struct ExperimentData {
 /// How many images all clients hold.
 std::int64_t training_images(const ExperimentData& data);
 
-/// Loads and deals out the data. Throws InputError.
-ExperimentData load_data(const Experiment& experiment);
+/// Loads and deals out the data, or deals out a data set from outside. Throws InputError.
+ExperimentData load_data(const Experiment& experiment, std::optional<Dataset> dataset = {});
 
 /// The network that the settings name, for images of this shape. Throws InputError.
 Network make_network(const ModelSettings& settings, const Shape& input, int classes);

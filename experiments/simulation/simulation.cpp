@@ -1,62 +1,32 @@
 #include "experiments/simulation/simulation.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "base/check.h"
 #include "base/parallel.h"
 #include "experiments/simulation/checks.h"
 #include "experiments/simulation/metadata.h"
+#include "experiments/simulation/round_kinds.h"
 #include "kernels/profile.h"
 
 namespace redoubt::experiments {
 
-using kernels::Sample;
-
 namespace {
 
-std::vector<PipelineStages> make_pipelines(const DefenseSettings& defense) {
-  std::vector<PipelineStages> pipelines;
-  for (const Pipeline& pipeline : defense.pipelines) {
-    pipelines.push_back({.name = pipeline.name, .stages = {}});
-    for (const StageSettings& settings : pipeline.stages) {
-      pipelines.back().stages.push_back(Stages::make(settings));
-    }
-  }
-  return pipelines;
-}
-
-/// Before the names of the tensors that a checkpoint keeps of the state after training.
-const std::string kTrained = "trained.";
-
-constexpr const char* kCheckpointFormat = "redoubt-checkpoint-3";
-/// Of before models could limit their inputs; those who know only it must not read newer ones.
-constexpr const char* kFormatWithoutInputs = "redoubt-checkpoint-2";
-
-/// A tensor of exactly `size` values.
-const std::vector<float>& values_of(const TensorFile& file, const std::string& name,
-                                    std::int64_t size, const std::string& origin) {
-  const NamedTensor* tensor = file.find(name);
-  if (tensor == nullptr || std::ssize(tensor->values) != size) {
-    throw InputError(origin + ": the checkpoint does not fit the model: tensor " + name + " has " +
-                     (tensor == nullptr ? "no" : std::to_string(tensor->values.size())) +
-                     " values, not " + std::to_string(size));
-  }
-  return tensor->values;
-}
-
-NamedTensor flat_tensor(std::string name, std::vector<float> values) {
-  return {.name = std::move(name), .shape = {std::ssize(values)}, .values = std::move(values)};
+/// The order of samples is said with the data.
+FederationSettings federation_settings(const Experiment& experiment) {
+  FederationSettings settings = experiment.federation;
+  settings.shuffle = experiment.data.shuffle;
+  return settings;
 }
 
 }  // namespace
 
-Simulation::Simulation(const Experiment& experiment, SimulationObserver& observer,
-                       const std::atomic<bool>& stop)
+Simulation::Simulation(const Experiment& experiment, Parts parts)
     : experiment_(experiment),
-      observer_(observer),
-      stop_(stop),
-      data_(load_data(experiment)),
+      data_(load_data(experiment, std::move(parts.dataset))),
       network_(make_network(experiment.model, data_.dataset.shape, data_.dataset.classes)),
       device_(parse_device(experiment.device)),
       images_(data_.dataset, data_.normalization, data_.triggers, device_),
@@ -66,15 +36,32 @@ Simulation::Simulation(const Experiment& experiment, SimulationObserver& observe
       test_images_(make_test_images(experiment, data_, images_)),
       federation_(executor_,
                   make_clients(experiment, data_,
-                               {.network = network_, .device = device_, .seed = experiment.seed}),
-                  Rules::make(experiment.defense.rule, {.executor = executor_,
-                                                        .validation = test_images_.validation,
-                                                        .seed = experiment.seed,
-                                                        .local = experiment.federation.local}),
-                  experiment.federation, experiment.seed),
+                               {.network = network_, .device = device_, .seed = experiment.seed},
+                               std::move(parts.attack)),
+                  make_rule(parts), federation_settings(experiment), experiment.seed),
       model_(initial_model(experiment, network_, device_)),
       server_(federation_, model_, test_images_),
       pipelines_(make_pipelines(experiment.defense)) {}
+
+std::unique_ptr<AggregationRule> Simulation::make_rule(const Parts& parts) {
+  const RuleEnvironment environment = {.executor = executor_,
+                                       .validation = test_images_.validation,
+                                       .seed = experiment_.seed,
+                                       .local = experiment_.federation.local};
+  return parts.rule ? parts.rule(environment)
+                    : Rules::make(experiment_.defense.rule, environment);
+}
+
+std::vector<Simulation::PipelineStages> Simulation::make_pipelines(const DefenseSettings& defense) {
+  std::vector<PipelineStages> pipelines;
+  for (const Pipeline& pipeline : defense.pipelines) {
+    pipelines.push_back({.name = pipeline.name, .stages = {}});
+    for (const StageSettings& settings : pipeline.stages) {
+      pipelines.back().stages.push_back(Stages::make(settings));
+    }
+  }
+  return pipelines;
+}
 
 int Simulation::total_rounds() const {
   int rounds = experiment_.federation.rounds;
@@ -96,128 +83,66 @@ void Simulation::profile_round(int round) {
   profiled_round_ = round;
 }
 
-float Simulation::learning_rate(int round) const {
-  const auto first = static_cast<double>(learning_rate_of(experiment_.federation.local.optimizer));
-  return static_cast<float>(first * std::pow(experiment_.federation.lr_decay, round - 1));
-}
-
 void Simulation::check_stages() const {
   experiments::check_stages(experiment_, network_.layout(), model_.mask.download());
 }
 
-bool Simulation::run() { return train() && run_pipelines(); }
-
-bool Simulation::train() {
-  const int rounds = experiment_.federation.rounds;
-  if (rounds == 0 && !restored_) {  // stages are compared with the model as it was given
-    Record record = {.stage = "round", .values = {}};
-    record.add("round", std::int64_t{0});
-    add_test_result(record, test());
-    tell(std::move(record), 0);
+RunLength Simulation::length() const {
+  RunLength length = {.rounds = total_rounds(), .stages = {}};
+  for (const PipelineStages& pipeline : pipelines_) {
+    length.stages.push_back(static_cast<int>(pipeline.stages.size()));
   }
-  while (server_.next_round() <= rounds) {
-    const int round = server_.next_round();
-    round_start_ = std::chrono::steady_clock::now();
-    if (profiled_round_ == round) kernels::start_profiling(device_);
-    const RoundReport report = server_.train_round(learning_rate(round));
-    if (profiled_round_ == round) kernels::stop_profiling(device_);
-    if (!after_round(round, report, "round")) return false;
-  }
-  if (!best_row_.empty()) {
-    model_.row.upload(best_row_);
-    best_row_.clear();
-    Record record = {.stage = "best_round", .values = {}};
-    record.add("round", std::int64_t{best_round_});
-    add_test_result(record, test());
-    record.add("validation_accuracy", best_validation_);
-    tell(std::move(record), 0);
-    observer_.checkpoint(state());
-  }
-  return true;
+  return length;
 }
 
-bool Simulation::run_pipelines() {
-  if (trained_.tensors.empty()) {
-    trained_ = state();
-    observer_.trained(trained_);
-  }
-  while (pipelines_done_ < static_cast<int>(pipelines_.size())) {
-    const PipelineStages& pipeline = pipelines_[static_cast<std::size_t>(pipelines_done_)];
-    // A pipeline that is under way goes on; a new one starts from the trained model.
-    if (stages_done_ == 0 && stage_rounds_done_ == 0) take_up(trained_);
-    if (!run_stages(pipeline)) return false;
-    if (!pipeline.name.empty()) observer_.pipeline_done(pipeline.name, model_file());
-    ++pipelines_done_;
-    stages_done_ = 0;
-    if (!pipeline.name.empty()) {
-      take_up(trained_);
-      observer_.checkpoint(state());
+FederationState Simulation::state() const {
+  return {.next_round = server_.next_round(),
+          .row = model_.row.download(),
+          .mask = model_.mask.download(),
+          .inputs = model_.inputs,
+          .memory = federation_.state()};
+}
+
+void Simulation::take_up(const FederationState& state, const std::string& origin) {
+  const auto upload = [&](const char* name, const std::vector<float>& values, Buffer<float>& to) {
+    if (std::ssize(values) != to.count()) {
+      throw InputError(origin + ": the checkpoint does not fit the model: tensor " + name +
+                       " has " + (values.empty() ? "no" : std::to_string(values.size())) +
+                       " values, not " + std::to_string(to.count()));
     }
+    to.upload(values);
+  };
+  upload("row", state.row, model_.row);
+  upload("mask", state.mask, model_.mask);
+  model_.inputs = state.inputs;
+  server_.resume_at(state.next_round);
+  try {
+    federation_.restore(state.memory);
+  } catch (const InputError& error) {
+    throw InputError(origin + ": " + error.what());
   }
-  return true;
 }
 
-bool Simulation::run_stages(const PipelineStages& pipeline) {
-  while (stages_done_ < static_cast<int>(pipeline.stages.size())) {
-    const Stage& stage = *pipeline.stages[static_cast<std::size_t>(stages_done_)];
-    round_start_ = std::chrono::steady_clock::now();
-    const StageProgress progress = {
-        .rounds_done = stage_rounds_done_,
-        .last_learning_rate = learning_rate(std::max(1, experiment_.federation.rounds)),
-        .on_round = [&](int round, const RoundReport& report) {
-          ++stage_rounds_done_;
-          const bool go_on = after_round(round, report, stage.name() + "_round");
-          round_start_ = std::chrono::steady_clock::now();
-          return go_on;
-        }};
-    std::optional<Record> record = stage.run(server_, progress);
-    if (!record) return false;
-    ++stages_done_;
-    stage_rounds_done_ = 0;
-    tell(std::move(*record), 0);
-    observer_.checkpoint(state());
+void Simulation::restore(const TensorFile& checkpoint, const std::string& origin) {
+  progress_ = read_progress(checkpoint, length(), origin);
+  goes_on_ = true;
+  BestRound& best = progress_.best;
+  if (!best.row.empty()) {
+    FederationState at_best = progress_.now;
+    at_best.row = best.row;
+    take_up(at_best, origin);
+    best.validation_accuracy = server_.validate(model_.variant()).front().accuracy;
   }
-  return true;
+  take_up(progress_.now, origin);
 }
 
-/// Passes a record on, under the name of the pipeline that it belongs to.
-void Simulation::tell(Record record, double images_per_second) {
-  const bool training =
-      server_.next_round() <= experiment_.federation.rounds + 1 && trained_.tensors.empty();
-  if (!training && pipelines_done_ < static_cast<int>(pipelines_.size())) {
-    const std::string& name = pipelines_[static_cast<std::size_t>(pipelines_done_)].name;
-    if (!name.empty()) record.values.insert(record.values.begin(), {"pipeline", name});
-  }
-  observer_.record(record, images_per_second);
+void Simulation::start_from(const TensorFile& trained, const std::string& origin) {
+  progress_ = {.now = read_state(trained, length(), origin), .trained = {}, .best = {}};
+  goes_on_ = true;
+  take_up(progress_.now, origin);
 }
 
-void Simulation::take_model(const TensorFile& state, const std::string& origin) {
-  model_.row.upload(values_of(state, "row", model_.row.count(), origin));
-  model_.mask.upload(values_of(state, "mask", model_.mask.count(), origin));
-  model_.inputs = input_range_of(state, origin);
-}
-
-/// Goes back to a state's model, round and what the federation remembers.
-void Simulation::take_up(const TensorFile& state) {
-  const std::string origin = "the trained model";
-  take_model(state, origin);
-  server_.resume_at(whole_number(state, "next_round", 1, total_rounds() + 1, origin));
-  federation_.restore(state.tensors);
-}
-
-bool Simulation::after_round(int round, const RoundReport& report, const std::string& stage) {
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - round_start_;
-  if (stage == "round") keep_best(round);
-  tell(round_record(round, report, stage),
-       static_cast<double>(report.images) / std::max(seconds.count(), 1e-9));
-  if (!report.tensors.empty()) {
-    observer_.tensors(stage + "-" + std::to_string(round),
-                      {.metadata = {}, .tensors = report.tensors});
-  }
-  const int every = experiment_.output.checkpoint_every;
-  if (stop_ || (every > 0 && round % every == 0)) observer_.checkpoint(state());
-  return !stop_;
-}
+TestResult Simulation::test() { return server_.test(model_.variant()).front(); }
 
 namespace {
 
@@ -240,7 +165,7 @@ void add_what_the_researcher_knows(Record& record, const RoundReport& report) {
 
 }  // namespace
 
-Record Simulation::round_record(int round, const RoundReport& report, const std::string& stage) {
+Record Simulation::round_record(const std::string& stage, int round, const RoundReport& report) {
   const FederationSettings& federation = experiment_.federation;
   Record record = {.stage = stage, .values = {}};
   record.add("round", std::int64_t{round});
@@ -252,7 +177,13 @@ Record Simulation::round_record(int round, const RoundReport& report, const std:
   record.add("images", report.images);
   record.add("rejected_updates", std::int64_t{report.rejected});
   record.add("used_updates", std::int64_t{report.used});
-  for (const auto& [name, value] : report.diagnostics) record.add(name, value);
+  for (const auto& [name, value] : report.diagnostics) {
+    if (is_of_records(name)) {
+      throw InputError("defense.rule " + federation_.rule().name() + ": its diagnostic \"" + name +
+                       "\" is called as a figure of the program's own; give it another name");
+    }
+    record.add(name, value);
+  }
   if (experiment_.attack || report.removed) {
     add_what_the_researcher_knows(record, report);
     Rules::add_figures(experiment_.defense.rule, record, report.attackers);
@@ -260,85 +191,161 @@ Record Simulation::round_record(int round, const RoundReport& report, const std:
   return record;
 }
 
-void Simulation::keep_best(int round) {
-  if (experiment_.federation.keep != FederationSettings::Keep::best) return;
-  const double accuracy = server_.validate(model_.variant()).front().accuracy;
-  if (accuracy <= best_validation_) return;
-  best_validation_ = accuracy;
-  best_round_ = round;
-  best_row_ = model_.row.download();
-}
+/// The way through training, then through every pipeline, from wherever the progress is.
+class Simulation::Run {
+ public:
+  Run(Simulation& simulation, SimulationObserver& observer, const std::atomic<bool>& stop)
+      : simulation_(simulation),
+        observer_(observer),
+        stop_(stop),
+        federation_(simulation.experiment_.federation),
+        server_(simulation.server_),
+        progress_(simulation.progress_) {}
 
-TestResult Simulation::test() { return server_.test(model_.variant()).front(); }
+  /// Each part returns false if it was stopped.
+  bool all() {
+    if (!training()) return false;
+    keep_trained();
+    while (progress_.pipeline < static_cast<int>(simulation_.pipelines_.size())) {
+      if (!pipeline(simulation_.pipelines_[progress_.pipeline])) return false;
+    }
+    return true;
+  }
 
-TensorFile Simulation::state() {
-  TensorFile file;
-  file.metadata = {{"format", kCheckpointFormat},
-                   {"next_round", std::to_string(server_.next_round())},
-                   {"pipelines_done", std::to_string(pipelines_done_)},
-                   {"stages_done", std::to_string(stages_done_)},
-                   {"stage_rounds_done", std::to_string(stage_rounds_done_)}};
-  add_input_range(model_.inputs, file);
-  file.tensors = {flat_tensor("row", model_.row.download()),
-                  flat_tensor("mask", model_.mask.download())};
-  for (NamedTensor& tensor : federation_.state()) file.tensors.push_back(std::move(tensor));
-  for (const NamedTensor& tensor : trained_.tensors) {
-    file.tensors.push_back(
-        {.name = kTrained + tensor.name, .shape = tensor.shape, .values = tensor.values});
+ private:
+  bool training() {
+    // Stages are compared with the model as it was given.
+    if (federation_.rounds == 0 && !simulation_.goes_on_) tell(tested(kRound, 0));
+    while (server_.next_round() <= federation_.rounds) {
+      const int round = server_.next_round();
+      start_clock();
+      const RoundReport report = train(round);
+      if (federation_.keep == FederationSettings::Keep::best) compare_with_best(round);
+      if (!after_round(kRound, round, report)) return false;
+    }
+    if (!progress_.best.row.empty()) go_back_to_best();
+    return true;
   }
-  for (const auto& [key, value] : trained_.metadata) file.metadata[kTrained + key] = value;
-  if (!best_row_.empty()) {
-    file.tensors.push_back(flat_tensor("best_row", best_row_));
-    file.metadata["best_round"] = std::to_string(best_round_);
-  }
-  return file;
-}
 
-void Simulation::restore(const TensorFile& state, const std::string& origin) {
-  const auto format = state.metadata.find("format");
-  if (format == state.metadata.end() ||
-      (format->second != kCheckpointFormat && format->second != kFormatWithoutInputs)) {
-    throw InputError(origin + ": not a checkpoint of this version of redoubt");
+  RoundReport train(int round) {
+    const bool profiled = simulation_.profiled_round_ == round;
+    if (profiled) kernels::start_profiling(simulation_.device_);
+    RoundReport report = server_.train_round(learning_rate(round));
+    if (profiled) kernels::stop_profiling(simulation_.device_);
+    return report;
   }
-  take_model(state, origin);
-  restored_ = true;
-  const int rounds = total_rounds();
-  const int pipelines = static_cast<int>(pipelines_.size());
-  pipelines_done_ = whole_number(state, "pipelines_done", 0, pipelines, origin);
-  const int stages =
-      pipelines_done_ == pipelines
-          ? 0
-          : static_cast<int>(pipelines_[static_cast<std::size_t>(pipelines_done_)].stages.size());
-  stages_done_ = whole_number(state, "stages_done", 0, stages, origin);
-  stage_rounds_done_ = whole_number(state, "stage_rounds_done", 0, rounds, origin);
-  server_.resume_at(whole_number(state, "next_round", 1, rounds + 1, origin));
-  try {
-    federation_.restore(state.tensors);
-  } catch (const InputError& error) {
-    throw InputError(origin + ": " + error.what());
+
+  void compare_with_best(int round) {
+    const double accuracy = server_.validate(simulation_.model_.variant()).front().accuracy;
+    if (accuracy <= progress_.best.validation_accuracy) return;
+    progress_.best = {
+        .round = round, .validation_accuracy = accuracy, .row = simulation_.model_.row.download()};
   }
-  trained_ = {};
-  for (const NamedTensor& tensor : state.tensors) {
-    if (!tensor.name.starts_with(kTrained)) continue;
-    trained_.tensors.push_back({.name = tensor.name.substr(kTrained.size()),
-                                .shape = tensor.shape,
-                                .values = tensor.values});
+
+  void go_back_to_best() {
+    const BestRound best = std::exchange(progress_.best, {});
+    simulation_.model_.row.upload(best.row);
+    Record record = tested(kBestRound, best.round);
+    record.add("validation_accuracy", best.validation_accuracy);
+    record.note = "round " + std::to_string(best.round) + ", the best on the server's images";
+    tell(std::move(record));
+    checkpoint();
   }
-  for (const auto& [key, value] : state.metadata) {
-    if (key.starts_with(kTrained)) trained_.metadata[key.substr(kTrained.size())] = value;
+
+  void keep_trained() {
+    if (progress_.trained) return;
+    progress_.trained = simulation_.state();
+    observer_.trained(to_checkpoint(*progress_.trained));
   }
-  if (!trained_.tensors.empty()) {
-    whole_number(state, kTrained + "next_round", 1, rounds + 1, origin);
-    input_range_of(trained_, origin);
+
+  bool pipeline(const PipelineStages& pipeline) {
+    pipeline_ = pipeline.name;
+    // One that is under way goes on; a new one starts from the trained model.
+    if (progress_.stage == 0 && progress_.stage_rounds == 0) go_back_to_trained();
+    while (progress_.stage < static_cast<int>(pipeline.stages.size())) {
+      if (!stage(*pipeline.stages[progress_.stage])) return false;
+    }
+    ++progress_.pipeline;
+    progress_.stage = 0;
+    if (pipeline.name.empty()) return true;  // the only one: its model is the run's
+    observer_.pipeline_done(pipeline.name, simulation_.model_file());
+    go_back_to_trained();
+    checkpoint();
+    return true;
   }
-  if (state.find("best_row") == nullptr) return;
-  best_round_ = whole_number(state, "best_round", 1, rounds, origin);
-  // What the best row scored is found again by scoring it, to the same bits.
-  const std::vector<float> last = model_.row.download();
-  best_row_ = values_of(state, "best_row", model_.row.count(), origin);
-  model_.row.upload(best_row_);
-  best_validation_ = server_.validate(model_.variant()).front().accuracy;
-  model_.row.upload(last);
+
+  bool stage(const Stage& stage) {
+    start_clock();
+    const StageProgress progress = {
+        .rounds_done = progress_.stage_rounds,
+        .last_learning_rate = learning_rate(std::max(1, federation_.rounds)),
+        .on_round = [&](int round, const RoundReport& report) {
+          ++progress_.stage_rounds;
+          const bool go_on = after_round(round_of(stage.name()), round, report);
+          start_clock();
+          return go_on;
+        }};
+    std::optional<Record> record = stage.run(server_, progress);
+    if (!record) return false;
+    ++progress_.stage;
+    progress_.stage_rounds = 0;
+    tell(std::move(*record));
+    checkpoint();
+    return true;
+  }
+
+  void go_back_to_trained() { simulation_.take_up(*progress_.trained, "the trained model"); }
+
+  bool after_round(const std::string& kind, int round, const RoundReport& report) {
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
+    tell(simulation_.round_record(kind, round, report),
+         static_cast<double>(report.images) / std::max(seconds.count(), 1e-9));
+    if (!report.tensors.empty()) {
+      observer_.tensors(kind, round, {.metadata = {}, .tensors = report.tensors});
+    }
+    const int every = simulation_.experiment_.output.checkpoint_every;
+    const bool stopped = stop_;
+    if (stopped || (every > 0 && round % every == 0)) checkpoint();
+    return !stopped;
+  }
+
+  void checkpoint() {
+    progress_.now = simulation_.state();
+    observer_.checkpoint(to_checkpoint(progress_));
+  }
+
+  Record tested(const char* kind, int round) {
+    Record record = {.stage = kind, .values = {}};
+    record.add("round", std::int64_t{round});
+    add_test_result(record, simulation_.test());
+    return record;
+  }
+
+  /// Passes a record on, under the name of the pipeline that it belongs to.
+  void tell(Record record, double images_per_second = 0) {
+    if (!pipeline_.empty()) record.values.insert(record.values.begin(), {"pipeline", pipeline_});
+    observer_.record(record, images_per_second);
+  }
+
+  float learning_rate(int round) const {
+    const auto first = static_cast<double>(learning_rate_of(federation_.local.optimizer));
+    return static_cast<float>(first * std::pow(federation_.lr_decay, round - 1));
+  }
+
+  void start_clock() { start_ = std::chrono::steady_clock::now(); }
+
+  Simulation& simulation_;
+  SimulationObserver& observer_;
+  const std::atomic<bool>& stop_;
+  const FederationSettings& federation_;
+  Server& server_;
+  Progress& progress_;
+  std::string pipeline_;  ///< under way; empty in training and where it has no name
+  std::chrono::steady_clock::time_point start_;
+};
+
+bool Simulation::run(SimulationObserver& observer, const std::atomic<bool>& stop) {
+  return Run(*this, observer, stop).all();
 }
 
 TensorFile Simulation::model_file() {

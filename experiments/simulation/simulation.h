@@ -3,22 +3,24 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
-#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "datasets/dataset.h"
+#include "defense/rule.h"
 #include "defense/stage.h"
 #include "engine/executor.h"
 #include "engine/network.h"
 #include "engine/safetensors.h"
 #include "experiments/simulation/experiment.h"
 #include "experiments/simulation/experiment_data.h"
+#include "experiments/simulation/progress.h"
 #include "fl/federation.h"
 #include "fl/image_store.h"
+#include "fl/metrics.h"
 #include "fl/record.h"
 #include "fl/server.h"
 
@@ -30,29 +32,34 @@ class SimulationObserver {
   virtual ~SimulationObserver() = default;
   /// A round or a stage is over. images_per_second: of training in this round, 0 for a stage. The
   /// record holds nothing that depends on time.
-  virtual void record(const Record& record, double images_per_second) = 0;
-  /// What a rule left beside the record of its round, for a file of that name.
-  virtual void tensors(const std::string& /*name*/, const TensorFile& /*file*/) {}
-  /// Training is over; the state that the stages start from. (Told again after a resumption.)
+  virtual void record(const Record& /*record*/, double /*images_per_second*/) {}
+  /// What a rule left beside the record of its round, which is of a kind as in round_kinds.h.
+  virtual void tensors(const std::string& /*kind*/, int /*round*/, const TensorFile& /*file*/) {}
+  /// Training is over; the state that the stages start from. (Not told again after a resumption.)
   virtual void trained(const TensorFile& /*state*/) {}
   /// A named pipeline is through, with this model.
   virtual void pipeline_done(const std::string& /*name*/, const TensorFile& /*model*/) {}
   /// A state to come back to: everything recorded so far belongs to it.
-  virtual void checkpoint(TensorFile state) = 0;
+  virtual void checkpoint(TensorFile /*state*/) {}
 };
 
-/// The stages of one pipeline; without a name if it is the only one.
-struct PipelineStages {
-  std::string name;
-  std::vector<std::unique_ptr<Stage>> stages;
+/// What may come from outside instead of from the experiment's settings.
+struct Parts {
+  /// In place of data.dataset.
+  std::optional<Dataset> dataset = {};
+  /// Makes the rule in place of defense.rule. Its environment lives as long as the simulation.
+  std::function<std::unique_ptr<AggregationRule>(const RuleEnvironment&)> rule = {};
+  /// Beside what the experiment's attack says, which also says who attacks and when: acts last.
+  std::shared_ptr<Attack> attack = {};
 };
+
+/// A run that nobody stops.
+inline const std::atomic<bool> kNeverStopped = false;
 
 class Simulation {
  public:
-  /// Loads everything. Throws InputError. `stop`, when it becomes true, ends the run after the
-  /// round.
-  Simulation(const Experiment& experiment, SimulationObserver& observer,
-             const std::atomic<bool>& stop);
+  /// Loads everything. Throws InputError.
+  explicit Simulation(const Experiment& experiment, Parts parts = {});
 
   const Network& network() const { return network_; }
   /// Lets a profiler record this round of training only. Throws InputError on a CPU or if there is
@@ -67,12 +74,16 @@ class Simulation {
   /// Throws InputError if stages would prune more channels than the initial model has left.
   void check_stages() const;
 
-  /// Goes back to a checkpoint's state. Throws InputError naming `origin` if it does not fit.
-  void restore(const TensorFile& state, const std::string& origin);
+  /// Goes back to a checkpoint. Throws InputError naming `origin` if it does not fit.
+  void restore(const TensorFile& checkpoint, const std::string& origin);
+  /// Goes to the end of training, as an observer was told of it, perhaps in another run: pipelines
+  /// are what is left. Throws InputError naming `origin` if it does not fit.
+  void start_from(const TensorFile& trained, const std::string& origin);
 
   /// Runs to the end, or to the end of the round in which `stop` became true, which leaves a
-  /// checkpoint and returns false.
-  bool run();
+  /// checkpoint and returns false. Throws InputError naming the rule if one of its diagnostics is
+  /// called as the program's own figures are.
+  bool run(SimulationObserver& observer, const std::atomic<bool>& stop = kNeverStopped);
 
   /// Accuracy and attack success rate of the model as it is now.
   TestResult test();
@@ -81,21 +92,22 @@ class Simulation {
   TensorFile model_file();
 
  private:
-  bool train();
-  bool run_pipelines();
-  bool run_stages(const PipelineStages& pipeline);
-  void tell(Record record, double images_per_second);
-  void take_up(const TensorFile& state);
-  void take_model(const TensorFile& state, const std::string& origin);
-  bool after_round(int round, const RoundReport& report, const std::string& stage);
-  Record round_record(int round, const RoundReport& report, const std::string& stage);
-  void keep_best(int round);
-  TensorFile state();
-  float learning_rate(int round) const;
+  class Run;
+
+  /// The stages of one pipeline; without a name if it is the only one.
+  struct PipelineStages {
+    std::string name;
+    std::vector<std::unique_ptr<Stage>> stages;
+  };
+
+  std::unique_ptr<AggregationRule> make_rule(const Parts& parts);
+  static std::vector<PipelineStages> make_pipelines(const DefenseSettings& defense);
+  RunLength length() const;
+  FederationState state() const;
+  void take_up(const FederationState& state, const std::string& origin);
+  Record round_record(const std::string& stage, int round, const RoundReport& report);
 
   Experiment experiment_;
-  SimulationObserver& observer_;
-  const std::atomic<bool>& stop_;
   ExperimentData data_;
   Network network_;
   Device device_;
@@ -107,16 +119,10 @@ class Simulation {
   Server server_;
   std::vector<PipelineStages> pipelines_;
 
-  TensorFile trained_;  ///< the state after training; empty before
-  int pipelines_done_ = 0;
-  int stages_done_ = 0;          ///< of the pipeline under way
-  int stage_rounds_done_ = 0;    ///< of the stage under way
-  std::vector<float> best_row_;  ///< federation.keep: best
-  double best_validation_ = -1;
-  int best_round_ = 0;
-  std::chrono::steady_clock::time_point round_start_;
+  /// Its `now` is that of the last checkpoint; what is really now is in the members above.
+  Progress progress_;
   int profiled_round_ = 0;  ///< 0: none
-  bool restored_ = false;   ///< from a checkpoint
+  bool goes_on_ = false;    ///< from a checkpoint or another's training
 };
 
 }  // namespace redoubt::experiments

@@ -5,6 +5,7 @@
 
 #include "base/nearest_name.h"
 #include "experiments/file/reader.h"
+#include "fl/metrics.h"
 
 namespace redoubt::experiments {
 
@@ -44,10 +45,9 @@ bool is_number(const std::string& text) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
-/// Shares of 1, by their names in results.csv.
-bool is_share(const std::string& metric) {
-  return metric.ends_with("accuracy") || metric == "attack_success_rate" ||
-         metric.starts_with("confidence");
+bool is_share(const std::string& name) {
+  const Metric* metric = find_metric(name);
+  return metric != nullptr && metric->share;
 }
 
 /// An axis has one role: repetitions, tables or x.

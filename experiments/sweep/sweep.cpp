@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -19,10 +20,12 @@
 #include "experiments/file/experiment_file.h"
 #include "experiments/run/console.h"
 #include "experiments/run/folder_lock.h"
+#include "experiments/run/run_files.h"
 #include "experiments/sweep/child_run.h"
 #include "experiments/sweep/sweep_plan.h"
 #include "experiments/sweep/sweep_points.h"
 #include "experiments/sweep/sweep_results.h"
+#include "fl/metrics.h"
 
 namespace redoubt::experiments {
 
@@ -36,16 +39,6 @@ constexpr auto kPollInterval = std::chrono::milliseconds(50);
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-/// Lines of metrics.jsonl that are rounds.
-int rounds_done(const fs::path& folder) {
-  int rounds = 0;
-  std::ifstream stream(folder / "metrics.jsonl");
-  for (std::string line; std::getline(stream, line);) {
-    if (line.find("round\",\"round\":") != std::string::npos) ++rounds;
-  }
-  return rounds;
 }
 
 /// By a signal that asks to stop, before or after the point could save.
@@ -72,9 +65,9 @@ class Sweep {
         read_points(options.file, options.overrides, points_);
     Experiment first = experiments.front();
     resolve_surroundings(first);
-    folder_ = fs::absolute(first.output.directory / first.name);
-    check_axes(folder_, points_);
-    check_folders(folder_, points_, experiments);
+    files_.folder = fs::absolute(first.output.directory / first.name);
+    check_axes(files_.folder, points_);
+    check_folders(files_.folder, points_, experiments);
     trainings_ = number_trainings(experiments);
     threads_ = first.threads.value_or(available_threads());
     const int most = std::min<int>(static_cast<int>(points_.size()),
@@ -82,14 +75,16 @@ class Sweep {
     jobs_ = options.jobs > 0 ? options.jobs : most;
     terminal_ = isatty(STDOUT_FILENO) == 1 && !options.quiet;
     done_.resize(points_.size());
-    for (const SweepPoint& point : points_) waiting_.push_back(is_chosen(point, options.only));
+    for (std::size_t i = 0; i < points_.size(); ++i) {
+      if (is_chosen(points_[i], options.only)) waiting_.insert(i);
+    }
   }
 
   int run(const std::atomic<bool>& stop) {
     open_folder();
     take_up_finished();
     if (finished_ > 0) write_results();
-    while (!(running_.empty() && (left() == 0 || stopping_))) {
+    while (!(running_.empty() && (waiting_.empty() || stopping_))) {
       if (!stopping_) start_next();
       draw();
       std::this_thread::sleep_for(kPollInterval);
@@ -101,7 +96,7 @@ class Sweep {
     }
     clear();
     say(fmt::format("{} of {} points are done, {} failed; {}", finished_ - failed_, points_.size(),
-                    failed_, (folder_ / "results.csv").string()));
+                    failed_, files_.results().string()));
     if (stopping_) return 130;
     return failed_ == 0 ? 0 : 1;
   }
@@ -110,22 +105,22 @@ class Sweep {
   /// What is needed to run the sweep again lies in its folder: the file and what was set beside it.
   void open_folder() {
     std::error_code error;
-    fs::create_directories(folder_ / "printed", error);
+    fs::create_directories(files_.printed(), error);
     if (error) {
-      throw InputError(folder_.string() + ": cannot make the folder: " + error.message());
+      throw InputError(files_.folder.string() + ": cannot make the folder: " + error.message());
     }
-    lock_.emplace(folder_);
+    lock_.emplace(files_.folder);
     std::ifstream stream(options_.file, std::ios::binary);
     const std::string text((std::istreambuf_iterator<char>(stream)), {});
-    write_file_atomically(folder_ / "sweep.yaml", text);
+    write_file_atomically(files_.file(), text);
     // A sweep without a name is called as its file is, but the copy has another name.
     Json overrides = Json::array();
     if (!load_experiment_file(options_.file)["name"])
-      overrides.push_back("name=" + folder_.filename().string());
+      overrides.push_back("name=" + files_.folder.filename().string());
     for (const std::string& override : options_.overrides) {
       if (!override.starts_with("output.")) overrides.push_back(override);
     }
-    write_file_atomically(folder_ / "overrides.json", overrides.dump() + "\n");
+    write_file_atomically(files_.overrides(), overrides.dump() + "\n");
   }
 
   struct Job {
@@ -137,24 +132,16 @@ class Sweep {
   /// Points that an earlier sweep finished count as they are.
   void take_up_finished() {
     for (std::size_t i = 0; i < points_.size(); ++i) {
-      if (!fs::exists(folder_of(points_[i]) / "summary.json")) continue;
+      if (!fs::exists(files_of(points_[i]).summary())) continue;
       add_finished(i);
-      waiting_[i] = 0;
-      tell(points_[i], *done_[i], 0);
+      waiting_.erase(i);
+      tell(*done_[i]);
     }
   }
-  std::size_t left() const {
-    return static_cast<std::size_t>(std::count(waiting_.begin(), waiting_.end(), 1));
-  }
 
-  fs::path folder_of(const SweepPoint& point) const { return folder_ / point.name; }
+  RunFiles files_of(const SweepPoint& point) const { return files_.point(point.name); }
   /// Whether the training is over and others can take it.
-  bool is_trained(const SweepPoint& point) const {
-    return fs::exists(folder_of(point) / "checkpoint" / "trained.safetensors");
-  }
-  fs::path printed_of(const SweepPoint& point) const {
-    return folder_ / "printed" / (point.name + ".txt");
-  }
+  bool is_trained(const SweepPoint& point) const { return fs::exists(files_of(point).trained()); }
 
   /// What a point would do about its training: do it itself, take another's, or wait for that.
   struct Training {
@@ -169,7 +156,7 @@ class Sweep {
     }
     for (std::size_t other = 0; other < points_.size(); ++other) {
       const bool same = trainings_[other] == trainings_[point];
-      if (same && done_[other] && !done_[other]->summary.is_null() && is_trained(points_[other])) {
+      if (same && done_[other] && done_[other]->summary && is_trained(points_[other])) {
         return {.wait = false, .of = other};
       }
     }
@@ -180,9 +167,9 @@ class Sweep {
     if (static_cast<int>(running_.size()) >= jobs_) return;
     std::vector<std::size_t> ready;
     std::set<int> trainings;  // of those that would train: one each
-    for (std::size_t point = 0; point < points_.size(); ++point) {
+    for (const std::size_t point : waiting_) {
       // A point of a sweep that was killed may still end its round.
-      if (waiting_[point] == 0 || FolderLock::is_held(folder_of(points_[point]))) continue;
+      if (FolderLock::is_held(files_of(points_[point]).folder)) continue;
       const Training training = training_of(point);
       if (training.wait) continue;
       if (training.of || trainings.insert(trainings_[point]).second) ready.push_back(point);
@@ -201,14 +188,16 @@ class Sweep {
     };
     for (const std::string& override : options_.overrides) set(override);
     set("threads=" + std::to_string(threads));
-    arguments.insert(arguments.end(), {"--output", folder_.string(), "--name", point.name});
+    arguments.insert(arguments.end(), {"--output", files_.folder.string(), "--name", point.name});
     if (const auto source = training_of(index).of) {
-      arguments.insert(arguments.end(), {"--training-of", folder_of(points_[*source]).string()});
+      arguments.insert(arguments.end(),
+                       {"--training-of", files_of(points_[*source]).folder.string()});
     }
-    running_.push_back({.point = index,
-                        .child = std::make_unique<ChildRun>(arguments, printed_of(point)),
-                        .start = Clock::now()});
-    waiting_[index] = 0;
+    running_.push_back(
+        {.point = index,
+         .child = std::make_unique<ChildRun>(arguments, files_.printed_by(point.name)),
+         .start = Clock::now()});
+    waiting_.erase(index);
   }
 
   bool memory_for_one_more() {
@@ -229,25 +218,40 @@ class Sweep {
   }
 
   void finish(const Job& job) {
-    const SweepPoint& point = points_[job.point];
     const int code = job.child->exit_code();
     if (was_stopped(code) && stopping_) return;
-    if (code == 0) {
-      add_finished(job.point);
-      ++ran_;
-      seconds_ += seconds_since(job.start);
+    if (code != 0) {
+      fail(job.point, code, reason_of(code, points_[job.point]));
     } else {
-      done_[job.point] = {.point = &point, .summary = nullptr};
-      ++finished_;
-      ++failed_;
+      try {
+        add_finished(job.point);
+        ++ran_;
+        seconds_ += seconds_since(job.start);
+        tell(*done_[job.point]);
+      } catch (const InputError& error) {
+        fail(job.point, code, error.what());
+      }
     }
-    tell(point, *done_[job.point], code);
     write_results();
   }
 
+  std::string reason_of(int code, const SweepPoint& point) const {
+    if (was_stopped(code)) return "it was stopped";
+    if (code == 128 + SIGKILL) return "it was killed; if memory ran out, fewer --jobs need less";
+    if (code > 128) return fmt::format("ended by signal {}", code - 128);
+    return last_line(files_.printed_by(point.name));
+  }
+
+  void fail(std::size_t point, int code, const std::string& reason) {
+    done_[point] = {.point = &points_[point], .summary = {}};
+    ++finished_;
+    ++failed_;
+    clear();
+    say(fmt::format("{}  FAILED ({}): {}", points_[point].name, code, reason));
+  }
+
   void add_finished(std::size_t i) {
-    std::ifstream stream(folder_of(points_[i]) / "summary.json");
-    done_[i] = {.point = &points_[i], .summary = Json::parse(stream)};
+    done_[i] = {.point = &points_[i], .summary = read_summary(files_of(points_[i]).summary())};
     ++finished_;
   }
 
@@ -256,30 +260,20 @@ class Sweep {
     for (const auto& done : done_) {
       if (done) results.push_back(*done);
     }
-    write_file_atomically(folder_ / "results.csv", results_csv(results));
+    write_file_atomically(files_.results(), results_csv(results));
   }
 
-  void tell(const SweepPoint& point, const SweepResult& result, int code) {
+  void tell(const SweepResult& result) {
     clear();
-    if (code != 0) {
-      const std::string reason = was_stopped(code) ? "it was stopped"
-                                 : code == 128 + SIGKILL
-                                     ? "it was killed; if memory ran out, fewer --jobs need less"
-                                 : code > 128 ? fmt::format("ended by signal {}", code - 128)
-                                              : last_line(printed_of(point));
-      say(fmt::format("{}  FAILED ({}): {}", point.name, code, reason));
-      return;
+    const std::vector<RecordLine>& stages = result.summary->stages;
+    std::string figures;
+    for (const Metric& metric : metrics()) {
+      if (metric.measured == nullptr || !metric.share) continue;
+      const double share = stages.empty() ? NAN : stages.back().metric(metric.name);
+      figures += fmt::format("  {} {}", metric.label,
+                             std::isnan(share) ? "      -" : fmt::format("{:5.1f} %", 100 * share));
     }
-    const Json& stages = result.summary["stages"];
-    const auto percent = [&](const char* key) {
-      const Json last = stages.empty() ? Json::object() : stages.back();
-      return last.contains(key) && last[key].is_number()
-                 ? fmt::format("{:5.1f} %", 100 * last[key].get<double>())
-                 : std::string("      -");
-    };
-    say(fmt::format("{}  accuracy {}  attack success {}  {}", point.name, percent("accuracy"),
-                    percent("attack_success_rate"),
-                    clock_text(result.summary["seconds"].get<double>())));
+    say(fmt::format("{}{}  {}", result.point->name, figures, clock_text(result.summary->seconds)));
   }
 
   void say(const std::string& text) const {
@@ -297,13 +291,13 @@ class Sweep {
     std::string text =
         fmt::format("{} of {} points, {} failed", finished_, points_.size(), failed_);
     if (ran_ > 0) {
-      const auto remaining = static_cast<double>(left() + running_.size());
+      const auto remaining = static_cast<double>(waiting_.size() + running_.size());
       text += fmt::format(", {} left", clock_text(seconds_ / ran_ * remaining / jobs_));
     }
     fmt::print("{}{}\n", text, stopping_ ? ", stopping" : "");
     for (const Job& job : running_) {
       const SweepPoint& point = points_[job.point];
-      fmt::print("  {}  round {}  {}\n", point.name, rounds_done(folder_of(point)),
+      fmt::print("  {}  round {}  {}\n", point.name, count_rounds(files_of(point).metrics()),
                  clock_text(seconds_since(job.start)));
     }
     std::fflush(stdout);
@@ -317,14 +311,14 @@ class Sweep {
 
   const SweepOptions& options_;
   std::vector<SweepPoint> points_;
-  fs::path folder_;
+  SweepFiles files_;
   std::optional<FolderLock> lock_;
   int jobs_ = 1;
   int threads_ = 1;  ///< of all points together
   bool terminal_ = false;
   bool stopping_ = false;
-  std::vector<int> trainings_;  ///< [points] points of the same number share their training
-  std::vector<char> waiting_;   ///< [points] 1: still to be started
+  std::vector<int> trainings_;     ///< [points] points of the same number share their training
+  std::set<std::size_t> waiting_;  ///< points still to be started
   std::vector<Job> running_;
   std::vector<std::optional<SweepResult>> done_;  ///< [points]
   int finished_ = 0;                              ///< failed ones included

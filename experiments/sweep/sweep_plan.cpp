@@ -48,16 +48,16 @@ std::vector<Experiment> read_points(const fs::path& file, const std::vector<std:
 void check_folders(const fs::path& folder, const std::vector<SweepPoint>& points,
                    std::vector<Experiment> experiments) {
   for (std::size_t i = 0; i < points.size(); ++i) {
-    const fs::path point = folder / points[i].name;
-    if (!fs::exists(point / "experiment.yaml")) continue;
+    const RunFiles point = SweepFiles{folder}.point(points[i].name);
+    if (!fs::exists(point.experiment())) continue;
     experiments[i].name = points[i].name;
     resolve_surroundings(experiments[i]);
-    require_same_experiment(experiments[i], point);
+    require_same_experiment(experiments[i], point.folder);
   }
 }
 
 void check_axes(const fs::path& folder, const std::vector<SweepPoint>& points) {
-  const fs::path stored = folder / "sweep.yaml";
+  const fs::path stored = SweepFiles{folder}.file();
   if (!fs::exists(stored)) return;
   const auto add = [](std::string& axes, const std::string& axis) {
     axes += (axes.empty() ? "" : ", ") + axis;

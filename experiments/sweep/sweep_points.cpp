@@ -10,6 +10,7 @@
 #include "experiments/file/yaml_value.h"
 #include "experiments/simulation/checks.h"
 #include "experiments/sweep/paper.h"
+#include "fl/metrics.h"
 
 namespace redoubt::experiments {
 
@@ -34,8 +35,12 @@ std::string flow_text(const YAML::Node& node) {
 }
 
 /// Columns of results.csv beside the axes, which must not be taken for one another.
-constexpr std::array kColumns = {"point", "stage", "pipeline", "accuracy", "attack_success_rate",
-                                 "loss",  "round", "seconds"};
+bool is_column(const std::string& name) {
+  const std::array others = {"point", "stage", "pipeline", "round", "seconds"};
+  const Metric* metric = find_metric(name);
+  return std::find(others.begin(), others.end(), name) != others.end() ||
+         (metric != nullptr && metric->measured != nullptr);
+}
 
 /// Keys that a sweep sets itself for each point.
 bool is_set_by_sweeps(const std::string& key) {
@@ -51,7 +56,7 @@ std::string checked_name(const YamlValue& value, const std::string& name) {
 
 void check_axis(const YamlValue& value, const std::string& axis) {
   checked_name(value, axis);
-  if (std::find(kColumns.begin(), kColumns.end(), axis) == kColumns.end()) return;
+  if (!is_column(axis)) return;
   value.fail("found an axis called as a column of results.csv is; choose another name");
 }
 

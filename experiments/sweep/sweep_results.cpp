@@ -1,6 +1,8 @@
 #include "experiments/sweep/sweep_results.h"
 
 #include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
 
 namespace redoubt::experiments {
 
@@ -23,24 +25,32 @@ std::string csv_line(const std::vector<std::string>& fields) {
   return line + "\n";
 }
 
-std::string value_text(const Json& line, const std::string& key) {
-  if (!line.contains(key) || line[key].is_null()) return "";
-  return line[key].is_string() ? line[key].get<std::string>() : line[key].dump();
+std::string value_text(const Json& value) {
+  if (value.is_null()) return "";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string value_text(const RecordLine& stage, const std::string& key) {
+  const auto found = stage.json().find(key);
+  return found == stage.json().end() ? "" : value_text(*found);
 }
 
 /// The keys of all stages, in the order in which they first appear; an axis of that name stands for
 /// the key.
 std::vector<std::string> value_columns(const std::vector<SweepResult>& results) {
+  const std::array for_readers = {"stage", "note", "level_axis"};
   std::vector<std::string> columns;
   for (const SweepResult& result : results) {
-    if (result.summary.is_null()) continue;
+    if (!result.summary) continue;
     const auto& places = result.point->places;
-    for (const Json& stage : result.summary["stages"]) {
-      for (const auto& [key, value] : stage.items()) {
+    for (const RecordLine& stage : result.summary->stages) {
+      for (const auto& [key, value] : stage.json().items()) {
         const bool known = std::find(columns.begin(), columns.end(), key) != columns.end();
         const bool is_axis = std::any_of(places.begin(), places.end(),
                                          [&key = key](const auto& p) { return p.first == key; });
-        if (!known && !is_axis && key != "stage" && !value.is_structured()) columns.push_back(key);
+        const bool told =
+            std::find(for_readers.begin(), for_readers.end(), key) != for_readers.end();
+        if (!known && !is_axis && !told && !value.is_structured()) columns.push_back(key);
       }
     }
   }
@@ -63,13 +73,18 @@ std::string results_csv(const std::vector<SweepResult>& results) {
       titles.emplace_back("seconds");
       text = csv_line(titles);
     }
-    const bool failed = result.summary.is_null();
-    for (const Json& stage :
-         failed ? Json::array({{{"stage", "failed"}}}) : result.summary["stages"]) {
+    if (!result.summary) {
       std::vector<std::string> fields = start;
-      fields.push_back(value_text(stage, "stage"));
+      fields.emplace_back("failed");
+      fields.resize(start.size() + columns.size() + 2);
+      text += csv_line(fields);
+      continue;
+    }
+    for (const RecordLine& stage : result.summary->stages) {
+      std::vector<std::string> fields = start;
+      fields.push_back(stage.stage());
       for (const std::string& column : columns) fields.push_back(value_text(stage, column));
-      fields.push_back(failed ? "" : value_text(result.summary, "seconds"));
+      fields.push_back(value_text(Json(result.summary->seconds)));
       text += csv_line(fields);
     }
   }

@@ -1,10 +1,11 @@
 // results.csv of a sweep: a row a point and stage.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "experiments/run/record_line.h"
 #include "experiments/sweep/sweep_points.h"
 
 namespace redoubt::experiments {
@@ -12,12 +13,13 @@ namespace redoubt::experiments {
 /// A point that has ended.
 struct SweepResult {
   const SweepPoint* point = nullptr;
-  nlohmann::ordered_json summary;  ///< its summary.json; null if it failed
+  std::optional<RunSummary> summary;  ///< absent if it failed
 };
 
 /// The table as text: columns `point`, one an axis, `stage`, one for each number or word that a
-/// stage of any point left (lists stay in metrics.jsonl), and `seconds` of the whole run, less what
-/// it took over from another's training. A failed point has one row whose stage is "failed".
+/// stage of any point left (lists and notes stay in metrics.jsonl), and `seconds` of the whole run,
+/// less what it took over from another's training. A failed point has one row whose stage is
+/// "failed".
 std::string results_csv(const std::vector<SweepResult>& results);
 
 }  // namespace redoubt::experiments

@@ -5,8 +5,9 @@
 #include <fstream>
 #include <iterator>
 
-#include "experiments/command/commands.h"
+#include "experiments/command/run.h"
 #include "experiments/run/conv_memory.h"
+#include "experiments/run/run_files.h"
 #include "tests/datasets/files.h"
 
 namespace redoubt::experiments {
@@ -17,6 +18,8 @@ namespace fs = std::filesystem;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
+
+const std::string kRecordName = RunFiles().conv_engines().string();
 
 std::string bytes_of(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
@@ -61,10 +64,10 @@ class RecordedEngines : public testing::Test {
   }
   /// The record of a run, rewritten so that every engine is another.
   void record_other_engines(const std::string& output) const {
-    ConvChoiceTable table = read_conv_choices(file_of(output, RunConvMemory::kRecordName));
+    ConvChoiceTable table = read_conv_choices(file_of(output, kRecordName));
     ASSERT_EQ(table.size(), 1U);
     for (auto& [task, engine] : table.begin()->second) engine = ConvEngine::cudnn;
-    write_conv_choices(file_of(output, RunConvMemory::kRecordName), table);
+    write_conv_choices(file_of(output, kRecordName), table);
   }
 
   test::TemporaryFolder folder_;
@@ -73,7 +76,7 @@ class RecordedEngines : public testing::Test {
 
 TEST_F(RecordedEngines, LieInTheRunsFolderInTheCacheAndInTheLog) {
   ASSERT_EQ(run(experiment_, "first"), 0);
-  const fs::path record = file_of("first", RunConvMemory::kRecordName);
+  const fs::path record = file_of("first", kRecordName);
   const ConvChoiceTable table = read_conv_choices(record);
   ASSERT_EQ(table.size(), 1U);
   const auto& [machine, tasks] = *table.begin();
@@ -95,7 +98,7 @@ TEST_F(RecordedEngines, LieInTheRunsFolderInTheCacheAndInTheLog) {
 TEST_F(RecordedEngines, AreThoseOfARerunOfTheResolvedExperiment) {
   ASSERT_EQ(run(experiment_, "first"), 0);
   ASSERT_EQ(run(experiment_, "cudnn", false, Existing::refuse, {"conv_engine=cudnn"}), 0);
-  EXPECT_FALSE(fs::exists(file_of("cudnn", RunConvMemory::kRecordName)));
+  EXPECT_FALSE(fs::exists(file_of("cudnn", kRecordName)));
   ASSERT_NE(model("cudnn"), model("first")) << "bits tell the engines apart";
   record_other_engines("first");
   ASSERT_EQ(run(file_of("first", "experiment.yaml"), "again"), 0);
@@ -105,20 +108,20 @@ TEST_F(RecordedEngines, AreThoseOfARerunOfTheResolvedExperiment) {
 TEST_F(RecordedEngines, AreThoseOfAResumedRun) {
   ASSERT_EQ(run(experiment_, "first", true), 130);
   record_other_engines("first");
-  const std::string record = bytes_of(file_of("first", RunConvMemory::kRecordName));
+  const std::string record = bytes_of(file_of("first", kRecordName));
   ASSERT_EQ(run(experiment_, "first", false, Existing::resume), 0);
-  EXPECT_EQ(bytes_of(file_of("first", RunConvMemory::kRecordName)), record);
+  EXPECT_EQ(bytes_of(file_of("first", kRecordName)), record);
   EXPECT_THAT(bytes_of(file_of("first", "run.log")), HasSubstr(": cudnn (as the run before)"));
 }
 
 TEST_F(RecordedEngines, AreSearchedAnewWhenARunIsOverwritten) {
   ASSERT_EQ(run(experiment_, "first"), 0);
-  const std::string record = bytes_of(file_of("first", RunConvMemory::kRecordName));
+  const std::string record = bytes_of(file_of("first", kRecordName));
   record_other_engines("first");
   ASSERT_EQ(run(experiment_, "first", false, Existing::overwrite), 0);
-  EXPECT_EQ(bytes_of(file_of("first", RunConvMemory::kRecordName)), record);
+  EXPECT_EQ(bytes_of(file_of("first", kRecordName)), record);
   ASSERT_EQ(run(experiment_, "first", false, Existing::overwrite, {"device=cpu"}), 0);
-  EXPECT_FALSE(fs::exists(file_of("first", RunConvMemory::kRecordName)));
+  EXPECT_FALSE(fs::exists(file_of("first", kRecordName)));
 }
 
 }  // namespace

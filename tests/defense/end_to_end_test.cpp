@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <iomanip>
@@ -36,7 +35,6 @@ class Outcome : public experiments::SimulationObserver {
       zeroed = std::get<std::int64_t>(*record.find("zeroed_weights"));
     }
   }
-  void checkpoint(TensorFile /*state*/) override {}
 
   std::map<std::string, Figures> stages;
   std::int64_t pruned = 0;
@@ -47,10 +45,8 @@ class Outcome : public experiments::SimulationObserver {
 Outcome run(const std::string& label, const std::string& yaml,
             const std::vector<std::string>& overrides) {
   Outcome outcome;
-  const std::atomic<bool> stop = false;
-  experiments::Simulation simulation(experiments::parse_experiment(yaml, "test", overrides),
-                                     outcome, stop);
-  simulation.run();
+  experiments::Simulation simulation(experiments::parse_experiment(yaml, "test", overrides));
+  simulation.run(outcome);
   std::cout << std::fixed << std::setprecision(1) << std::left << std::setw(28) << label;
   for (const char* stage : {"training", "prune", "fine_tune", "adjust_weights", "limit_inputs"}) {
     const auto found = outcome.stages.find(stage);

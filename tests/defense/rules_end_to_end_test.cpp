@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <iomanip>
 #include <iostream>
 
@@ -18,7 +17,6 @@ namespace {
 class Last : public experiments::SimulationObserver {
  public:
   void record(const Record& record, double /*images_per_second*/) override { last = record; }
-  void checkpoint(TensorFile /*state*/) override {}
   Record last;
 };
 
@@ -47,10 +45,8 @@ federation:
 Figures run(const std::string& label, int seed, std::vector<std::string> overrides) {
   overrides.push_back("seed=" + std::to_string(seed));
   Last observer;
-  const std::atomic<bool> stop = false;
-  experiments::Simulation simulation(experiments::parse_experiment(kBase, "test", overrides),
-                                     observer, stop);
-  simulation.run();
+  experiments::Simulation simulation(experiments::parse_experiment(kBase, "test", overrides));
+  simulation.run(observer);
   const auto number = [&](const char* name) {
     const RecordValue* value = observer.last.find(name);
     return value == nullptr ? 0 : std::get<double>(*value);
@@ -140,18 +136,14 @@ class Removals : public experiments::SimulationObserver {
     };
     removed.emplace_back(count("removed_attackers"), count("removed_benign"));
   }
-  void checkpoint(TensorFile /*state*/) override {}
   std::vector<std::pair<std::int64_t, std::int64_t>> removed;
 };
 
 TEST(RemovedAttackers, AreThoseWhoActInTheRound) {
   Removals observer;
-  const std::atomic<bool> stop = false;
-  experiments::Simulation simulation(
-      experiments::parse_experiment(kBase, "test",
-                                    {kReplacement, "defense.rule={ariba: {suspects: 2}}"}),
-      observer, stop);
-  simulation.run();
+  experiments::Simulation simulation(experiments::parse_experiment(
+      kBase, "test", {kReplacement, "defense.rule={ariba: {suspects: 2}}"}));
+  simulation.run(observer);
   ASSERT_EQ(observer.removed.size(), 6U);
   for (std::size_t round = 0; round < 5; ++round) {
     EXPECT_EQ(observer.removed[round], std::pair(std::int64_t{-1}, std::int64_t{2}));

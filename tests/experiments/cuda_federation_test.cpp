@@ -19,7 +19,6 @@ class Observer : public SimulationObserver {
   void record(const Record& record, double /*images_per_second*/) override {
     records.push_back(record);
   }
-  void checkpoint(TensorFile /*state*/) override {}
   std::vector<Record> records;
 };
 
@@ -49,9 +48,8 @@ Outcome run_on(const std::string& device) {
           "]}\n",
       "gpu.yaml", {"data.directory=" + folder.path().string()});
   Observer observer;
-  const std::atomic<bool> never = false;
-  Simulation simulation(experiment, observer, never);
-  EXPECT_TRUE(simulation.run());
+  Simulation simulation(experiment);
+  EXPECT_TRUE(simulation.run(observer));
   return {observer.records, simulation.data().partition};
 }
 

@@ -191,6 +191,42 @@ class UnresumableRunTest(ProgramTest):
         (self.run_folder / "metrics.jsonl").write_text('{"stage": "round", "rou')
         self.resume_fails([str(self.run_folder / "metrics.jsonl") + ":1", "damaged"])
 
+    def test_damaged_metrics_of_a_run_that_is_to_go_on(self):
+        (self.run_folder / "summary.json").unlink()
+        path = self.run_folder / "metrics.jsonl"
+        whole = path.read_text()
+        for there, damage, expected in (
+            ('"stage":"round"', '"stage":["round"]', 'stage is ["round"]; it must be a text'),
+            ('"round":1,', '"round":"1",', 'round is "1"; it must be a whole number'),
+            ('"accuracy":', '"accuracy":{},"lost":', "accuracy is {}; it must be a number"),
+            ('"training_loss":', '"training_loss":"', "no record of a round or a stage"),
+        ):
+            path.write_text(whole.replace(there, damage, 1))
+            size = len(whole.encode())
+            result = self.call(*self.resume())
+            self.assertEqual(result.returncode, 2, result.stderr)
+            self.assertIn(f"{path}:1: damaged: ", result.stderr)
+            self.assertIn(expected, result.stderr)
+            self.assertEqual(path.stat().st_size, size, "cut back to the checkpoint, no more")
+
+    def test_damaged_metrics_of_another_run_whose_training_is_taken(self):
+        path = self.run_folder / "metrics.jsonl"
+        lines = path.read_text().splitlines()
+        other = self.folder / "other"
+        for line, expected in (
+            ('{"stage": 1}', "stage is 1; it must be a text"),
+            ('{"stage": null}', "stage is null; it must be a text"),
+            ("[]", "no record of a round or a stage"),
+            ("{}", "stage is not there; it must be a text"),
+            ('{"stage": "best_round"}', "round is not there; it must be a whole number"),
+            ('{"stage": "round", "round": "2"}', 'round is "2"; it must be a whole number'),
+            ('{"stage": "round", "round": 2, "loss": "0.1"}', 'loss is "0.1"; it must be a number'),
+        ):
+            path.write_text("\n".join([lines[0], line, *lines[2:]]) + "\n")
+            self.fail_with([f"{path}:2: damaged: ", expected], "run", self.file, "--output", other,
+                           "--training-of", self.run_folder)
+            self.assertFalse(other.exists())
+
     def test_of_another_experiment(self):
         (self.run_folder / "summary.json").unlink()
         self.resume_fails(

@@ -2,6 +2,7 @@
 #include "experiments/simulation/simulation.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "experiments/file/experiment_file.h"
@@ -31,7 +32,13 @@ class Silent : public SimulationObserver {
     records.push_back(record);
   }
   void checkpoint(TensorFile state) override { last = std::move(state); }
+  void trained(const TensorFile& state) override { end_of_training = state; }
+  void pipeline_done(const std::string& name, const TensorFile& model) override {
+    models[name] = model;
+  }
   TensorFile last;
+  TensorFile end_of_training;
+  std::map<std::string, TensorFile> models;
   std::vector<Record> records;
 };
 
@@ -53,7 +60,6 @@ class SmallSimulation : public testing::Test {
   }
 
   test::TemporaryFolder folder_;
-  const std::atomic<bool> never_ = false;
 };
 
 }  // namespace
@@ -186,23 +192,20 @@ TEST_F(SmallSimulation, StartsFromTheInitialFile) {
 TEST_F(SmallSimulation, GoesOnPruningWhereAnEarlierRunEnded) {
   const auto path = folder_.path() / "pruned.safetensors";
   Silent first;
-  Simulation pruning(experiment({"defense.after_training=[{prune: {channels: 2}}]"}), first,
-                     never_);
-  ASSERT_TRUE(pruning.run());
+  Simulation pruning(experiment({"defense.after_training=[{prune: {channels: 2}}]"}));
+  ASSERT_TRUE(pruning.run(first));
   write_safetensors(path, pruning.model_file());
   const std::vector<std::string> stages = {
       "defense.after_training=[{adjust_weights: {delta: 2}}, {prune: {channels: 1}}]"};
   Silent at_once;
   Simulation whole(
       experiment({"defense.after_training=[{prune: {channels: 2}}, {adjust_weights: {delta: 2}}, "
-                  "{prune: {channels: 1}}]"}),
-      at_once, never_);
-  ASSERT_TRUE(whole.run());
+                  "{prune: {channels: 1}}]"}));
+  ASSERT_TRUE(whole.run(at_once));
   Silent in_parts;
   Simulation rest(
-      experiment({"model.initial=" + path.string(), "federation.rounds=0", stages.front()}),
-      in_parts, never_);
-  ASSERT_TRUE(rest.run());
+      experiment({"model.initial=" + path.string(), "federation.rounds=0", stages.front()}));
+  ASSERT_TRUE(rest.run(in_parts));
   EXPECT_EQ(rest.model_file().tensors, whole.model_file().tensors);
   // Where no round is trained, the model is tested as it was given.
   EXPECT_EQ(*in_parts.records.front().find("accuracy"), *first.records.back().find("accuracy"));
@@ -215,8 +218,8 @@ TEST_F(SmallSimulation, CountsAttackersWhereTheyTakePart) {
   const Experiment sampled =
       experiment({"federation.clients_per_round=3", "federation.rounds=8", "attack.from_round=2",
                   "attack.to_round=6", "defense.rule={norm-check: {times_median: 0.5}}"});
-  Simulation simulation(sampled, observer, never_);
-  ASSERT_TRUE(simulation.run());
+  Simulation simulation(sampled);
+  ASSERT_TRUE(simulation.run(observer));
   const std::vector<int>& all = simulation.data().attackers;
   int attacked = 0;
   for (int round = 1; round <= 8; ++round) {
@@ -239,10 +242,10 @@ TEST_F(SmallSimulation, CountsAttackersWhereTheyTakePart) {
 
 TEST_F(SmallSimulation, DoesNotCallAttacksOnAModelThatDivergedAFailure) {
   const auto outcome = [&](const Experiment& own, Silent& observer) {
-    Simulation simulation(own, observer, never_);
-    EXPECT_TRUE(simulation.run());
-    std::vector<nlohmann::ordered_json> lines;
-    for (const Record& record : observer.records) lines.push_back(to_json(record));
+    Simulation simulation(own);
+    EXPECT_TRUE(simulation.run(observer));
+    std::vector<RecordLine> lines;
+    for (const Record& record : observer.records) lines.emplace_back(record);
     return outcome_warnings(own, lines);
   };
   Silent sound;
@@ -291,10 +294,9 @@ TEST_F(SmallSimulation, WarnsOfWhatMayNotBeMeant) {
 
 TEST_F(SmallSimulation, LeavesACheckpointThatAnotherGoesOnFrom) {
   Silent observer;
-  Simulation first(experiment(), observer, never_);
-  ASSERT_TRUE(first.run());
-  Silent unused;
-  Simulation second(experiment(), unused, never_);
+  Simulation first(experiment());
+  ASSERT_TRUE(first.run(observer));
+  Simulation second(experiment());
   second.restore(observer.last, "state");
   EXPECT_EQ(second.rounds_done(), 3);
   EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
@@ -331,19 +333,18 @@ TEST_F(SmallSimulation, GoesOnHearingAsMuchAfterAStop) {
        "defense.after_training={a: [{limit_inputs: {margin: 90}}, {fine_tune: {rounds: 2}}],"
        " b: [{limit_inputs: {ends: dark, margin: 30}}]}"});
   Silent whole;
-  Simulation first(limited, whole, never_);
-  ASSERT_TRUE(first.run());
+  Simulation first(limited);
+  ASSERT_TRUE(first.run(whole));
   EXPECT_EQ(first.model_file().metadata.at("highest_input"), "240") << "the trained model";
   for (int after = 1; after <= 6; ++after) {
     SCOPED_TRACE(testing::Message() << "stopped after checkpoint " << after);
     std::atomic<bool> stop = false;
     StopsAtACheckpoint observer(after, stop);
-    Simulation stopped(limited, observer, stop);
-    stopped.run();
+    Simulation(limited).run(observer, stop);
     Silent rest;
-    Simulation resumed(limited, rest, never_);
+    Simulation resumed(limited);
     resumed.restore(observer.last, "state");
-    ASSERT_TRUE(resumed.run());
+    ASSERT_TRUE(resumed.run(rest));
     EXPECT_EQ(resumed.model_file().tensors, first.model_file().tensors);
     EXPECT_EQ(resumed.model_file().metadata, first.model_file().metadata);
     ASSERT_FALSE(rest.records.empty());
@@ -359,9 +360,8 @@ TEST_F(SmallSimulation, GoesOnHearingAsMuchAfterAStop) {
 TEST_F(SmallSimulation, TestsTheModelWhenAskedWithoutAnEffectOnIt) {
   const auto run = [&](int every, Silent& observer) {
     Simulation simulation(experiment({"federation.rounds=5", "federation.keep=best",
-                                      "federation.evaluate_every=" + std::to_string(every)}),
-                          observer, never_);
-    EXPECT_TRUE(simulation.run());
+                                      "federation.evaluate_every=" + std::to_string(every)}));
+    EXPECT_TRUE(simulation.run(observer));
     return simulation.model_file().tensors;
   };
   Silent always;
@@ -388,15 +388,85 @@ TEST_F(SmallSimulation, TestsTheModelWhenAskedWithoutAnEffectOnIt) {
   }
 }
 
+/// `redoubt defend`: the end of one run's training, under the pipelines of another.
+TEST_F(SmallSimulation, StartsFromTheEndOfAnothersTraining) {
+  const Experiment one = experiment({"defense.after_training={a: [{prune: {channels: 2}}]}"});
+  const Experiment both = experiment(
+      {"defense.after_training={a: [{prune: {channels: 2}}], b: [{fine_tune: {rounds: 1}}]}"});
+  Silent whole;
+  Simulation(both).run(whole);
+  Silent trained;
+  Simulation(one).run(trained);
+  Simulation rest(both);
+  rest.start_from(trained.end_of_training, "trained.safetensors");
+  Silent observer;
+  ASSERT_TRUE(rest.run(observer));
+  EXPECT_EQ(observer.models.at("a").tensors, whole.models.at("a").tensors);
+  EXPECT_EQ(observer.models.at("b").tensors, whole.models.at("b").tensors);
+  EXPECT_EQ(observer.records.front().stage, "prune") << "nothing is trained again";
+
+  // Whatever the state says of pipelines: it is the end of training.
+  TensorFile late = trained.end_of_training;
+  late.metadata["pipelines_done"] = "1";
+  Silent again;
+  Simulation from_late(both);
+  from_late.start_from(late, "trained.safetensors");
+  ASSERT_TRUE(from_late.run(again));
+  EXPECT_EQ(again.models.at("b").tensors, whole.models.at("b").tensors);
+  EXPECT_THAT(input_error([&] { rest.start_from({}, "trained.safetensors"); }),
+              StartsWith("trained.safetensors: not a checkpoint"));
+}
+
+/// Says that it weighs all alike, in a diagnostic of any name.
+class Tells : public AggregationRule {
+ public:
+  explicit Tells(std::string name) : name_(std::move(name)) {}
+  Aggregate aggregate(Context& /*context*/, const ClientUpdates& updates) override {
+    return {.row_weights = std::vector<double>(updates.sample_counts.size(), 1),
+            .diagnostics = {{name_, 0.5}}};
+  }
+
+ private:
+  std::string name_;
+};
+
+TEST_F(SmallSimulation, TakesARuleAndADataSetFromOutside) {
+  const Experiment settings = experiment();
+  Dataset dataset = load_dataset(settings.data.dataset, settings.seed);
+  dataset.name = "mine";
+  Experiment elsewhere = settings;
+  elsewhere.data.dataset.directory = "/nowhere";
+  Simulation simulation(elsewhere, {.dataset = dataset, .rule = [](const RuleEnvironment&) {
+                                      return std::make_unique<Tells>("trust");
+                                    }});
+  EXPECT_EQ(simulation.data().dataset.name, "mine");
+  Silent observer;
+  ASSERT_TRUE(simulation.run(observer));
+  EXPECT_EQ(*observer.records.front().find("trust"), RecordValue(0.5));
+}
+
+TEST_F(SmallSimulation, RefusesARulesDiagnosticThatIsCalledAsItsOwnFigures) {
+  for (const char* name : {"accuracy", "loss", "round", "stage", "pipeline", "removed_benign",
+                           "attackers", "used_updates", "training_loss", "confidence"}) {
+    Simulation simulation(experiment(), {.rule = [&](const RuleEnvironment&) {
+                            return std::make_unique<Tells>(name);
+                          }});
+    Silent observer;
+    EXPECT_THAT(
+        input_error([&] { simulation.run(observer); }),
+        AllOf(StartsWith("defense.rule"), HasSubstr("its diagnostic \"" + std::string(name))));
+    EXPECT_THAT(observer.records, IsEmpty());
+  }
+}
+
 TEST_F(SmallSimulation, RefusesACheckpointThatDoesNotFit) {
   Silent observer;
-  Simulation first(experiment(), observer, never_);
-  ASSERT_TRUE(first.run());
+  Simulation first(experiment());
+  ASSERT_TRUE(first.run(observer));
   const auto message = [&](const auto& damage) {
     TensorFile state = observer.last;
     damage(state);
-    Silent unused;
-    Simulation other(experiment(), unused, never_);
+    Simulation other(experiment());
     return input_error([&] { other.restore(state, "state.safetensors"); });
   };
   const auto expected = [](const char* text) {

@@ -79,6 +79,22 @@ class SweepFolderTest(ProgramTest):
                        self.output)
         self.assertEqual((self.output / "small" / "results.csv").read_bytes(), table)
 
+    def test_tells_which_points_summary_is_damaged(self):
+        file = self.sweep_file({"seed": [1]})
+        self.succeed("sweep", file, "--output", self.output)
+        path = self.output / "small" / "seed=1" / "summary.json"
+        whole = json.loads(path.read_text())
+        for damage, expected in (
+            ({"stages": 3}, "stages is 3; it must be a list"),
+            ({"stages": [{"stage": 1}]}, "stages[0]: damaged: stage is 1; it must be a text"),
+            ({"seconds": "long"}, 'seconds is "long"; it must be a number'),
+        ):
+            path.write_text(json.dumps(whole | damage))
+            self.fail_with([f"{path}: ", expected], "sweep", file, "--output", self.output)
+        path.write_text("{")
+        self.fail_with([f"{path}: damaged: no summary of a run"], "sweep", file, "--output",
+                       self.output)
+
     def test_holds_what_is_needed_to_run_it_again(self):
         experiment = small_experiment(self.data_folder, sweep={"seed": [1]})
         del experiment["name"]

@@ -1,8 +1,6 @@
 // Of the rounds of training, the one with the best validation accuracy may be the one that counts.
 #include <gtest/gtest.h>
 
-#include <atomic>
-
 #include "experiments/file/experiment_file.h"
 #include "experiments/simulation/simulation.h"
 
@@ -15,7 +13,6 @@ class Recorder : public experiments::SimulationObserver {
   void record(const Record& record, double /*images_per_second*/) override {
     records.push_back(record);
   }
-  void checkpoint(TensorFile /*state*/) override {}
 };
 
 /// A learning rate so high that accuracy goes up and down between rounds.
@@ -41,12 +38,11 @@ struct Outcome {
 
 Outcome run(int rounds, const std::string& keep) {
   Recorder observer;
-  const std::atomic<bool> stop = false;
   const auto experiment = experiments::parse_experiment(
       kExperiment, "test",
       {"federation.rounds=" + std::to_string(rounds), "federation.keep=" + keep});
-  experiments::Simulation simulation(experiment, observer, stop);
-  simulation.run();
+  experiments::Simulation simulation(experiment);
+  simulation.run(observer);
   Outcome result = {.model = simulation.model_file().tensors, .records = observer.records};
 
   // The model's accuracy on the server's images, measured from outside.

@@ -1,5 +1,6 @@
 """`redoubt report`: figures of made-up runs, and where the report cannot be written."""
 
+import json
 import pathlib
 import re
 import resource
@@ -53,6 +54,71 @@ class TrainingFigureTest(MadeReports):
         texts = self.drawing("dollars-training").texts()
         for label in axes["rule"]:
             self.assertIn(label, texts)
+
+
+class LevelFigureTest(MadeReports):
+    """What a stage tried is drawn from its record alone: the report knows no stage."""
+
+    def record(self, levels, **values):
+        shares = [0.9, 0.8, 0.7, 0.2][: len(levels)]
+        return stage("sharpen_weights", 0.8, level_axis="strength", levels=levels,
+                     level_accuracy=shares, level_attack_success_rate=shares, level_chosen=1,
+                     **values)
+
+    def test_a_stage_that_the_report_does_not_know(self):
+        self.report(self.run_of("new", rounds([0.8, 0.9]) + [self.record([0, 2, 4, 8])]))
+        drawing = self.drawing("new-sharpen-weights")
+        self.assertIn("strength", drawing.texts())
+        self.assertIn("chosen-all-2", drawing.groups)
+        for ours, value in zip(drawing.rates("series-accuracy-all", 0), (0.9, 0.8, 0.7, 0.2)):
+            self.assertAlmostEqual(ours, value, delta=0.002)
+        self.assertIn("Sharpen weights: by strength.", self.caption("new-sharpen-weights"))
+
+    def test_levels_that_fall_go_from_left_to_right_after_the_untreated_model(self):
+        self.report(self.run_of("fall", rounds([0.8]) + [self.record([None, 3, 2, 1],
+                                                                     layer="conv2")]))
+        drawing = self.drawing("fall-sharpen-weights")
+        x = [point[0] for point in drawing.points("series-accuracy-all")]
+        self.assertEqual(x, sorted(x))
+        self.assertIn("chosen-all-3", drawing.groups)
+        for text in ("none", "3", "1", "strength of conv2"):
+            self.assertIn(text, drawing.texts())
+
+    def test_a_record_without_its_axis_is_drawn_by_the_places_of_its_levels(self):
+        record = self.record([0, 1, 2])
+        for key in ("level_axis", "levels", "level_chosen"):
+            del record[key]
+        self.report(self.run_of("old", rounds([0.8]) + [record]))
+        self.assertIn("level", self.drawing("old-sharpen-weights").texts())
+
+
+class VocabularyTest(MadeReports):
+    def test_labels_and_shares_are_those_of_the_run(self):
+        folder = self.run_of("own", rounds([0.8]) + [stage("prune", 0.7, recall=0.25)],
+                             paper={"metrics": ["accuracy", "recall"]})
+        summary = json.loads((folder / "summary.json").read_text())
+        summary["metrics"].append({"name": "recall", "label": "what is recalled", "share": True,
+                                   "of": "test"})
+        (folder / "summary.json").write_text(json.dumps(summary))
+        self.report(folder)
+        self.assert_says("what is recalled")
+        self.assert_says("25.0")
+
+    def test_a_run_of_before_the_table_shows_its_shares_in_percent(self):
+        folder = self.run_of("old", rounds([0.123, 0.456]))
+        summary = json.loads((folder / "summary.json").read_text())
+        del summary["metrics"]
+        (folder / "summary.json").write_text(json.dumps(summary))
+        self.report(folder)
+        self.assert_says("attack success")
+        self.assert_says("45.6")
+
+    def test_a_damaged_table_is_told(self):
+        folder = self.run_of("damaged", rounds([0.8]))
+        for damage in ({"metrics": [{"name": "accuracy"}]}, {"metrics": 3}):
+            summary = json.loads((folder / "summary.json").read_text()) | damage
+            (folder / "summary.json").write_text(json.dumps(summary))
+            self.fail_with([str(folder / "summary.json"), "metrics"], folder)
 
 
 class ManyPointsTest(MadeReports):

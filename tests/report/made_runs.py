@@ -13,6 +13,21 @@ import unittest
 from reports import Drawing, call, read_page, succeed
 
 
+METRICS = [{"name": name, "label": label, "share": share, "of": of} for name, label, share, of in (
+    ("accuracy", "accuracy", True, "test"),
+    ("attack_success_rate", "attack success", True, "test"),
+    ("loss", "loss", False, "test"),
+    ("removed_attackers", "attackers left out", False, "rule"),
+    ("removed_benign", "others left out", False, "rule"),
+    ("confidence_as_printed", "confidence as printed", True, "rule"),
+    ("confidence", "confidence", True, "rule"),
+    ("pruned_channels", "pruned channels", False, "stage"),
+    ("delta", "Δ", False, "stage"),
+    ("zeroed_weights", "zeroed weights", False, "stage"),
+    ("margin", "margin", False, "stage"),
+)]
+
+
 def rounds(values, first=1, stage="round"):
     """Records of rounds with these accuracies; None: the model was not tested."""
     return [{"stage": stage, "round": number, "training_loss": 1.0}
@@ -26,8 +41,9 @@ def stage(kind, accuracy, **values):
 
 def pruning(levels, **values):
     """A record of `prune` that tried so many accuracies and chose the second."""
-    return stage("prune", levels[1], layer="conv2", pruned_channels=1, level_accuracy=levels,
-                 level_attack_success_rate=[1 - v for v in levels], **values)
+    return stage("prune", levels[1], layer="conv2", pruned_channels=1, level_axis="channels",
+                 levels=list(range(len(levels))), level_accuracy=levels,
+                 level_attack_success_rate=[1 - v for v in levels], level_chosen=1, **values)
 
 
 def write_lines(path, records):
@@ -39,7 +55,8 @@ def make_run(folder, records, **settings):
     """A finished run with these lines of metrics.jsonl."""
     write_lines(folder / "metrics.jsonl", records)
     (folder / "experiment.yaml").write_text(json.dumps({"name": folder.name, **settings}))
-    summary = {"name": folder.name, "device": "cpu", "version": "test", "seconds": 1}
+    summary = {"name": folder.name, "device": "cpu", "version": "test", "seconds": 1,
+               "metrics": METRICS}
     (folder / "summary.json").write_text(json.dumps(summary))
 
 

@@ -126,8 +126,8 @@ class FigureTest(Reports):
             self.assertIn(text, drawing.texts())
 
     def test_draws_every_level_of_pruning_of_delta_and_of_inputs(self):
-        for kind, stage in (("pruning", "prune"), ("adjusting", "adjust_weights"),
-                            ("limiting", "limit_inputs")):
+        for kind, stage in (("pruning", "prune"), ("adjusting-weights", "adjust_weights"),
+                            ("limiting-inputs", "limit_inputs")):
             drawing = self.drawing(f"rivals-{kind}")
             for panel, rule in enumerate(("fedavg", "ariba")):
                 records = [next(line for line in lines if line["stage"] == stage)
@@ -204,10 +204,12 @@ class FigureTest(Reports):
 
     def test_every_figure_is_there_for_wide_and_narrow_pages_and_as_files(self):
         drawings = {name for name, layouts in self.page.figures.items() if layouts}
-        kinds = ("training", "pruning", "adjusting", "limiting", "scores", "fragments", "gallery")
+        kinds = ("training", "pruning", "adjusting-weights", "limiting-inputs", "scores", "fragments",
+                 "gallery")
         expected = {f"rivals-{kind}" for kind in kinds}
         expected |= {f"alone-{kind}"
-                     for kind in ("training", "pruning", "adjusting", "limiting", "gallery")}
+                     for kind in ("training", "pruning", "adjusting-weights", "limiting-inputs",
+                                  "gallery")}
         self.assertEqual(drawings, expected)
         for name in drawings:
             self.assertEqual(self.page.figures[name], ["wide", "narrow"])

@@ -1,4 +1,4 @@
-// What the program's commands do. Each returns the exit code; wrong input is thrown as InputError.
+// `redoubt run`, to be called from a program.
 #pragma once
 
 #include <atomic>
@@ -20,11 +20,7 @@ struct RunOptions {
   int profile_round = 0;  ///< 0: none
 };
 
-/// 0, or 130 if `stop` ended the run early.
+/// 0, or 130 if `stop` ended the run early. Throws InputError.
 int run_command(const RunOptions& options, const std::atomic<bool>& stop);
-int check_command(const std::filesystem::path& file, const std::vector<std::string>& overrides);
-int list_command();
-int evaluate_command(const std::filesystem::path& model, const std::filesystem::path& file,
-                     const std::vector<std::string>& overrides);
 
 }  // namespace redoubt::experiments
