@@ -68,7 +68,7 @@ class RandomStream {
       block_ = random_block(key_, index_++);
       used_ = 0;
     }
-    return block_[static_cast<std::size_t>(used_++)];
+    return block_[used_++];
   }
 
   /// In [0, 1), with 53 random bits.

@@ -33,7 +33,7 @@ void keep_subset(Dataset& dataset, int count, std::uint64_t seed) {
         fmt::format("data.train_samples is {}; it may be from {}, one a class, to {}, all of {}",
                     count, dataset.classes, train.count(), dataset.name));
   }
-  std::vector<int> all(static_cast<std::size_t>(train.count()));
+  std::vector<int> all(train.count());
   std::iota(all.begin(), all.end(), 0);
   const std::vector<int> kept = draw_balanced(train.labels, dataset.classes, all, count,
                                               {.seed = seed, .purpose = Purpose::train_subset});

@@ -8,7 +8,7 @@ namespace redoubt {
 
 std::vector<std::vector<int>> shuffled_by_class(std::span<const std::uint8_t> labels, int classes,
                                                 std::span<const int> pool, RandomStream& random) {
-  std::vector<std::vector<int>> by_class(static_cast<std::size_t>(classes));
+  std::vector<std::vector<int>> by_class(classes);
   for (const int i : pool) by_class[labels[i]].push_back(i);
   for (std::vector<int>& images : by_class) random.shuffle(std::span(images));
   return by_class;

@@ -32,7 +32,7 @@ Trigger pixel_trigger(const PixelTriggerSettings& settings, const Shape& shape) 
   for (int c = 0; c < shape.channels; ++c) {
     for (int i = 0; i < 3; ++i) {
       for (int j = 0; j < 3; ++j) {
-        if (kRank[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] >= pixels) continue;
+        if (kRank[i][j] >= pixels) continue;
         const int row = settings.row + i - 1;
         const int column = settings.column + j - 1;
         if (row < 0 || row >= shape.height || column < 0 || column >= shape.width) {

@@ -70,7 +70,7 @@ std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*
     float* row = rows.data() + level * row_size;
     context.copy_on_device(row, model.row.data(), model.row.bytes());
     if (level == 0) continue;
-    const double reach = deltas[static_cast<std::size_t>(level - 1)] * moments.deviation;
+    const double reach = deltas[level - 1] * moments.deviation;
     zeroed.push_back(kernels::zero_weights_outside(context, weights.shape, moments.mean - reach,
                                                    moments.mean + reach, weights.mask,
                                                    row + weights.offset));
@@ -87,8 +87,8 @@ std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*
   Record record = {.stage = name(), .values = {}};
   add_test_result(record, levels.result());
   record.add("layer", layer.name);
-  record.add("zeroed_weights", zeroed[static_cast<std::size_t>(chosen)]);
-  if (chosen > 0) record.add("delta", deltas[static_cast<std::size_t>(chosen - 1)]);
+  record.add("zeroed_weights", zeroed[chosen]);
+  if (chosen > 0) record.add("delta", deltas[chosen - 1]);
   record.add("mean", moments.mean);
   record.add("deviation", moments.deviation);
   record.add("level_zeroed_weights", zeroed);

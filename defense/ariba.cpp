@@ -26,7 +26,7 @@ std::vector<std::int64_t> largest(const std::vector<double>& values, std::int64_
   std::int64_t equals =
       count - std::count_if(positive.begin(), last, [&](double value) { return value > least; });
   std::vector<std::int64_t> indices;
-  indices.reserve(static_cast<std::size_t>(count));
+  indices.reserve(count);
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (values[i] > least || (values[i] == least && equals-- > 0)) {
       indices.push_back(static_cast<std::int64_t>(i));
@@ -44,7 +44,7 @@ std::vector<NamedTensor> pieces_of(const FragmentExport& wanted, const UpdateMat
                                    const std::string& layer, const Fragments& fragments) {
   std::vector<NamedTensor> tensors;
   for (int row = 0; row < fragments.clients; ++row) {
-    const int id = updates.clients[static_cast<std::size_t>(row)];
+    const int id = updates.clients[row];
     if (wanted.clients &&
         std::find(wanted.clients->begin(), wanted.clients->end(), id) == wanted.clients->end()) {
       continue;
@@ -78,7 +78,7 @@ void Ariba::score_layer(Context& context, const UpdateMatrix& updates, const Par
   const std::vector<double> distances = detector_->score(fragments, context.threads());
   for (const std::int64_t fragment :
        largest(distances, settings_.suspects * fragments.per_client)) {
-    ++scores.marked[static_cast<std::size_t>(fragment / fragments.per_client)];
+    ++scores.marked[fragment / fragments.per_client];
   }
   scores.fragments += fragments.per_client;
   if (!exports(settings_, updates)) return;
@@ -97,8 +97,8 @@ Aggregate Ariba::aggregate(Context& context, const UpdateMatrix& updates) {
   aggregate.removed.emplace();
   const std::int64_t most = std::min<std::int64_t>(settings_.suspects, updates.shape.rows - 1);
   for (const std::int64_t row : largest(scores.marked, most)) {
-    aggregate.row_weights[static_cast<std::size_t>(row)] = 0;
-    aggregate.removed->push_back(updates.clients[static_cast<std::size_t>(row)]);
+    aggregate.row_weights[row] = 0;
+    aggregate.removed->push_back(updates.clients[row]);
   }
   aggregate.diagnostics = updates.scored(scores.marked);
   aggregate.diagnostics.emplace_back(kFragments, scores.fragments);

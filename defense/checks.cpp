@@ -15,7 +15,7 @@ namespace {
 std::vector<float> gaussian_noise(std::int64_t columns, double deviation, const RandomKey& key,
                                   int threads) {
   constexpr std::int64_t kBlock = 65536;
-  std::vector<float> noise(static_cast<std::size_t>(columns));
+  std::vector<float> noise(columns);
   const auto blocks = static_cast<int>((columns + kBlock - 1) / kBlock);
   parallel_for(blocks, threads, [&](int block, int /*worker*/) {
     RandomKey own = key;
@@ -23,7 +23,7 @@ std::vector<float> gaussian_noise(std::int64_t columns, double deviation, const 
     RandomStream stream(own);
     const std::int64_t end = std::min(columns, (block + 1) * kBlock);
     for (std::int64_t i = block * kBlock; i < end; ++i) {
-      noise[static_cast<std::size_t>(i)] = static_cast<float>(deviation * stream.normal());
+      noise[i] = static_cast<float>(deviation * stream.normal());
     }
   });
   return noise;

@@ -61,7 +61,7 @@ Aggregate FoolsGold::aggregate(Context& context, const UpdateMatrix& updates) {
   std::vector<float> histories;
   for (int row = 0; row < n; ++row) {
     const std::vector<float> features = updates.columns_of(context, row, features_);
-    std::vector<float>& history = history_[updates.clients[static_cast<std::size_t>(row)]];
+    std::vector<float>& history = history_[updates.clients[row]];
     history.resize(features.size());
     for (std::size_t i = 0; i < features.size(); ++i) history[i] += features[i];
     histories.insert(histories.end(), history.begin(), history.end());

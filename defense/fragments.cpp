@@ -28,7 +28,7 @@ void cut_block(kernels::Replicas<const float> rows, std::int64_t first, std::int
       float* to = fragments.component(c) + client * fragments.per_client + first;
       for (std::int64_t f = 0; f < count; ++f) {
         const std::int64_t i = f * size + c;
-        to[f] = static_cast<float>(static_cast<double>(row[i]) - mean[static_cast<std::size_t>(i)]);
+        to[f] = static_cast<float>(static_cast<double>(row[i]) - mean[i]);
       }
     }
   }
@@ -62,7 +62,7 @@ Fragments cut_fragments(Context& context, const UpdateMatrix& updates, const Par
                          .values = {}};
   fragments.per_client = weight.size / fragments.size;
   const std::int64_t width = fragments.per_client * fragments.size;
-  fragments.values.resize(static_cast<std::size_t>(width * fragments.clients));
+  fragments.values.resize(width * fragments.clients);
   kernels::Replicas<const float> rows = updates.matrix.offset(weight.offset);
   std::vector<float> on_host;
   if (context.device().kind != Device::Kind::cpu) {

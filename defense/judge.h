@@ -66,7 +66,7 @@ struct LevelChoice {
   std::vector<TestResult> tested;  ///< [levels]
   int chosen = 0;
 
-  const TestResult& result() const { return tested[static_cast<std::size_t>(chosen)]; }
+  const TestResult& result() const { return tested[chosen]; }
 };
 
 /// Chooses among the variants, of which level 0 is the untreated model, and tests all of them. A

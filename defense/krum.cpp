@@ -10,7 +10,7 @@ namespace redoubt {
 namespace {
 
 std::vector<int> all_of(int updates) {
-  std::vector<int> all(static_cast<std::size_t>(updates));
+  std::vector<int> all(updates);
   std::iota(all.begin(), all.end(), 0);
   return all;
 }
@@ -20,7 +20,7 @@ std::vector<int> others(const UpdateMatrix& updates, const std::vector<int>& kep
   std::vector<int> ids;
   for (int row = 0; row < updates.shape.rows; ++row) {
     if (!std::binary_search(kept.begin(), kept.end(), row)) {
-      ids.push_back(updates.clients[static_cast<std::size_t>(row)]);
+      ids.push_back(updates.clients[row]);
     }
   }
   return ids;
@@ -36,7 +36,7 @@ std::vector<double> krum_scores(const std::vector<double>& squared_distances, in
   for (const int i : candidates) {
     std::vector<double> to_others;
     for (const int j : candidates) {
-      if (j != i) to_others.push_back(squared_distances[static_cast<std::size_t>(i * updates + j)]);
+      if (j != i) to_others.push_back(squared_distances[i * updates + j]);
     }
     std::sort(to_others.begin(), to_others.end());
     scores.push_back(std::accumulate(to_others.begin(), to_others.begin() + nearest, 0.0));
@@ -53,15 +53,13 @@ Aggregate mean_of_nearest(Context& context, const UpdateMatrix& updates, int mal
   const std::vector<double> scores =
       krum_scores(updates.squared_distances(context), n, all_of(n), malicious);
   std::vector<int> order = all_of(n);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return scores[static_cast<std::size_t>(a)] < scores[static_cast<std::size_t>(b)];
-  });
-  order.resize(static_cast<std::size_t>(std::clamp(selected, 1, n)));
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return scores[a] < scores[b]; });
+  order.resize(std::clamp(selected, 1, n));
   std::sort(order.begin(), order.end());
 
   Aggregate aggregate;
-  aggregate.row_weights.assign(static_cast<std::size_t>(n), 0.0);
-  for (const int row : order) aggregate.row_weights[static_cast<std::size_t>(row)] = 1;
+  aggregate.row_weights.assign(n, 0.0);
+  for (const int row : order) aggregate.row_weights[row] = 1;
   aggregate.removed = others(updates, order);
   aggregate.diagnostics = updates.scored(scores);
   return aggregate;
@@ -104,7 +102,7 @@ Aggregate Bulyan::aggregate(Context& context, const UpdateMatrix& updates) {
   while (static_cast<int>(selected.size()) < theta) {
     const std::vector<double> scores = krum_scores(distances, n, left, malicious_);
     const auto best = std::min_element(scores.begin(), scores.end()) - scores.begin();
-    selected.push_back(left[static_cast<std::size_t>(best)]);
+    selected.push_back(left[best]);
     left.erase(left.begin() + best);
   }
   std::sort(selected.begin(), selected.end());
@@ -113,8 +111,7 @@ Aggregate Bulyan::aggregate(Context& context, const UpdateMatrix& updates) {
   const std::int64_t columns = updates.shape.columns;
   Buffer<float> rows(context.device(), theta * columns);
   for (int i = 0; i < theta; ++i) {
-    context.copy_on_device(rows.data() + i * columns,
-                           updates.matrix[selected[static_cast<std::size_t>(i)]],
+    context.copy_on_device(rows.data() + i * columns, updates.matrix[selected[i]],
                            static_cast<std::size_t>(columns) * sizeof(float));
   }
   Aggregate aggregate = {.row_weights = {}, .combined = {context.device(), columns}};

@@ -49,7 +49,7 @@ std::optional<Record> LimitInputs::run(Server& server, const StageProgress& /*pr
   Record record = {.stage = name(), .values = {}};
   add_test_result(record, levels.result());
   if (chosen > 0) {
-    record.add("margin", std::int64_t{margins[static_cast<std::size_t>(chosen - 1)]});
+    record.add("margin", std::int64_t{margins[chosen - 1]});
   }
   record.add("ends", name_of(settings_.ends));
   record.add("lowest_input", std::int64_t{model.inputs.lowest});

@@ -44,14 +44,13 @@ void add_scaled_square(double scale, double* values, double* sum, std::int64_t c
 void load_block(const Fragments& fragments, const std::vector<std::int64_t>& chosen,
                 const std::vector<double>& mean, std::int64_t first, std::int64_t count,
                 std::vector<double>& block) {
-  block.resize(static_cast<std::size_t>(fragments.size * count));
+  block.resize(fragments.size * count);
   for (int c = 0; c < fragments.size; ++c) {
     const float* from = fragments.component(c);
-    const double centre = mean[static_cast<std::size_t>(c)];
+    const double centre = mean[c];
     double* to = block.data() + c * count;
     for (std::int64_t i = 0; i < count; ++i) {
-      const std::int64_t at =
-          chosen.empty() ? first + i : chosen[static_cast<std::size_t>(first + i)];
+      const std::int64_t at = chosen.empty() ? first + i : chosen[first + i];
       to[i] = static_cast<double>(from[at]) - centre;
     }
   }
@@ -76,11 +75,11 @@ std::vector<double> sum_over_blocks(const Fragments& fragments,
       const std::int64_t first = (group + i) * kBlock;
       const std::int64_t count = std::min(kBlock, total - first);
       load_block(fragments, chosen, mean, first, count, block);
-      parts[static_cast<std::size_t>(i)].assign(size, 0.0);
-      body(block, count, parts[static_cast<std::size_t>(i)]);
+      parts[i].assign(size, 0.0);
+      body(block, count, parts[i]);
     });
     for (int i = 0; i < here; ++i) {
-      for (std::size_t j = 0; j < size; ++j) sum[j] += parts[static_cast<std::size_t>(i)][j];
+      for (std::size_t j = 0; j < size; ++j) sum[j] += parts[i][j];
     }
   }
   return sum;
@@ -98,8 +97,7 @@ Covariance::Covariance(const Fragments& fragments, const std::vector<std::int64_
                           [&](const std::vector<double>& block, std::int64_t n, auto& sums) {
                             for (int c = 0; c < size_; ++c) {
                               const double* values = block.data() + c * n;
-                              sums[static_cast<std::size_t>(c)] =
-                                  std::accumulate(values, values + n, 0.0);
+                              sums[c] = std::accumulate(values, values + n, 0.0);
                             }
                           });
   for (double& mean : mean_) mean /= count;
@@ -161,7 +159,7 @@ void Covariance::factorise(std::vector<double> matrix) {
 
 std::vector<double> Covariance::squared_distances(const Fragments& fragments, int threads) const {
   check(fragments.size == size_, "fragments of the covariance's size");
-  std::vector<double> distances(static_cast<std::size_t>(fragments.count()));
+  std::vector<double> distances(fragments.count());
   parallel_for(block_count(fragments.count()), threads, [&](int b, int /*worker*/) {
     const std::int64_t first = b * kBlock;
     const std::int64_t count = std::min(kBlock, fragments.count() - first);
@@ -171,12 +169,11 @@ std::vector<double> Covariance::squared_distances(const Fragments& fragments, in
     // squared distance.
     double* sum = distances.data() + first;
     for (int i = 0; i < rank_; ++i) {
-      double* y = block.data() + order_[static_cast<std::size_t>(i)] * count;
+      double* y = block.data() + order_[i] * count;
       for (int j = 0; j < i; ++j) {
-        subtract_multiple(factor_[static_cast<std::size_t>(i * rank_ + j)],
-                          block.data() + order_[static_cast<std::size_t>(j)] * count, y, count);
+        subtract_multiple(factor_[i * rank_ + j], block.data() + order_[j] * count, y, count);
       }
-      add_scaled_square(1 / factor_[static_cast<std::size_t>(i * rank_ + i)], y, sum, count);
+      add_scaled_square(1 / factor_[i * rank_ + i], y, sum, count);
     }
   });
   return distances;
@@ -185,7 +182,7 @@ std::vector<double> Covariance::squared_distances(const Fragments& fragments, in
 double Covariance::log_determinant() const {
   double sum = 0;
   for (int i = 0; i < rank_; ++i) {
-    sum += 2 * std::log(factor_[static_cast<std::size_t>(i * rank_ + i)]);
+    sum += 2 * std::log(factor_[i * rank_ + i]);
   }
   return sum;
 }
@@ -204,12 +201,12 @@ std::vector<std::int64_t> least(const std::vector<double>& scores, std::int64_t 
   std::vector<std::int64_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
   const auto before = [&](std::int64_t a, std::int64_t b) {
-    const double left = scores[static_cast<std::size_t>(a)];
-    const double right = scores[static_cast<std::size_t>(b)];
+    const double left = scores[a];
+    const double right = scores[b];
     return left != right ? left < right : a < b;
   };
   std::nth_element(order.begin(), order.begin() + count, order.end(), before);
-  order.resize(static_cast<std::size_t>(count));
+  order.resize(count);
   std::sort(order.begin(), order.end());
   return order;
 }
@@ -223,7 +220,7 @@ double median_of(std::vector<float> values) {
 /// Σ over components of ((x - median) / median absolute deviation)²; a component without deviation
 /// counts nothing.
 std::vector<double> scaled_distances(const Fragments& fragments) {
-  std::vector<double> distances(static_cast<std::size_t>(fragments.count()));
+  std::vector<double> distances(fragments.count());
   for (int c = 0; c < fragments.size; ++c) {
     std::vector<float> values(fragments.component(c), fragments.component(c) + fragments.count());
     const double centre = median_of(values);
@@ -294,12 +291,12 @@ class NearestNeighbours : public OutlierDetector {
     std::vector<float> points(static_cast<std::size_t>(references * fragments.size));
     for (int c = 0; c < fragments.size; ++c) {
       for (std::int64_t i = 0; i < references; ++i) {
-        points[static_cast<std::size_t>(c * references + i)] = fragments.component(c)[i * stride];
+        points[c * references + i] = fragments.component(c)[i * stride];
       }
     }
-    std::vector<double> scores(static_cast<std::size_t>(fragments.count()));
+    std::vector<double> scores(fragments.count());
     parallel_for(block_count(fragments.count()), threads, [&](int block, int /*worker*/) {
-      std::vector<float> distances(static_cast<std::size_t>(references));
+      std::vector<float> distances(references);
       const std::int64_t first = block * kBlock;
       const std::int64_t end = std::min(first + kBlock, fragments.count());
       for (std::int64_t at = first; at < end; ++at) {
@@ -310,15 +307,14 @@ class NearestNeighbours : public OutlierDetector {
         }
         // A fragment is no neighbour of itself; it goes to the end, where nobody looks.
         const bool is_reference = at % stride == 0;
-        if (is_reference)
-          std::swap(distances[static_cast<std::size_t>(at / stride)], distances.back());
+        if (is_reference) std::swap(distances[at / stride], distances.back());
         const std::int64_t others = references - (is_reference ? 1 : 0);
         if (others == 0) continue;
         const auto kth = distances.begin() + std::min<std::int64_t>(neighbours_, others) - 1;
         std::nth_element(distances.begin(), kth, distances.begin() + others);
         // What is too far for a float to say is the furthest of all.
         const double squared = std::min(static_cast<double>(*kth), kFurthest);
-        scores[static_cast<std::size_t>(at)] = std::sqrt(squared);
+        scores[at] = std::sqrt(squared);
       }
     });
     return scores;

@@ -47,8 +47,8 @@ class PruningLevels {
     std::vector<float> masks;
     for (int level = 0; level < levels; ++level) {
       if (level > 0) {
-        const int channel = order[static_cast<std::size_t>(level - 1)];
-        mask[static_cast<std::size_t>(layer.offset + channel)] = 0;
+        const int channel = order[level - 1];
+        mask[layer.offset + channel] = 0;
       }
       masks.insert(masks.end(), mask.begin(), mask.end());
     }
@@ -95,8 +95,7 @@ std::vector<int> majority_vote(const std::vector<DormancyReport>& reports,
 void Prune::check(const PruneSettings& settings, StageConditions& conditions) {
   conditions.need_judge("prune", settings.judge, settings.stop);
   const ChannelSpan& layer = conditions.layer("prune.layer", settings.layer);
-  const auto own = conditions.mask.subspan(static_cast<std::size_t>(layer.offset),
-                                           static_cast<std::size_t>(layer.channels));
+  const auto own = conditions.mask.subspan(layer.offset, layer.channels);
   int& by_stages = conditions.pruned[layer.name];
   const int before = by_stages + static_cast<int>(std::count(own.begin(), own.end(), 0.0F));
   if (settings.channels && before + *settings.channels >= layer.channels) {
@@ -114,9 +113,7 @@ std::optional<Record> Prune::run(Server& server, const StageProgress& /*progress
       server.federation().ask_dormancy(server.model(), layer, settings_.rate, server.next_round());
   std::vector<int> order = voted_order(reports, settings_);
   const std::vector<float> mask = server.model().mask.download();
-  std::erase_if(order, [&](int channel) {
-    return mask[static_cast<std::size_t>(layer.offset + channel)] == 0;
-  });
+  std::erase_if(order, [&](int channel) { return mask[layer.offset + channel] == 0; });
 
   if (settings_.channels && *settings_.channels >= std::ssize(order)) {
     throw InputError("prune.channels is " + std::to_string(*settings_.channels) + "; of layer " +

@@ -45,10 +45,10 @@ Points surrogates(Context& context, int rows, kernels::Replicas<const float> mat
   const std::int64_t first = columns.front();
   std::vector<float> values(static_cast<std::size_t>(columns.back() - first + 1));
   for (int row = 0; row < rows; ++row) {
-    if (keep[static_cast<std::size_t>(row)] == 0) continue;
+    if (keep[row] == 0) continue;
     context.copy_to_host(values.data(), matrix[row] + first, values.size() * sizeof(float));
     for (const std::int64_t column : columns) {
-      points.values.push_back(values[static_cast<std::size_t>(column - first)]);
+      points.values.push_back(values[column - first]);
     }
     ++points.count;
   }
@@ -74,7 +74,7 @@ std::vector<Sample> bootstrap(std::span<const Sample> images, std::size_t count,
 }
 
 std::vector<double> mean_of(const Points& points) {
-  std::vector<double> mean(static_cast<std::size_t>(points.size));
+  std::vector<double> mean(points.size);
   for (int i = 0; i < points.count; ++i) {
     const std::span<const float> point = points.point(i);
     for (std::size_t c = 0; c < mean.size(); ++c) mean[c] += static_cast<double>(point[c]);
@@ -169,7 +169,7 @@ Points Spectral::references(Context& context, const UpdateMatrix& updates) const
   }
   environment_.executor.train(fleet, tasks, {updates.mask, 0});
   kernels::subtract_row(context, shape, updates.global, fleet.values());
-  std::vector<std::uint8_t> finite(static_cast<std::size_t>(rows));
+  std::vector<std::uint8_t> finite(rows);
   kernels::finite_rows(context, shape, fleet.values(), finite);
   return surrogates(context, rows, fleet.values(), columns_, finite);
 }

@@ -49,7 +49,7 @@ class Buffer {
     Context(device_).copy_to_device(data_, values.data(), bytes());
   }
   std::vector<T> download() const {
-    std::vector<T> values(static_cast<std::size_t>(count_));
+    std::vector<T> values(count_);
     Context(device_).copy_to_host(values.data(), data_, bytes());
     return values;
   }

@@ -67,8 +67,7 @@ struct Executor::Reader {
     std::fill(staged.begin() + static_cast<std::ptrdiff_t>(count), staged.end(), Sample());
     const int batch = workspace.batch();
     for (int r = 0; r < replicas; ++r) {
-      valid[static_cast<std::size_t>(r)] =
-          std::clamp(static_cast<int>(count) - r * batch, 0, batch);
+      valid[r] = std::clamp(static_cast<int>(count) - r * batch, 0, batch);
     }
     context.copy_to_device(device_samples.data(), staged.data(), device_samples.bytes());
     context.copy_to_device(device_valid.data(), valid.data(), device_valid.bytes());
@@ -109,13 +108,13 @@ std::size_t Executor::client_bytes(int state_rows) const {
 }
 
 Executor::Trainer& Executor::trainer(int thread) {
-  std::unique_ptr<Trainer>& slot = trainers_[static_cast<std::size_t>(thread)];
+  std::unique_ptr<Trainer>& slot = trainers_[thread];
   if (!slot) slot = std::make_unique<Trainer>(*this);
   return *slot;
 }
 
 Executor::Reader& Executor::reader(int thread) {
-  std::unique_ptr<Reader>& slot = readers_[static_cast<std::size_t>(thread)];
+  std::unique_ptr<Reader>& slot = readers_[thread];
   if (!slot) slot = std::make_unique<Reader>(*this);
   return *slot;
 }
@@ -171,11 +170,10 @@ std::vector<std::vector<double>> Executor::record_activations(
   check(model.count == 1, "activations are recorded of one model");
   const kernels::ImageSource source = source_.within(model.inputs_of(0));
   const std::int64_t mask_size = network_.layout().mask_size();
-  std::vector<std::vector<double>> records(
-      lists.size(), std::vector<double>(static_cast<std::size_t>(mask_size)));
+  std::vector<std::vector<double>> records(lists.size(), std::vector<double>(mask_size));
   parallel_for(static_cast<int>(lists.size()), threads_, [&](int index, int thread) {
     Reader& own = reader(thread);
-    const std::span<const Sample> samples = lists[static_cast<std::size_t>(index)];
+    const std::span<const Sample> samples = lists[index];
     const Pass pass = {.context = own.context,
                        .replicas = own.replicas,
                        .batch = reading_batch_,
@@ -188,7 +186,7 @@ std::vector<std::vector<double>> Executor::record_activations(
       own.gather(source, samples, first);
       network_.forward(pass, own.workspace);
     }
-    std::vector<double>& record = records[static_cast<std::size_t>(index)];
+    std::vector<double>& record = records[index];
     for (std::size_t i = 0; const double sum : own.record.download()) {
       record[i++ % record.size()] += sum;
     }

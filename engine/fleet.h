@@ -31,7 +31,7 @@ class Fleet {
   /// Velocity (sgd) or moment `which` (adam); absent if the fleet was made without.
   kernels::Replicas<float> state(int which) {
     if (which >= state_rows()) return {};
-    return state_[static_cast<std::size_t>(which)].replicas(pitch_);
+    return state_[which].replicas(pitch_);
   }
 
  private:

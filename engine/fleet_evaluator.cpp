@@ -56,7 +56,7 @@ void FleetEvaluator::evaluate(const ModelVariants& variants, std::span<const Sam
                                        .totals = totals_.data()});
   for (int pass = 0; pass < passes; ++pass) replay.run();
 
-  sums_.resize(static_cast<std::size_t>(count));
+  sums_.resize(count);
   context_.copy_to_host(sums_.data(), totals_.data(), sums_.size() * sizeof(LossTotals));
   for (std::size_t i = 0; i < sums_.size(); ++i) {
     totals[i / static_cast<std::size_t>(replicas_)] += sums_[i];

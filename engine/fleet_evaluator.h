@@ -28,7 +28,7 @@ struct ModelVariants {
 
   kernels::ByteRange inputs_of(int variant) const {
     if (inputs.empty()) return {};
-    return inputs.size() == 1 ? inputs.front() : inputs[static_cast<std::size_t>(variant)];
+    return inputs.size() == 1 ? inputs.front() : inputs[variant];
   }
   bool operator==(const ModelVariants&) const = default;
 };

@@ -206,8 +206,7 @@ TensorFile read_safetensors(const std::filesystem::path& path) {
 std::vector<NamedTensor> tensors_of(const ParameterLayout& layout, std::span<const float> row) {
   std::vector<NamedTensor> tensors;
   for (const ParameterSpan& span : layout.spans()) {
-    const auto values =
-        row.subspan(static_cast<std::size_t>(span.offset), static_cast<std::size_t>(span.size));
+    const auto values = row.subspan(span.offset, span.size);
     tensors.push_back({.name = span.name,
                        .shape = {span.shape.begin(), span.shape.end()},
                        .values = {values.begin(), values.end()}});

@@ -12,12 +12,10 @@ bool Client::attacks_in(int round) const { return attack && attack->acts(id, rou
 std::vector<int> ascending_ranks(std::span<const double> values) {
   std::vector<int> order(values.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return values[static_cast<std::size_t>(a)] < values[static_cast<std::size_t>(b)];
-  });
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return values[a] < values[b]; });
   std::vector<int> ranks(values.size());
   for (std::size_t place = 0; place < order.size(); ++place) {
-    ranks[static_cast<std::size_t>(order[place])] = static_cast<int>(place);
+    ranks[order[place]] = static_cast<int>(place);
   }
   return ranks;
 }
@@ -35,7 +33,7 @@ std::vector<Client> make_population(std::span<const std::vector<int>> partition,
   for (const std::vector<int>& images : partition) {
     Client client = {.id = static_cast<int>(population.size()), .samples = {}};
     for (const int image : images) {
-      const std::uint8_t label = labels[static_cast<std::size_t>(image)];
+      const std::uint8_t label = labels[image];
       client.samples.push_back({.image = image, .label = static_cast<std::int16_t>(label)});
     }
     population.push_back(std::move(client));

@@ -103,7 +103,7 @@ Federation::RoundPlan Federation::plan_round(int round, std::span<const int> sel
                                              const float* global, float learning_rate) const {
   std::vector<int> attackers;
   for (const int id : selected) {
-    if (clients_[static_cast<std::size_t>(id)].attacks_in(round)) attackers.push_back(id);
+    if (clients_[id].attacks_in(round)) attackers.push_back(id);
   }
   return {.round = round,
           .participants = static_cast<int>(selected.size()),
@@ -170,10 +170,7 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
   const int rows = wave_rows(participants);
   for (int first = 0; first < participants; first += rows) {
     const int count = std::min(rows, participants - first);
-    run_wave(model,
-             std::span(selected).subspan(static_cast<std::size_t>(first),
-                                         static_cast<std::size_t>(count)),
-             plan, sum, report);
+    run_wave(model, std::span(selected).subspan(first, count), plan, sum, report);
   }
 
   // global ← global + η · Σ weight · update / Σ weight

@@ -44,7 +44,7 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
   int state_rows = 0;
   for (int r = 0; r < rows; ++r) {
     const auto i = static_cast<std::size_t>(r);
-    const Client& client = clients_[static_cast<std::size_t>(wave[i])];
+    const Client& client = clients_[wave[i]];
     tasks[i] = training_task(model, client, plan, r, samples[i]);
     state_rows = std::max(state_rows, state_rows_of(tasks[i].optimizer));
     report.images += std::ssize(samples[i]);
@@ -68,7 +68,7 @@ void Federation::train_wave(GlobalModel& model, std::span<const int> wave, const
   const std::vector<ColumnRange>& trained = executor_.network().trained_tensors();
   kernels::subtract_row(context, shape, model.row.data(), fleet_->values());
   for (int r = 0; r < rows; ++r) {
-    const Client& client = clients_[static_cast<std::size_t>(wave[static_cast<std::size_t>(r)])];
+    const Client& client = clients_[wave[r]];
     UpdateRow update = {context, fleet_->values()[r], shape.columns, trained};
     if (client.attacks_in(plan.round))
       client.attack->edit_update(client_round(client, plan), update);
@@ -102,7 +102,7 @@ Buffer<float> Federation::masks_of(const GlobalModel& model, std::span<const int
   std::vector<float> masks;
   bool all_alike = true;
   for (const int id : wave) {
-    const Client& client = clients_[static_cast<std::size_t>(id)];
+    const Client& client = clients_[id];
     std::vector<float> mask = global;
     const ActivityQuestion question = {
         .layout = executor_.network().layout(),

@@ -19,8 +19,7 @@ std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
   const auto records = executor_.record_activations(model.variant(), data);
   // Channels that are silent already have no outputs to rank: they come last and get no votes.
   const std::vector<float> mask = model.mask.download();
-  const auto layer_mask = std::span(mask).subspan(static_cast<std::size_t>(layer.offset),
-                                                  static_cast<std::size_t>(layer.channels));
+  const auto layer_mask = std::span(mask).subspan(layer.offset, layer.channels);
   const auto heard = std::count_if(layer_mask.begin(), layer_mask.end(),
                                    [](float channel) { return channel != 0; });
   const auto vote_count =
@@ -30,7 +29,7 @@ std::vector<DormancyReport> Federation::ask_dormancy(const GlobalModel& model,
   std::vector<DormancyReport> reports;
   for (const Client& client : clients_) {
     // All channels of a layer are summed over equally many values, so sums rank as means do.
-    const std::vector<double>& record = records[static_cast<std::size_t>(client.id)];
+    const std::vector<double>& record = records[client.id];
     std::vector<double> activity(record.begin() + layer.offset,
                                  record.begin() + layer.offset + layer.channels);
     for (std::size_t c = 0; c < activity.size(); ++c) {
@@ -63,7 +62,7 @@ std::vector<double> Federation::activity_on(const GlobalModel& model,
 
 std::vector<double> Federation::ask_accuracies(const ModelVariants& variants, int round) {
   const RoundPlan plan = plan_round(round, everyone(), variants.parameters.data);
-  std::vector<double> mean(static_cast<std::size_t>(variants.count));
+  std::vector<double> mean(variants.count);
   for (const Client& client : clients_) {
     std::vector<double> accuracies;
     for (const auto& totals : executor_.evaluate(variants, client.samples)) {

@@ -16,7 +16,7 @@ std::vector<double> sum_over_ranges(int rows, kernels::Replicas<const float> mat
                                     std::span<const ColumnRange> ranges, int size,
                                     const Measure& measure) {
   check(!ranges.empty(), "an update has columns that count");
-  std::vector<double> sums(static_cast<std::size_t>(size));
+  std::vector<double> sums(size);
   std::vector<double> part(sums.size());
   for (const ColumnRange& range : ranges) {
     measure(kernels::MatrixShape{.rows = rows, .columns = range.size}, matrix.offset(range.offset),
@@ -83,7 +83,7 @@ std::vector<float> UpdateMatrix::columns_of(Context& context, int row,
                                             std::span<const ColumnRange> columns) const {
   std::int64_t size = 0;
   for (const ColumnRange& range : columns) size += range.size;
-  std::vector<float> values(static_cast<std::size_t>(size));
+  std::vector<float> values(size);
   float* to = values.data();
   for (const ColumnRange& range : columns) {
     context.copy_to_host(to, matrix[row] + range.offset,

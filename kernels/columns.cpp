@@ -146,13 +146,13 @@ void shifted_mean_columns(Context& context, const MatrixShape& shape,
     double mean[kColumns] = {};
     double squares[kColumns] = {};
     for (int r = 0; r < shape.rows; ++r) {
-      const double share = weights[static_cast<std::size_t>(r)] / all;
+      const double share = weights[r] / all;
       if (share == 0) continue;
       const float* row = matrix[r] + first;
       for (std::int64_t i = 0; i < count; ++i) mean[i] += share * static_cast<double>(row[i]);
     }
     for (int r = 0; r < shape.rows; ++r) {
-      const double share = weights[static_cast<std::size_t>(r)] / all;
+      const double share = weights[r] / all;
       if (share == 0) continue;
       const float* row = matrix[r] + first;
       for (std::int64_t i = 0; i < count; ++i) {

@@ -172,7 +172,7 @@ void shifted_mean_columns(Context& context, const MatrixShape& shape,
   std::vector<KnownRow> known;
   double so_far = 0;
   for (int r = 0; r < shape.rows; ++r) {
-    const double weight = weights[static_cast<std::size_t>(r)];
+    const double weight = weights[r];
     if (weight == 0) continue;
     so_far += weight;
     known.push_back({.share = weight / all, .step = weight / so_far, .row = r});

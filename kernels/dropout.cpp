@@ -29,7 +29,7 @@ void dropout(Context& context, const DropoutShape& shape, const RandomKey* keys,
       const RandomBlock bits = random_block(key, static_cast<std::uint32_t>(i / 4));
       const int left = static_cast<int>(std::min<std::int64_t>(4, shape.size - i));
       for (int j = 0; j < left; ++j) {
-        to[i + j] = bits[static_cast<std::size_t>(j)] < threshold ? 0 : from[i + j] * scale;
+        to[i + j] = bits[j] < threshold ? 0 : from[i + j] * scale;
       }
     }
   }

@@ -142,7 +142,7 @@ void add_weighted_block(const MatrixShape& shape, std::span<const double> weight
   double factors[4];
   int pending = 0;
   for (int r = 0; r < shape.rows; ++r) {
-    const double weight = weights[static_cast<std::size_t>(r)];
+    const double weight = weights[r];
     if (weight == 0) continue;
     rows[pending] = matrix[r] + first;
     factors[pending++] = weight;
@@ -203,7 +203,7 @@ void scale_rows(Context& context, const MatrixShape& shape, std::span<const floa
   check(std::ssize(factors) == shape.rows, "one factor a row");
   for_blocks(context, shape.columns, [&](std::int64_t first, std::int64_t count, int) {
     for (int r = 0; r < shape.rows; ++r) {
-      scale(count, factors[static_cast<std::size_t>(r)], matrix[r] + first);
+      scale(count, factors[r], matrix[r] + first);
     }
   });
 }
@@ -318,7 +318,7 @@ void finite_rows(Context& context, const MatrixShape& shape, Replicas<const floa
   }
   check(std::ssize(finite) == shape.rows, "one flag a row");
   parallel_for(shape.rows, context.threads(), [&](int r, int /*worker*/) {
-    finite[static_cast<std::size_t>(r)] = count_not_finite(shape.columns, matrix[r]) == 0 ? 1 : 0;
+    finite[r] = count_not_finite(shape.columns, matrix[r]) == 0 ? 1 : 0;
   });
 }
 

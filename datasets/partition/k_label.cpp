@@ -18,7 +18,7 @@ bool contains(const std::vector<int>& values, int value) {
 /// A set of `count` labels for each client. Each client in turn takes the labels that fewest have
 /// so far, ties by chance, so no two labels' holders differ by more than one.
 ImageLists draw_label_sets(const Deal& deal, int count, RandomStream& random) {
-  std::vector<int> holders(static_cast<std::size_t>(deal.classes));
+  std::vector<int> holders(deal.classes);
   ImageLists sets(static_cast<std::size_t>(deal.clients));
   for (std::vector<int>& set : sets) {
     std::vector<int> order(holders.size());
@@ -35,7 +35,7 @@ ImageLists draw_label_sets(const Deal& deal, int count, RandomStream& random) {
 
 /// [classes] How many sets hold each label.
 std::vector<int> count_holders(const Deal& deal, const ImageLists& sets) {
-  std::vector<int> holders(static_cast<std::size_t>(deal.classes));
+  std::vector<int> holders(deal.classes);
   for (const auto& set : sets) {
     for (const int label : set) ++holders[label];
   }

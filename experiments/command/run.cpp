@@ -66,7 +66,8 @@ void introduce(Console& console, const Experiment& experiment, const Simulation&
   console.message(fmt::format(
       "attack: {} for {} with a trigger of kind {} to be called class {}; measured on {} images",
       who, attack.victim ? fmt::format("class {}", *attack.victim) : "every class",
-      Triggers::name_of(attack.trigger), attack.target, grouped(std::ssize(data.backdoor->evaluation))));
+      Triggers::name_of(attack.trigger), attack.target,
+      grouped(std::ssize(data.backdoor->evaluation))));
 }
 
 /// What each attacker holds; nothing where attackers are redrawn.
@@ -74,7 +75,7 @@ Json attacker_images(const ExperimentData& data) {
   Json attackers = Json::array();
   for (std::size_t i = 0; i < data.attackers.size(); ++i) {
     const int id = data.attackers[i];
-    Json line = {{"client", id}, {"images", data.partition[static_cast<std::size_t>(id)].size()}};
+    Json line = {{"client", id}, {"images", data.partition[id].size()}};
     if (!data.poisonable.empty()) line["poisonable"] = data.poisonable[i];
     attackers.push_back(std::move(line));
   }
@@ -88,7 +89,7 @@ Json list_of_metrics() {
     list.push_back({{"name", metric.name},
                     {"label", metric.label},
                     {"share", metric.share},
-                    {"of", kOf[static_cast<std::size_t>(metric.of)]}});
+                    {"of", kOf[metric.of]}});
   }
   return list;
 }

@@ -34,7 +34,7 @@ std::vector<std::uint8_t> stamped_image(const ExperimentData& data, int image, i
   const auto end = static_cast<std::size_t>(data.triggers.start[at + 1]);
   for (const kernels::TriggerPixel& pixel :
        std::span(data.triggers.pixels).subspan(start, end - start)) {
-    bytes[static_cast<std::size_t>(pixel.offset)] = pixel.value;
+    bytes[pixel.offset] = pixel.value;
   }
   return bytes;
 }
@@ -71,8 +71,7 @@ TensorFile example_images(const ExperimentData& data) {
     clean.add(sample.image, -1);
     stamped.add(sample.image, sample.trigger);
     const Source source = source_of(data.dataset, sample.image);
-    labels += (labels.empty() ? "" : ",") +
-              std::to_string(source.split.labels[static_cast<std::size_t>(source.index)]);
+    labels += (labels.empty() ? "" : ",") + std::to_string(source.split.labels[source.index]);
   }
   TensorFile file = {
       .metadata = {{"labels", labels}, {"target", std::to_string(data.backdoor->goal.target)}},

@@ -36,7 +36,7 @@ std::vector<int> count_poisonable(const ExperimentData& data,
   std::vector<int> counts;
   for (const std::vector<int>& images : data.partition) {
     counts.push_back(static_cast<int>(std::count_if(images.begin(), images.end(), [&](int image) {
-      return !goal || goal->is_victim(data.dataset.train.labels[static_cast<std::size_t>(image)]);
+      return !goal || goal->is_victim(data.dataset.train.labels[image]);
     })));
   }
   return counts;
@@ -46,7 +46,7 @@ std::vector<int> count_poisonable(const ExperimentData& data,
 void settle_attackers(const Experiment& experiment, const std::optional<BackdoorGoal>& goal,
                       ExperimentData& data) {
   const std::vector<int> counts = count_poisonable(data, goal);
-  const auto count_of = [&](int id) { return counts[static_cast<std::size_t>(id)]; };
+  const auto count_of = [&](int id) { return counts[id]; };
   if (experiment.attack->redraw) {
     for (int id = 0; id < static_cast<int>(counts.size()); ++id) {
       if (count_of(id) > 0) data.candidates.push_back(id);
@@ -103,7 +103,7 @@ ExperimentData load_data(const Experiment& experiment, std::optional<Dataset> da
   }
   // What only the attackers hold, neither the server nor another client does.
   const std::vector<int> held = data.backdoor ? data.backdoor->images : std::vector<int>();
-  std::vector<int> pool(static_cast<std::size_t>(train.count()));
+  std::vector<int> pool(train.count());
   std::iota(pool.begin(), pool.end(), 0);
   pool = difference(pool, held);
   data.validation = draw_validation(train.labels, data.dataset.classes, pool,
@@ -164,11 +164,10 @@ TestImages make_test_images(const Experiment& experiment, const ExperimentData& 
     return Sample{.image = image, .label = static_cast<std::int16_t>(label)};
   };
   for (const int i : data.validation) {
-    test.validation.push_back(labelled(i, data.dataset.train.labels[static_cast<std::size_t>(i)]));
+    test.validation.push_back(labelled(i, data.dataset.train.labels[i]));
   }
   for (int i = 0; i < data.dataset.test.count(); ++i) {
-    test.clean.push_back(
-        labelled(images.test_image(i), data.dataset.test.labels[static_cast<std::size_t>(i)]));
+    test.clean.push_back(labelled(images.test_image(i), data.dataset.test.labels[i]));
   }
   if (data.backdoor) test.stamped = data.backdoor->evaluation;
   // A flip of one label into another is measured on clean images of the one.

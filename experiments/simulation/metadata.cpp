@@ -68,7 +68,7 @@ std::vector<float> mask_of(const ParameterLayout& layout, const TensorFile& file
         throw InputError(origin + ": " + key + " is \"" + list +
                          "\", and the model has no such channel");
       }
-      mask[static_cast<std::size_t>(span->offset + *channel)] = 0;
+      mask[span->offset + *channel] = 0;
     }
   }
   return mask;
@@ -78,7 +78,7 @@ void add_mask(const ParameterLayout& layout, std::span<const float> mask, Tensor
   for (const ChannelSpan& span : layout.channels()) {
     std::string pruned;
     for (int c = 0; c < span.channels; ++c) {
-      if (mask[static_cast<std::size_t>(span.offset + c)] != 0) continue;
+      if (mask[span.offset + c] != 0) continue;
       pruned += (pruned.empty() ? "" : ",") + std::to_string(c);
     }
     if (!pruned.empty()) file.metadata[kPruned + span.name] = pruned;

@@ -17,7 +17,7 @@ std::vector<int> draw(std::vector<int> ids, int count, std::uint64_t seed, int r
                        .purpose = Purpose::attacker_choice,
                        .round = static_cast<std::uint32_t>(round)});
   stream.shuffle(std::span(ids));
-  ids.resize(static_cast<std::size_t>(count));
+  ids.resize(count);
   std::sort(ids.begin(), ids.end());
   return ids;
 }
@@ -41,7 +41,7 @@ std::vector<int> choose_attackers(const AttackSettings& settings, int clients, s
     throw InputError("attack.clients is " + std::to_string(count) + "; there are " +
                      std::to_string(clients) + " clients");
   }
-  ids.resize(static_cast<std::size_t>(clients));
+  ids.resize(clients);
   std::iota(ids.begin(), ids.end(), 0);
   return draw(ids, count, seed, 0);
 }

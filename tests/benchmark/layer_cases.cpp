@@ -275,8 +275,8 @@ void add_gather(const Shape& shape, int images, int replicas, int batch, const s
       {"gather/" + path, 0, bytes, [=](Device device) {
          Dataset data;
          data.shape = shape;
-         data.train.labels.assign(static_cast<std::size_t>(images), 1);
-         data.train.images.resize(static_cast<std::size_t>(images * shape.size()));
+         data.train.labels.assign(images, 1);
+         data.train.images.resize(images * shape.size());
          for (std::size_t i = 0; i < data.train.images.size(); ++i) {
            data.train.images[i] = static_cast<std::uint8_t>(i * 2654435761U >> 24);
          }

@@ -19,7 +19,7 @@ Dataset make_images(const Shape& shape, int count) {
   const auto size = static_cast<std::size_t>(shape.size());
   const std::size_t drawn = images.train.labels.size();
   images.train.images.resize(static_cast<std::size_t>(count) * size);
-  images.train.labels.resize(static_cast<std::size_t>(count));
+  images.train.labels.resize(count);
   for (std::size_t i = drawn; i < images.train.labels.size(); ++i) {
     std::copy_n(images.train.images.begin() + static_cast<std::ptrdiff_t>((i - drawn) * size), size,
                 images.train.images.begin() + static_cast<std::ptrdiff_t>(i * size));
@@ -40,7 +40,7 @@ Subject::Subject(const Preset& network_entry, Device device, int image_count)
 }
 
 Sample Subject::sample(int image) const {
-  const std::uint8_t label = images.train.labels[static_cast<std::size_t>(image)];
+  const std::uint8_t label = images.train.labels[image];
   return {.image = image, .label = static_cast<std::int16_t>(label)};
 }
 
@@ -53,9 +53,9 @@ std::vector<Sample> Subject::samples() const {
 }
 
 std::vector<std::vector<int>> Subject::partition(int clients) const {
-  std::vector<std::vector<int>> parts(static_cast<std::size_t>(clients));
+  std::vector<std::vector<int>> parts(clients);
   for (int i = 0; i < images.train.count(); ++i) {
-    parts[static_cast<std::size_t>(i % clients)].push_back(i);
+    parts[i % clients].push_back(i);
   }
   return parts;
 }

@@ -63,7 +63,7 @@ void measure_round(benchmark::State& state, const std::string& name, int batch, 
   const Subject subject(preset(name), kCpu, kImages);
   Executor executor(subject.network, subject.store.source(), kCpu, threads, batch);
   std::vector<std::vector<int>> partition(kClients);
-  for (int i = 0; i < kImages; ++i) partition[static_cast<std::size_t>(i % kClients)].push_back(i);
+  for (int i = 0; i < kImages; ++i) partition[i % kClients].push_back(i);
   FederationSettings settings;
   settings.clients = kClients;
   settings.local = {.epochs = 1, .batch = batch, .optimizer = kOptimizer};

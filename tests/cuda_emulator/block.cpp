@@ -71,7 +71,7 @@ struct Block {
 Block& the_block = *new Block;
 Block& block() { return the_block; }
 
-Thread& running_thread() { return block().threads[static_cast<std::size_t>(block().current)]; }
+Thread& running_thread() { return block().threads[block().current]; }
 
 std::string text(const uint3& index) {
   return "(" + std::to_string(index.x) + ", " + std::to_string(index.y) + ", " +
@@ -101,9 +101,9 @@ std::string who_waits_where() {
   const Block& b = block();
   std::string all;
   for (int first = 0; first < b.size;) {
-    const std::string what = describe(b.threads[static_cast<std::size_t>(first)]);
+    const std::string what = describe(b.threads[first]);
     int end = first + 1;
-    while (end < b.size && describe(b.threads[static_cast<std::size_t>(end)]) == what) ++end;
+    while (end < b.size && describe(b.threads[end]) == what) ++end;
     if (!all.empty()) all += ", ";
     all += end == first + 1 ? "thread " + std::to_string(first)
                             : "threads " + std::to_string(first) + "-" + std::to_string(end - 1);
@@ -135,7 +135,7 @@ void run_on(int thread) {
   Block& b = block();
   b.current = thread;
   b.races.run_on(thread);
-  threadIdx = b.threads[static_cast<std::size_t>(thread)].index;
+  threadIdx = b.threads[thread].index;
 }
 
 /// A thread to go on with, or kNewThread, or kNobody.
@@ -175,7 +175,7 @@ void give_way() {
   if (next == kNewThread) {
     switch_to(idle_fiber());
   } else {
-    Thread& other = b.threads[static_cast<std::size_t>(next)];
+    Thread& other = b.threads[next];
     run_on(next);
     switch_to(*other.fiber);
   }
@@ -185,7 +185,7 @@ void give_way() {
 /// Makes a thread able to go on.
 void release(int thread) {
   Block& b = block();
-  b.threads[static_cast<std::size_t>(thread)].state = Thread::State::able;
+  b.threads[thread].state = Thread::State::able;
   b.schedule.release(thread);
 }
 
@@ -198,7 +198,7 @@ bool is_at(const Thread& thread, const Where& where) {
 void run_next_thread() {
   Block& b = block();
   const int number = b.schedule.begin();
-  Thread& thread = b.threads[static_cast<std::size_t>(number)];
+  Thread& thread = b.threads[number];
   thread.state = Thread::State::able;
   thread.fiber = b.running;
   run_on(number);
@@ -225,7 +225,7 @@ void work() {
       switch_to(b.host);  // all have returned, or those left wait in vain
     } else {
       run_on(next);
-      switch_to(*b.threads[static_cast<std::size_t>(next)].fiber);
+      switch_to(*b.threads[next].fiber);
     }
   }
 }
@@ -236,7 +236,7 @@ void set_up_threads(const dim3& extent) {
   Block& b = block();
   b.size = static_cast<int>(extent.x * extent.y * extent.z);
   if (b.threads.size() < static_cast<std::size_t>(b.size)) {
-    b.threads.resize(static_cast<std::size_t>(b.size));
+    b.threads.resize(b.size);
   }
   std::size_t i = 0;
   for (unsigned z = 0; z < extent.z; ++z) {
@@ -260,7 +260,7 @@ void run_block(const Launch& launch, std::uint64_t number) {
   // One that is watched ends as late as it may: whoever uses its bytes before is reported.
   b.copies_at_once = seed() != 0 && b.random.below(2) == 1 && !b.races.watching();
   for (int i = 0; i < b.size; ++i) {
-    Thread& thread = b.threads[static_cast<std::size_t>(i)];
+    Thread& thread = b.threads[i];
     thread.state = Thread::State::unstarted;
     thread.copies.clear();
   }
@@ -352,7 +352,7 @@ void warp_collective(const char* name, unsigned mask, void* data, Finish finish,
   std::size_t count = 0;
   for (int lane = 0; lane < 32 && first + lane < b.size; ++lane) {
     if ((mask >> lane & 1U) == 0) continue;
-    const Thread& other = b.threads[static_cast<std::size_t>(first + lane)];
+    const Thread& other = b.threads[first + lane];
     const bool here = other.state == Thread::State::at_collective && other.mask == mask &&
                       other.finish == finish && is_at(other, where);
     if (!here) return give_way();

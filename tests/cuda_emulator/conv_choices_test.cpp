@@ -81,7 +81,7 @@ struct Operands {
   Buffer<float> grad_input{kGpu, kShape.input_size() * kShape.replicas};
 
   static std::vector<float> numbers(std::int64_t count) {
-    std::vector<float> values(static_cast<std::size_t>(count));
+    std::vector<float> values(count);
     for (std::size_t i = 0; i < values.size(); ++i) {
       values[i] = static_cast<float>(i * 37 % 101) * 0.013F - 0.6F;
     }

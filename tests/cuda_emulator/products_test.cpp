@@ -69,11 +69,9 @@ TEST(Cublas, AgreesWithPlainLoopsUnderEveryTransposeAndPrecision) {
               for (int k = 0; k < kK; ++k) {
                 const int a_place = transpose_a ? i * kStride + k : k * kStride + i;
                 const int b_place = transpose_b ? k * kStride + j : j * kStride + k;
-                want +=
-                    static_cast<double>(alpha) *
-                    static_cast<double>(
-                        rounded(a[static_cast<std::size_t>(r * kSize + a_place)], one.bits)) *
-                    static_cast<double>(rounded(b[static_cast<std::size_t>(b_place)], one.bits));
+                want += static_cast<double>(alpha) *
+                        static_cast<double>(rounded(a[r * kSize + a_place], one.bits)) *
+                        static_cast<double>(rounded(b[b_place], one.bits));
               }
             }
             EXPECT_NEAR(static_cast<double>(got[place]), want, 2e-6)

@@ -20,7 +20,7 @@ void Schedule::start_block(int threads, Random& random) {
   if (!by_rank()) return;
   rank_.resize(sequence_.size());
   for (int i = 0; i < threads; ++i) {
-    rank_[static_cast<std::size_t>(sequence_[static_cast<std::size_t>(i)])] = i;
+    rank_[sequence_[i]] = i;
   }
 }
 

@@ -24,7 +24,7 @@ class Schedule {
   void start_block(int threads, Random& random);
 
   /// The next thread to begin. Not more often than there are threads.
-  int begin() { return sequence_[static_cast<std::size_t>(started_++)]; }
+  int begin() { return sequence_[started_++]; }
   /// The thread waits for nothing but its turn. With seed 0, those released last go first.
   void release(int thread);
   /// A thread to go on with: one of the released, or kNewThread, or kNobody.
@@ -34,7 +34,7 @@ class Schedule {
   enum class Policy : std::uint8_t { ascending, fair, by_warp, by_thread };
 
   bool by_rank() const { return policy_ == Policy::by_warp || policy_ == Policy::by_thread; }
-  int rank(int thread) const { return rank_[static_cast<std::size_t>(thread)]; }
+  int rank(int thread) const { return rank_[thread]; }
   void draw_sequence(int threads, Random& random);
 
   Policy policy_ = Policy::fair;

@@ -359,7 +359,7 @@ TEST(Launch, ForEachVisitsEveryElementOnceHoweverFewTheBlocks) {
   for (const int count : {1, 255, 256, 257, 5000}) {
     Buffer<int> values(kGpu, count);
     launch(context, "fill", kernels::cuda::for_each(count, 128, 3), fill, count, values.data());
-    std::vector<int> want(static_cast<std::size_t>(count));
+    std::vector<int> want(count);
     std::iota(want.begin(), want.end(), 0);
     EXPECT_EQ(values.download(), want);
   }

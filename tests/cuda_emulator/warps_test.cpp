@@ -31,7 +31,7 @@ void expect_each_seed(void (*kernel)(T*), unsigned threads,
     launch(context, "kernel", LaunchShape{{1}, {threads}}, kernel, values.data());
     const std::vector<T> got = values.download();
     for (int i = 0; i < static_cast<int>(threads); ++i) {
-      EXPECT_EQ(got[static_cast<std::size_t>(i)], want(i)) << "thread " << i;
+      EXPECT_EQ(got[i], want(i)) << "thread " << i;
     }
   }
 }

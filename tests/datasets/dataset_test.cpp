@@ -54,7 +54,7 @@ Normalization plain_normalization(const Dataset& data) {
       for (int i = 0; i < data.train.count(); ++i) {
         for (int p = 0; p < positions; ++p) {
           const int at = (i * data.shape.channels + c) * positions + p;
-          sum += term(data.train.images[static_cast<std::size_t>(at)] / 255.0);
+          sum += term(data.train.images[at] / 255.0);
         }
       }
       return sum / data.train.count() / positions;
@@ -197,7 +197,7 @@ TEST(TrainSubset, IsBalancedAndInFileOrder) {
   int last = -1;
   for (int i = 0; i < 53; ++i) {
     // An image's first byte is 3i mod 251: with its label it tells which image of the file it is.
-    const int label = data.train.labels[static_cast<std::size_t>(i)];
+    const int label = data.train.labels[i];
     const int first = data.train.images[static_cast<std::size_t>(i) * 784];
     int image = last + 1;
     while (image < 200 && (image % 10 != label || 3 * image % 251 != first)) ++image;

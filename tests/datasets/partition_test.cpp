@@ -42,7 +42,7 @@ std::vector<PartitionSettings> each_kind(int labels, double alpha) {
 
 std::set<int> labels_held(const std::vector<std::uint8_t>& labels, const std::vector<int>& images) {
   std::set<int> held;
-  for (const int i : images) held.insert(labels[static_cast<std::size_t>(i)]);
+  for (const int i : images) held.insert(labels[i]);
   return held;
 }
 
@@ -76,7 +76,7 @@ TEST(Validation, DrawsEquallyFromEveryClass) {
   EXPECT_EQ(std::set<int>(drawn.begin(), drawn.end()).size(), 73U);
   EXPECT_TRUE(std::is_sorted(drawn.begin(), drawn.end()));
   std::map<int, int> counts;
-  for (const int i : drawn) ++counts[labels[static_cast<std::size_t>(i)]];
+  for (const int i : drawn) ++counts[labels[i]];
   for (int label = 0; label < 10; ++label) EXPECT_THAT(counts[label], testing::AnyOf(7, 8));
   EXPECT_EQ(draw_validation(labels, 10, all_of(labels), 73, 1), drawn);
   EXPECT_NE(draw_validation(labels, 10, all_of(labels), 73, 2), drawn);
@@ -145,7 +145,7 @@ TEST(Partition, GivesEveryLabelToEquallyManyUnderKLabel) {
       for (const int label : held) ++holders[label];
     }
     for (int label = 0; label < 10; ++label) EXPECT_EQ(holders[label], 3) << label;
-    EXPECT_TRUE(labels_held(labels, lists[static_cast<std::size_t>(attacker)]).contains(9));
+    EXPECT_TRUE(labels_held(labels, lists[attacker]).contains(9));
   }
 }
 
@@ -184,7 +184,7 @@ TEST(Partition, KLabelMeetsMoreAttackersThanALabelsShare) {
     for (const auto& list : lists) covered.merge(labels_held(labels, list));
     EXPECT_EQ(covered.size(), 10U);
     for (int client = 0; client < 10; ++client) {
-      const auto& list = lists[static_cast<std::size_t>(client)];
+      const auto& list = lists[client];
       const bool attacks = client % 2 == 0 && client <= 8;
       EXPECT_EQ(labels_held(labels, list).contains(9), attacks);
       // Twenty images of each label; of the nines, which five share, twelve. Nobody else has less.
@@ -218,7 +218,7 @@ TEST(Partition, IidExchangesImagesUntilAttackersHoldTheLabel) {
     EXPECT_EQ(expect_proper(lists, all_of(labels)), labels.size());
     EXPECT_EQ(sizes(lists), sizes(without));
     for (const int client : required.clients) {
-      EXPECT_TRUE(labels_held(labels, lists[static_cast<std::size_t>(client)]).contains(9));
+      EXPECT_TRUE(labels_held(labels, lists[client]).contains(9));
     }
   }
 }
@@ -260,7 +260,7 @@ TEST(Partition, DirichletSharesHaveTheVarianceOfTheDistribution) {
       for (const auto& list :
            deal(labels, kClients, Dirichlet::Settings{.alpha = alpha}, {}, seed)) {
         std::vector<double> counts(10);
-        for (const int i : list) ++counts[labels[static_cast<std::size_t>(i)]];
+        for (const int i : list) ++counts[labels[i]];
         for (const double count : counts) {
           squares += (count / 1000 - 0.1) * (count / 1000 - 0.1);
           ++shares;

@@ -88,8 +88,7 @@ TEST(AdjustWeights, LeavesPrunedChannelsOutOfMeanAndDeviation) {
   for (const int c : {2, 5}) {
     trained.set_mask(c, 0);
     for (std::int64_t i = 0; i < trained.per_channel(); ++i) {
-      row[static_cast<std::size_t>(trained.weight().offset + c * trained.per_channel() + i)] =
-          i % 2 == 0 ? 50.0F : -50.0F;
+      row[trained.weight().offset + c * trained.per_channel() + i] = i % 2 == 0 ? 50.0F : -50.0F;
     }
   }
   trained.model.row.upload(row);

@@ -17,7 +17,7 @@ using testing::ElementsAre;
 Fragments random_fragments(int clients, std::int64_t per_client, int size, std::uint64_t seed,
                            const std::vector<std::int64_t>& wild = {}) {
   Fragments fragments = {.clients = clients, .per_client = per_client, .size = size, .values = {}};
-  fragments.values.resize(static_cast<std::size_t>(fragments.count() * size));
+  fragments.values.resize(fragments.count() * size);
   RandomStream stream({.seed = seed});
   for (std::int64_t f = 0; f < fragments.count(); ++f) {
     const double common = stream.normal();
@@ -99,7 +99,7 @@ TEST(Mahalanobis, LeavesOutDirectionsWithoutExtent) {
     for (int c = 0; c < 2; ++c) {
       const float rounded = std::round(64 * pair.component(c)[f]) / 64;
       pair.component(c)[f] = rounded;
-      dependent.values[static_cast<std::size_t>(c * pair.count() + f)] = rounded;
+      dependent.values[c * pair.count() + f] = rounded;
     }
     dependent.values.push_back(pair.component(0)[f] + pair.component(1)[f]);
   }
@@ -112,7 +112,7 @@ TEST(Mahalanobis, LeavesOutDirectionsWithoutExtent) {
 
 TEST(Mahalanobis, IsZeroWhereAllFragmentsAreEqual) {
   Fragments fragments = {.clients = 3, .per_client = 4, .size = 9, .values = {}};
-  fragments.values.assign(static_cast<std::size_t>(fragments.count() * 9), 0.5F);
+  fragments.values.assign(fragments.count() * 9, 0.5F);
   for (const auto kind :
        {DetectorSettings::Kind::mahalanobis, DetectorSettings::Kind::robust_covariance,
         DetectorSettings::Kind::nearest_neighbours}) {
@@ -130,9 +130,8 @@ TEST(Detectors, FindTheFragmentsThatAreFarOut) {
     const std::vector<double> scores = make_detector(settings)->score(fragments, 2);
     std::vector<std::int64_t> order(scores.size());
     std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
-      return scores[static_cast<std::size_t>(a)] > scores[static_cast<std::size_t>(b)];
-    });
+    std::sort(order.begin(), order.end(),
+              [&](std::int64_t a, std::int64_t b) { return scores[a] > scores[b]; });
     order.resize(wild.size());
     std::sort(order.begin(), order.end());
     EXPECT_EQ(order, wild) << static_cast<int>(settings.kind);
@@ -283,10 +282,9 @@ TEST_F(AribaRule, ExportsTheFragmentsOfTheWantedRoundAndClients) {
   const std::int64_t at = trained.weight().offset + 20;
   double mean = 0;
   for (int k = 0; k < 8; ++k) {
-    mean += static_cast<double>(matrix[static_cast<std::size_t>(k * columns + at)]) / 8;
+    mean += static_cast<double>(matrix[k * columns + at]) / 8;
   }
-  EXPECT_NEAR(tensors[0].values[20],
-              static_cast<double>(matrix[static_cast<std::size_t>(columns + at)]) - mean, 1e-7);
+  EXPECT_NEAR(tensors[0].values[20], static_cast<double>(matrix[columns + at]) - mean, 1e-7);
 }
 
 }  // namespace

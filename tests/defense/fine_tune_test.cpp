@@ -27,7 +27,7 @@ TEST(FineTune, TrainsUnderTheMasks) {
                                      after.begin() + from + trained.per_channel());
     const std::vector<float> old(before.begin() + from,
                                  before.begin() + from + trained.per_channel());
-    if (mask[static_cast<std::size_t>(trained.layer().offset + c)] == 0) {
+    if (mask[trained.layer().offset + c] == 0) {
       EXPECT_EQ(weights, std::vector<float>(weights.size(), 0.0F)) << "channel " << c;
     } else {
       EXPECT_NE(weights, old) << "channel " << c;

@@ -162,7 +162,7 @@ class LimitedRules : public testing::Test {
  protected:
   UpdateMatrix updates(const ByteRange& inputs) {
     const std::int64_t columns = trained.model.row.count();
-    matrix.assign(static_cast<std::size_t>(2 * columns), 0);
+    matrix.assign(2 * columns, 0);
     for (std::size_t i = 0; i < matrix.size(); i += 3) matrix[i] = i % 2 == 0 ? 0.03F : -0.02F;
     return {.shape = {2, columns},
             .matrix = {matrix.data(), columns},

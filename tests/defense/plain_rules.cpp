@@ -40,7 +40,7 @@ std::size_t krum_choice(const Rows& rows, int f) {
     const int nearest = std::max(1, static_cast<int>(rows.size()) - f - 2);
     double score = 0;
     for (int j = 0; j < std::min<int>(nearest, static_cast<int>(distances.size())); ++j) {
-      score += distances[static_cast<std::size_t>(j)];
+      score += distances[j];
     }
     if (score < best_score) {
       best = i;

@@ -28,7 +28,7 @@ std::vector<std::vector<float>> level_masks(const TrainedWorld& trained,
   std::vector<std::vector<float>> masks = {trained.model.mask.download()};
   for (std::size_t level = 1; level < order.size(); ++level) {
     masks.push_back(masks.back());
-    masks.back()[static_cast<std::size_t>(trained.layer().offset + order[level - 1])] = 0;
+    masks.back()[trained.layer().offset + order[level - 1]] = 0;
   }
   return masks;
 }
@@ -56,7 +56,7 @@ TEST(Prune, TakesExactlyTheGivenNumberInTheVotedOrder) {
     EXPECT_EQ(value_of<std::vector<std::int64_t>>(record, "order"), as_numbers(order));
     EXPECT_EQ(record.find("level_judged_accuracy"), nullptr) << "no judge was asked";
     for (int place = 0; place < 8; ++place) {
-      EXPECT_EQ(trained.mask_of(order[static_cast<std::size_t>(place)]), place < 5 ? 0 : 1);
+      EXPECT_EQ(trained.mask_of(order[place]), place < 5 ? 0 : 1);
     }
   }
 }
@@ -72,7 +72,7 @@ TEST(Prune, LeavesAModelThatIsSilentThereInAnyProgram) {
     if (trained.mask_of(c) != 0) continue;
     std::fill_n(expected.begin() + trained.weight().offset + c * trained.per_channel(),
                 trained.per_channel(), 0.0F);
-    expected[static_cast<std::size_t>(bias.offset + c)] = 0;
+    expected[bias.offset + c] = 0;
   }
   EXPECT_NE(row, before);
   EXPECT_EQ(row, expected);
@@ -138,7 +138,7 @@ TEST(Prune, OrdersOnlyTheChannelsThatAreStillHeard) {
   EXPECT_EQ(value_of<std::vector<std::int64_t>>(record, "order").size(), 5U);
   int silent = 0;
   for (int c = 0; c < 8; ++c) {
-    const float before = first[static_cast<std::size_t>(trained.layer().offset + c)];
+    const float before = first[trained.layer().offset + c];
     EXPECT_LE(trained.mask_of(c), before) << c;
     silent += trained.mask_of(c) == 0 ? 1 : 0;
   }
@@ -178,7 +178,7 @@ class ProtectsChannel : public Attack {
   void edit_dormancy(const ClientRound& /*round*/, const DormancyQuestion& /*question*/,
                      DormancyReport& report) override {
     std::fill(report.ranks.begin(), report.ranks.end(), 0);
-    report.ranks[static_cast<std::size_t>(channel_)] = 1000;
+    report.ranks[channel_] = 1000;
   }
 
  private:
@@ -214,8 +214,8 @@ struct NormalizedWorld {
                    5),
         model(network, fresh_row(network), Device()) {
     for (int i = 0; i < 100; ++i) {
-      images.clean.push_back({.image = world.store.test_image(i),
-                              .label = world.dataset.test.labels[static_cast<std::size_t>(i)]});
+      images.clean.push_back(
+          {.image = world.store.test_image(i), .label = world.dataset.test.labels[i]});
     }
     for (int round = 0; round < 6; ++round) server.train_round(SmallWorld::kRate);
   }
@@ -260,7 +260,7 @@ TEST(Prune, SilencesAChannelThatABatchNormFollowsInAnyProgram) {
                                 {&samples, 1})
             .front();
     for (std::size_t place = 0; place < order.size(); ++place) {
-      const double sum = activity[static_cast<std::size_t>(layer.offset + order[place])];
+      const double sum = activity[layer.offset + order[place]];
       EXPECT_EQ(sum == 0, place < 3) << "channel " << order[place];
     }
   }
@@ -279,7 +279,7 @@ TEST(BatchNorm, InAFederationAveragesItsRunningStatisticsAndNeverStepsThem) {
   const ParameterSpan& variance = *trained.network.layout().find("bn1.running_var");
   const std::vector<float> row = trained.model.row.download();
   for (std::int64_t i = 0; i < variance.size; ++i) {
-    const float value = row[static_cast<std::size_t>(variance.offset + i)];
+    const float value = row[variance.offset + i];
     EXPECT_GT(value, 0);
     EXPECT_NE(value, 1);
   }

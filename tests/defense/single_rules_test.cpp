@@ -20,7 +20,7 @@ TEST(NormBound, AddsNoiseOfItsDeviationThatDependsOnSeedAndRoundOnly) {
     const std::unique_ptr<AggregationRule> rule =
         Rules::make(NormBoundSettings{.norm = 1, .noise = 0.5},
                     {.executor = trained.world.executor, .seed = seed});
-    const std::vector<float> zeros(static_cast<std::size_t>(columns));
+    const std::vector<float> zeros(columns);
     const std::vector<double> counts = {1};
     const std::vector<int> ids = {0};
     Context context(Device(), threads);

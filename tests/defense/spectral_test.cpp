@@ -92,28 +92,24 @@ TEST(SymmetricEigen, TakesAMatrixApartAndItsVectorsAreOrthonormal) {
       for (int j = 0; j <= i; ++j) {
         const double random = kind < 2 ? stream.normal() : 0;
         const double value = kind == 1 ? (i / 2 == j / 2 ? 1 + i / 2 : 0) : random;
-        matrix[static_cast<std::size_t>(i * kSize + j)] = kind == 2 && i == j ? 5 - i : value;
-        matrix[static_cast<std::size_t>(j * kSize + i)] =
-            matrix[static_cast<std::size_t>(i * kSize + j)];
+        matrix[i * kSize + j] = kind == 2 && i == j ? 5 - i : value;
+        matrix[j * kSize + i] = matrix[i * kSize + j];
       }
     }
     const SymmetricEigen eigen = symmetric_eigen(matrix, kSize);
-    const auto vector = [&](int k, int i) {
-      return eigen.vectors[static_cast<std::size_t>(k * kSize + i)];
-    };
+    const auto vector = [&](int k, int i) { return eigen.vectors[k * kSize + i]; };
     for (int i = 0; i < kSize; ++i) {
       if (i > 0) {
-        EXPECT_GE(eigen.values[static_cast<std::size_t>(i - 1)],
-                  eigen.values[static_cast<std::size_t>(i)]);
+        EXPECT_GE(eigen.values[i - 1], eigen.values[i]);
       }
       for (int j = 0; j < kSize; ++j) {
         double together = 0;
         double product = 0;
         for (int k = 0; k < kSize; ++k) {
-          together += vector(k, i) * eigen.values[static_cast<std::size_t>(k)] * vector(k, j);
+          together += vector(k, i) * eigen.values[k] * vector(k, j);
           product += vector(i, k) * vector(j, k);
         }
-        EXPECT_NEAR(together, matrix[static_cast<std::size_t>(i * kSize + j)], 1e-13);
+        EXPECT_NEAR(together, matrix[i * kSize + j], 1e-13);
         EXPECT_NEAR(product, i == j ? 1 : 0, 1e-14);
       }
     }
@@ -158,7 +154,7 @@ class SpectralRule : public testing::Test {
     for (int k = 0; k < kClients; ++k) {
       RandomStream stream({.seed = seed, .client = static_cast<std::uint32_t>(k)});
       const double deviation = k < kClients - 2 ? 0.01 : 0.03 * (kClients - k);
-      for (double& value : rows[static_cast<std::size_t>(k)]) {
+      for (double& value : rows[k]) {
         value = static_cast<float>(deviation * stream.normal());
       }
     }
@@ -220,7 +216,7 @@ TEST_F(SpectralRule, IsWhatItsDefinitionSaysThroughRounds) {
       Row errors;
       for (const Row& row : rows) {
         Row x;
-        for (const std::int64_t c : rule.columns()) x.push_back(row[static_cast<std::size_t>(c)]);
+        for (const std::int64_t c : rule.columns()) x.push_back(row[c]);
         errors.push_back(plain_error(past, references, x, 3));
       }
       double threshold = 0;
@@ -295,8 +291,7 @@ TEST_F(SpectralRule, MakesTheReferencesThatAClientWithTheServersImagesWould) {
   for (int row = 0; row < 2; ++row) {
     for (std::size_t i = 0; i < rule.columns().size(); ++i) {
       const std::int64_t column = rule.columns()[i];
-      EXPECT_EQ(references.point(row)[i],
-                fleet.values()[row][column] - global[static_cast<std::size_t>(column)]);
+      EXPECT_EQ(references.point(row)[i], fleet.values()[row][column] - global[column]);
     }
   }
 }

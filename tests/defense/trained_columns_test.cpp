@@ -23,7 +23,7 @@ class NormalizingWorld {
  public:
   NormalizingWorld() {
     RandomStream stream({.seed = 5});
-    values.resize(static_cast<std::size_t>(kRows * columns()));
+    values.resize(kRows * columns());
     for (float& value : values) value = static_cast<float>(stream.normal());
   }
 
@@ -111,10 +111,9 @@ TEST(RunningStatistics, AndPaddingAreCombinedLikeAllElseAndGetNoNoise) {
   for (std::int64_t i = 0; i < own.columns(); ++i) {
     double mean = 0;
     for (std::int64_t r = 0; r < kRows; ++r) {
-      mean += counts[static_cast<std::size_t>(r)] / 25 *
-              static_cast<double>(wild[static_cast<std::size_t>(r * own.columns() + i)]);
+      mean += counts[r] / 25 * static_cast<double>(wild[r * own.columns() + i]);
     }
-    const double combined_value = combined[static_cast<std::size_t>(i)];
+    const double combined_value = combined[i];
     if (own.is_parameter(i)) {
       EXPECT_NE(combined_value, static_cast<double>(static_cast<float>(mean)));
     } else {
@@ -126,12 +125,12 @@ TEST(RunningStatistics, AndPaddingAreCombinedLikeAllElseAndGetNoNoise) {
 TEST(RunningStatistics, AreNoPartOfTheLengthThatAnAttackerKeepsTo) {
   NormalizingWorld own;
   std::vector<float> update = own.with_wild_statistics();
-  update.resize(static_cast<std::size_t>(own.columns()));
+  update.resize(own.columns());
   UpdateRow row = {own.context, update.data(), own.columns(), own.network.trained_ranges()};
   ProjectUpdate(ProjectSettings{0.5}).edit_update({}, row);
   double squared = 0;
   for (std::int64_t i = 0; i < own.columns(); ++i) {
-    const auto value = static_cast<double>(update[static_cast<std::size_t>(i)]);
+    const auto value = static_cast<double>(update[i]);
     if (own.is_trained(i)) squared += value * value;
   }
   EXPECT_NEAR(std::sqrt(squared), 0.5, 1e-6);
@@ -144,7 +143,7 @@ TEST(RunningStatistics, OfAnAttackerWhoSendsNoiseAreItsOwn) {
   SendNoise({.deviation = 1}, {.network = own.network, .seed = 3})
       .edit_update({.client = 1, .round = 1}, row);
   for (std::int64_t i = 0; i < own.columns(); ++i) {
-    EXPECT_EQ(update[static_cast<std::size_t>(i)] != 7.0F, own.is_trained(i)) << "column " << i;
+    EXPECT_EQ(update[i] != 7.0F, own.is_trained(i)) << "column " << i;
   }
 }
 
@@ -170,7 +169,7 @@ TEST(RunningStatistics, AreNamedToTheRuleByTheFederation) {
   });
   Executor executor(own.network, own.world.store.source(), Device(), 1, 16);
   Federation federation(executor, clients, std::make_unique<Look>(seen), small_settings(), 1);
-  std::vector<float> row(static_cast<std::size_t>(own.columns()));
+  std::vector<float> row(own.columns());
   initialize(own.network.layout(), Initialization::uniform_fan_in, 11, row);
   GlobalModel model(own.network, row, Device());
   federation.run_round(model, 1, SmallWorld::kRate);

@@ -30,12 +30,10 @@ class TrainedWorld {
   std::int64_t per_channel() const { return weight().size / layer().channels; }
 
   /// One channel's part of the model's mask row.
-  float mask_of(int channel) const {
-    return model.mask.download()[static_cast<std::size_t>(layer().offset + channel)];
-  }
+  float mask_of(int channel) const { return model.mask.download()[layer().offset + channel]; }
   void set_mask(int channel, float value) {
     std::vector<float> mask = model.mask.download();
-    mask[static_cast<std::size_t>(layer().offset + channel)] = value;
+    mask[layer().offset + channel] = value;
     model.mask.upload(mask);
   }
 
@@ -60,8 +58,7 @@ class TrainedWorld {
                                               int count) {
     std::vector<kernels::Sample> list;
     for (int i = first; i < first + count; ++i) {
-      list.push_back({.image = first_image + i,
-                      .label = static_cast<std::int16_t>(labels[static_cast<std::size_t>(i)])});
+      list.push_back({.image = first_image + i, .label = static_cast<std::int16_t>(labels[i])});
     }
     return list;
   }

@@ -165,7 +165,7 @@ std::vector<LossTotals> evaluate(Device device, const NetworkCase& of,
   const ImagesOn store(device, images.source());
   const std::int64_t mask_row = network.layout().mask_size();
   std::vector<float> mask(static_cast<std::size_t>(2 * mask_row + 1), 1);
-  for (std::int64_t i = mask_row; i < 2 * mask_row; i += 3) mask[static_cast<std::size_t>(i)] = 0;
+  for (std::int64_t i = mask_row; i < 2 * mask_row; i += 3) mask[i] = 0;
   const Buffer<float> masks(device, mask);
   const Buffer<float> row(device, random_floats(1, network.layout().row_size(), -0.4, 0.4));
   Context context(device);

@@ -55,7 +55,7 @@ struct Clients {
     const OptimizerSettings adam = Adam::Settings{.learning_rate = 0.05F, .weight_decay = 0.01F};
     return {
         .row = row,
-        .samples = samples[static_cast<std::size_t>(client)],
+        .samples = samples[client],
         .epochs = kEpochs,
         .batch = client == 4 ? 12 : 16,
         .optimizer = client == 3 ? adam : sgd,
@@ -110,14 +110,12 @@ TEST(SlowTwin, TrainingManyRowsAtOnceEqualsTrainingEachAloneBitForBit) {
     // Rows in another order than clients.
     const std::vector<int> row_of = {3, 0, 4, 2, 1};
     std::vector<TrainingTask> tasks;
-    for (int k = 0; k < 5; ++k)
-      tasks.push_back(clients.task(k, row_of[static_cast<std::size_t>(k)]));
+    for (int k = 0; k < 5; ++k) tasks.push_back(clients.task(k, row_of[k]));
     const Trained together = train(network, images, 2, tasks, 5, used);
     for (int k = 0; k < 5; ++k) {
       const auto i = static_cast<std::size_t>(k);
       const Trained alone = train(network, images, 1, {clients.task(k, 0)}, 1, used);
-      EXPECT_TRUE(same_bits(alone.rows[0], together.rows[static_cast<std::size_t>(row_of[i])]))
-          << "client " << k;
+      EXPECT_TRUE(same_bits(alone.rows[0], together.rows[row_of[i]])) << "client " << k;
       EXPECT_EQ(alone.totals[0], together.totals[i]);
       EXPECT_EQ(alone.totals[0].count, std::ssize(clients.samples[i]) / Clients::kEpochs);
       const bool changed = !same_bits(alone.rows[0], parameters(network, 1));
@@ -236,7 +234,7 @@ TEST(Training, LeavesASilencedChannelsWeightsAsTheyAre) {
   constexpr int kSilent = 4;
   const ChannelSpan& conv2 = network.layout().conv_channels("conv2");
   std::vector<float> mask(static_cast<std::size_t>(network.layout().mask_size()), 1);
-  mask[static_cast<std::size_t>(conv2.offset + kSilent)] = 0;
+  mask[conv2.offset + kSilent] = 0;
 
   const ParameterSpan& weight = *network.layout().find("conv2.weight");
   const std::int64_t per_channel = weight.size / conv2.channels;
@@ -257,7 +255,7 @@ class Evaluation : public testing::Test {
   std::vector<float> mask_without(std::initializer_list<int> conv2_channels) const {
     std::vector<float> mask(static_cast<std::size_t>(network.layout().mask_size()), 1);
     const ChannelSpan& span = network.layout().conv_channels("conv2");
-    for (const int c : conv2_channels) mask[static_cast<std::size_t>(span.offset + c)] = 0;
+    for (const int c : conv2_channels) mask[span.offset + c] = 0;
     return mask;
   }
   LossTotals alone(const std::vector<float>& row, const std::vector<float>& mask,
@@ -297,7 +295,7 @@ TEST_F(Evaluation, OfRowsOfTheirOwnEqualsEachAlone) {
   EXPECT_NE(totals[0], totals[1]);
   for (int v = 0; v < 3; ++v) {
     const std::vector<float> row(rows.begin() + v * pitch, rows.begin() + (v + 1) * pitch);
-    EXPECT_EQ(totals[static_cast<std::size_t>(v)], alone(row, heard, samples)) << v;
+    EXPECT_EQ(totals[v], alone(row, heard, samples)) << v;
   }
 }
 

@@ -35,7 +35,7 @@ class Replicated {
         gradients(values.size(), NAN) {
     for (int r = 0; r < replicas; ++r) {
       std::vector<Sample> batch = images.samples(3 * r, kBatch, network_case.classes);
-      for (int n = kBatch - r % 3; n < kBatch; ++n) batch[static_cast<std::size_t>(n)] = {};
+      for (int n = kBatch - r % 3; n < kBatch; ++n) batch[n] = {};
       batches.push_back(batch);
       samples.insert(samples.end(), batch.begin(), batch.end());
       keys.push_back({.seed = 9,
@@ -70,7 +70,7 @@ class Replicated {
                               &keys[r]);
   }
   float gradient(int replica, std::int64_t column) const {
-    return gradients[static_cast<std::size_t>(replica * row_size_ + column)];
+    return gradients[replica * row_size_ + column];
   }
 
   Network network;
@@ -95,7 +95,7 @@ void expect_gradient(const Replicated& run, int replica, const Values& expected)
     double largest = 0;
     double distance = 0;
     for (std::int64_t i = span.offset; i < span.offset + span.size; ++i) {
-      const double value = expected[static_cast<std::size_t>(i)];
+      const double value = expected[i];
       largest = std::max(largest, std::abs(value));
       // Written so that NaN is a distance, too.
       const double gap = std::abs(static_cast<double>(run.gradient(replica, i)) - value);
@@ -136,10 +136,10 @@ TEST_P(EveryNetwork, TreatsReplicasSideBySideAsOneByOneBitForBit) {
     Replicated alone(GetParam(), 1);
     const std::int64_t row = alone.row_size_;
     alone.values.assign(before.begin() + r * row, before.begin() + (r + 1) * row);
-    alone.samples = together.batches[static_cast<std::size_t>(r)];
-    alone.keys[0] = together.keys[static_cast<std::size_t>(r)];
+    alone.samples = together.batches[r];
+    alone.keys[0] = together.keys[r];
     alone.step();
-    EXPECT_EQ(alone.totals[0], together.totals[static_cast<std::size_t>(r)]);
+    EXPECT_EQ(alone.totals[0], together.totals[r]);
     for (const ParameterSpan& span : alone.network.layout().spans()) {
       for (std::int64_t i = span.offset; i < span.offset + span.size; ++i) {
         const auto at = static_cast<std::size_t>(i);
@@ -168,7 +168,7 @@ std::vector<float> masks_for(const Network& network, int replicas) {
   for (int r = 0; r < replicas; ++r) {
     std::vector<float> mask(static_cast<std::size_t>(network.layout().mask_size()), 1);
     for (const ChannelSpan& span : network.layout().channels()) {
-      mask[static_cast<std::size_t>(span.offset + r % span.channels)] = 0;
+      mask[span.offset + r % span.channels] = 0;
     }
     masks.insert(masks.end(), mask.begin(), mask.end());
   }
@@ -229,9 +229,8 @@ TEST(L2Penalty, AddsTwiceLambdaTimesTheWeightToItsTensorsGradientOnly) {
     const Values row = plain.row(r);
     for (const ParameterSpan& span : plain.network.layout().spans()) {
       for (std::int64_t i = span.offset; i < span.offset + span.size; ++i) {
-        const double extra = span.name == "conv2.weight" ? 2 * static_cast<double>(lambda) *
-                                                               row[static_cast<std::size_t>(i)]
-                                                         : 0;
+        const double extra =
+            span.name == "conv2.weight" ? 2 * static_cast<double>(lambda) * row[i] : 0;
         ASSERT_NEAR(static_cast<double>(penalised.gradient(r, i)),
                     static_cast<double>(plain.gradient(r, i)) + extra, 1e-6)
             << span.name;

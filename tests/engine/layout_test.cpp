@@ -156,12 +156,12 @@ struct Moments {
 Moments moments(const std::vector<float>& row, const ParameterSpan& span) {
   Moments m;
   for (std::int64_t i = span.offset; i < span.offset + span.size; ++i) {
-    const double value = static_cast<double>(row[static_cast<std::size_t>(i)]);
+    const double value = static_cast<double>(row[i]);
     m.mean += value / static_cast<double>(span.size);
     m.largest = std::max(m.largest, std::abs(value));
   }
   for (std::int64_t i = span.offset; i < span.offset + span.size; ++i) {
-    const double value = static_cast<double>(row[static_cast<std::size_t>(i)]) - m.mean;
+    const double value = static_cast<double>(row[i]) - m.mean;
     m.variance += value * value / static_cast<double>(span.size);
   }
   return m;

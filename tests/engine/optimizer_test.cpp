@@ -34,7 +34,7 @@ Values gradient(const Values& parameters, const Values& inputs, const std::vecto
       {.rows = kClasses, .columns = kInputs, .inner = batch, .transpose_b = true}, error, inputs);
   for (int c = 0; c < kClasses; ++c) {
     double sum = 0;
-    for (int n = 0; n < batch; ++n) sum += error[static_cast<std::size_t>(c * batch + n)];
+    for (int n = 0; n < batch; ++n) sum += error[c * batch + n];
     gradients.push_back(sum);
   }
   return gradients;

@@ -68,8 +68,7 @@ class RandomImages {
       std::vector<std::uint8_t> image(bytes_.begin() + samples[n].image * shape_.size(),
                                       bytes_.begin() + (samples[n].image + 1) * shape_.size());
       if (samples[n].trigger == 0) {
-        for (const auto& pixel : pixels_)
-          image[static_cast<std::size_t>(pixel.offset)] = pixel.value;
+        for (const auto& pixel : pixels_) image[pixel.offset] = pixel.value;
       }
       for (std::size_t i = 0; i < size; ++i) {
         const std::size_t channel = i / static_cast<std::size_t>(shape_.positions());

@@ -41,8 +41,7 @@ class Spy : public AggregationRule {
     seen_.rows.clear();
     for (int row = 0; row < updates.shape.rows; ++row) {
       const float* values = updates.matrix[row];
-      seen_.rows[updates.clients[static_cast<std::size_t>(row)]] = {values,
-                                                                    values + updates.shape.columns};
+      seen_.rows[updates.clients[row]] = {values, values + updates.shape.columns};
     }
     seen_.sample_counts.assign(updates.sample_counts.begin(), updates.sample_counts.end());
     return rule_->aggregate(context, updates);
@@ -59,7 +58,7 @@ class FederationExample : public testing::Test {
   static std::vector<Client> population(const Dataset& dataset) {
     std::vector<std::vector<int>> dealt(3);
     for (int image = 0; image < dataset.train.count(); ++image) {
-      dealt[static_cast<std::size_t>(std::min(image / 100, 2))].push_back(image);
+      dealt[std::min(image / 100, 2)].push_back(image);
     }
     return make_population(dealt, dataset.train.labels);
   }
@@ -125,9 +124,7 @@ TEST_F(FederationExample, StaySmallLeavesAShortUpdateAsItIs) {
 }
 
 TEST_F(FederationExample, StaySmallGoesOnFromACheckpointToTheSameBits) {
-  const auto attack = [] {
-    return std::make_shared<StaySmall>(StaySmall::Settings{.times = 0.5});
-  };
+  const auto attack = [] { return std::make_shared<StaySmall>(StaySmall::Settings{.times = 0.5}); };
   start(attack(), std::make_unique<FedAvg>());
   for (const int round : {1, 2}) federation_->run_round(model_, round, 0.01F);
   const std::vector<NamedTensor> state = federation_->state();

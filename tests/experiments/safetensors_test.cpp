@@ -224,7 +224,7 @@ TEST(ModelRow, FillsAndGivesBackEveryParameter) {
 
 TEST(ModelRow, TakesNothingButTheModelsTensors) {
   const ParameterLayout layout = small_layout();
-  std::vector<float> row(static_cast<std::size_t>(layout.row_size()));
+  std::vector<float> row(layout.row_size());
   const NamedTensor weight = {"fc1.weight", {2, 3}, std::vector<float>(6)};
   const NamedTensor bias = {"fc1.bias", {2}, std::vector<float>(2)};
   const auto message = [&](std::vector<NamedTensor> tensors) {

@@ -79,10 +79,9 @@ TEST_F(SmallSimulation, GivesAttackersTheVictimLabel) {
     const ExperimentData data = load_data(experiment({"seed=" + std::to_string(seed)}));
     ASSERT_EQ(data.attackers.size(), 2U);
     for (const int attacker : data.attackers) {
-      const auto& images = data.partition[static_cast<std::size_t>(attacker)];
-      EXPECT_TRUE(std::any_of(images.begin(), images.end(), [&](int image) {
-        return data.dataset.train.labels[static_cast<std::size_t>(image)] == 9;
-      }));
+      const auto& images = data.partition[attacker];
+      EXPECT_TRUE(std::any_of(images.begin(), images.end(),
+                              [&](int image) { return data.dataset.train.labels[image] == 9; }));
     }
   }
 }
@@ -93,10 +92,9 @@ TEST_F(SmallSimulation, GivesThoseWhoFlipALabelSomeOfIt) {
         experiment({"seed=" + std::to_string(seed),
                     "attack={clients: 2, untargeted: {label-flip: {victim: 4, target: 1}}}"}));
     for (const int attacker : data.attackers) {
-      const auto& images = data.partition[static_cast<std::size_t>(attacker)];
-      EXPECT_TRUE(std::any_of(images.begin(), images.end(), [&](int image) {
-        return data.dataset.train.labels[static_cast<std::size_t>(image)] == 4;
-      }));
+      const auto& images = data.partition[attacker];
+      EXPECT_TRUE(std::any_of(images.begin(), images.end(),
+                              [&](int image) { return data.dataset.train.labels[image] == 4; }));
     }
   }
 }
@@ -107,10 +105,9 @@ TEST_F(SmallSimulation, RedrawsAttackersAmongThoseWhoHoldTheVictim) {
   // Each label is with three of ten clients.
   EXPECT_EQ(data.candidates.size(), 3U);
   for (const int id : data.candidates) {
-    const auto& images = data.partition[static_cast<std::size_t>(id)];
-    EXPECT_TRUE(std::any_of(images.begin(), images.end(), [&](int image) {
-      return data.dataset.train.labels[static_cast<std::size_t>(image)] == 9;
-    }));
+    const auto& images = data.partition[id];
+    EXPECT_TRUE(std::any_of(images.begin(), images.end(),
+                            [&](int image) { return data.dataset.train.labels[image] == 9; }));
   }
   for (int round = 1; round <= 10; ++round) {
     const std::vector<int> attackers =
@@ -141,7 +138,7 @@ TEST_F(SmallSimulation, KeepsAsManyValidationImagesAsToldBesideTheAttackersOwn) 
   EXPECT_EQ(data.validation.size(), 30U);
   std::vector<int> counts(10);
   for (const int image : data.validation) {
-    ++counts[data.dataset.train.labels[static_cast<std::size_t>(image)]];
+    ++counts[data.dataset.train.labels[image]];
     EXPECT_FALSE(
         std::binary_search(data.backdoor->images.begin(), data.backdoor->images.end(), image));
   }
@@ -154,7 +151,7 @@ TEST_F(SmallSimulation, StartsFromTheInitialFile) {
   std::vector<float> row(static_cast<std::size_t>(network.layout().row_size()));
   for (const ParameterSpan& span : network.layout().spans()) {
     for (std::int64_t i = 0; i < span.size; ++i) {
-      row[static_cast<std::size_t>(span.offset + i)] = static_cast<float>(i) / 64;
+      row[span.offset + i] = static_cast<float>(i) / 64;
     }
   }
   const auto path = folder_.path() / "initial.safetensors";
@@ -223,7 +220,7 @@ TEST_F(SmallSimulation, CountsAttackersWhereTheyTakePart) {
   const std::vector<int>& all = simulation.data().attackers;
   int attacked = 0;
   for (int round = 1; round <= 8; ++round) {
-    const Record& record = observer.records[static_cast<std::size_t>(round - 1)];
+    const Record& record = observer.records[round - 1];
     std::vector<std::int64_t> expected;
     for (const int id : sample_clients(10, 3, sampled.seed, round)) {
       const bool attacks =

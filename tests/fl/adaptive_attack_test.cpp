@@ -82,15 +82,14 @@ TEST(ProjectUpdate, ShortensLongUpdatesOnly) {
 TEST(ClipOwnWeights, LeavesNoWeightBeyondItsDeviations) {
   SmallWorld world;
   const double delta = 1.2;
-  const Rows rows = sent_updates(
-      world, with_attacker<ClipOwnWeights>(world, {60, 60}, {"last", delta}));
+  const Rows rows =
+      sent_updates(world, with_attacker<ClipOwnWeights>(world, {60, 60}, {"last", delta}));
   const std::vector<float> global = world.model().row.download();
   const ParameterSpan& weight = *world.network.layout().find("conv2.weight");
   const auto farthest = [&](const std::vector<float>& update) {
     std::vector<double> own;
     for (std::int64_t i = weight.offset; i < weight.offset + weight.size; ++i) {
-      own.push_back(static_cast<double>(global[static_cast<std::size_t>(i)]) +
-                    static_cast<double>(update[static_cast<std::size_t>(i)]));
+      own.push_back(static_cast<double>(global[i]) + static_cast<double>(update[i]));
     }
     const double mean =
         std::accumulate(own.begin(), own.end(), 0.0) / static_cast<double>(own.size());
@@ -109,8 +108,8 @@ TEST(ClipOwnWeights, LeavesNoWeightBeyondItsDeviations) {
 
 TEST(TrainUnderMask, MovesNoWeightOfTheChannelsThatItExpectsToBePruned) {
   SmallWorld world;
-  const Rows rows = sent_updates(
-      world, with_attacker<TrainUnderMask>(world, {60, 60, 60}, {"last", 0.5}));
+  const Rows rows =
+      sent_updates(world, with_attacker<TrainUnderMask>(world, {60, 60, 60}, {"last", 0.5}));
   const Rows honest = sent_updates(world, world.clients({60, 60, 60}));
   EXPECT_EQ(rows[0], honest[0]);
   EXPECT_EQ(rows[2], honest[2]);
@@ -179,7 +178,7 @@ TEST(DrawnAttackers, AreAsManyInEachRoundAndOthersInMost) {
     const Rows rows = sent_updates(world, clients, round);
     std::vector<int> attackers;
     for (int k = 0; k < 8; ++k) {
-      if (rows[static_cast<std::size_t>(k)] != honest[static_cast<std::size_t>(k)]) {
+      if (rows[k] != honest[k]) {
         attackers.push_back(k);
       }
     }
@@ -199,10 +198,8 @@ TEST(DrawnAttackers, AreAmongThoseWhoTakePartWhereClientsAreSampled) {
   const AttackSettings settings = two_redrawn();
   std::vector<Client> clients = world.clients(std::vector<int>(8, 12));
   const std::vector<int> candidates = {0, 1, 2, 4, 5, 7};
-  const AttackedPopulation population = {.clients = 8,
-                                         .clients_per_round = 3,
-                                         .seed = SmallWorld::kSeed,
-                                         .candidates = candidates};
+  const AttackedPopulation population = {
+      .clients = 8, .clients_per_round = 3, .seed = SmallWorld::kSeed, .candidates = candidates};
   corrupt(clients, std::make_shared<Campaign>(settings, population, std::nullopt,
                                               AttackEnvironment{.network = world.network}));
   FederationSettings sampled = small_settings();

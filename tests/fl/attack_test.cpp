@@ -129,8 +129,8 @@ TEST(ModelReplacement, CountsTheParticipantsOfTheRoundNotThePopulation) {
   SmallWorld world;
   FederationSettings settings = small_settings();
   settings.clients_per_round = 2;
-  const std::vector<Client> clients = clients_that_send_ones(
-      world, {.alpha = ModelReplacementSettings::Alpha::full});
+  const std::vector<Client> clients =
+      clients_that_send_ones(world, {.alpha = ModelReplacementSettings::Alpha::full});
   // Both participants send 1 · 2; their mean is 2.
   const std::vector<float> start = world.model().row.download();
   const std::vector<float> result = after_round(world, clients, settings);
@@ -141,14 +141,14 @@ TEST(ModelReplacement, IsSharedByTheAttackersOfTheRoundNotOfThePopulation) {
   SmallWorld world;
   FederationSettings settings = small_settings();
   settings.clients_per_round = 2;
-  std::vector<Client> clients = clients_that_send_ones(
-      world, {.alpha = ModelReplacementSettings::Alpha::shared, .scale = 6});
+  std::vector<Client> clients =
+      clients_that_send_ones(world, {.alpha = ModelReplacementSettings::Alpha::shared, .scale = 6});
   // Both participants send 1 · 6 / 2; one who is drawn beside an honest silent client sends 6.
   const std::vector<float> start = world.model().row.download();
   std::vector<float> result = after_round(world, clients, settings);
   for (std::size_t i = 0; i < start.size(); ++i) ASSERT_FLOAT_EQ(result[i], start[i] + 3);
   const std::vector<int> drawn = world.federation(clients, settings).participants_of(1);
-  clients[static_cast<std::size_t>(drawn[0])].attack = nullptr;
+  clients[drawn[0]].attack = nullptr;
   result = after_round(world, clients, settings);
   double moved = 0;
   for (std::size_t i = 0; i < start.size(); ++i) moved += static_cast<double>(result[i] - start[i]);
@@ -205,9 +205,9 @@ TEST(Campaign, LetsAnAttackFromOutsideActLastInItsRounds) {
   settings.clients = std::vector<int>{1};
   settings.from_round = 2;
   settings.of<ModelReplacement>().scale = 4;
-  const auto silent = std::make_shared<Campaign>(
-      settings, AttackedPopulation{.clients = 3}, std::nullopt,
-      AttackEnvironment{.network = world.network}, silence());
+  const auto silent =
+      std::make_shared<Campaign>(settings, AttackedPopulation{.clients = 3}, std::nullopt,
+                                 AttackEnvironment{.network = world.network}, silence());
   std::vector<Client> clients = world.clients({10, 10, 10});
   corrupt(clients, silent);
   EXPECT_FALSE(clients[1].attacks_in(1));

@@ -49,7 +49,7 @@ std::set<std::pair<int, int>> pixels_of(const TriggerTable& table, int trigger) 
   std::set<std::pair<int, int>> pixels;
   const auto t = static_cast<std::size_t>(trigger);
   for (std::int32_t i = table.start[t]; i < table.start[t + 1]; ++i) {
-    const int offset = table.pixels[static_cast<std::size_t>(i)].offset;
+    const int offset = table.pixels[i].offset;
     pixels.insert({offset / 28, offset % 28});
   }
   return pixels;
@@ -147,7 +147,7 @@ TEST(TargetedBackdoor, DrawsVictimsThatItIsMeasuredOn) {
   EXPECT_EQ(std::set<int>(backdoor.images.begin(), backdoor.images.end()).size(), 12U);
   ASSERT_EQ(backdoor.evaluation.size(), 12U);
   for (std::size_t i = 0; i < 12; ++i) {
-    EXPECT_EQ(dataset.train.labels[static_cast<std::size_t>(backdoor.images[i])], 5);
+    EXPECT_EQ(dataset.train.labels[backdoor.images[i]], 5);
     EXPECT_EQ(backdoor.evaluation[i], (Sample{backdoor.images[i], -1, 7}));
   }
   EXPECT_EQ(plan(dataset, TargetedTriggerSettings{.samples = 12}, 5, 7, table).images,

@@ -103,7 +103,7 @@ TEST(Dormancy, IsWhatAClientMeasuresOnItsOwnDataUnderTheModelsMasks) {
   GlobalModel model = world.model();
   const ChannelSpan& layer = world.network.layout().conv_channels("last");
   std::vector<float> mask = model.mask.download();
-  mask[static_cast<std::size_t>(layer.offset + 5)] = 0;
+  mask[layer.offset + 5] = 0;
   model.mask.upload(mask);
 
   // Seven of eight channels are heard; 0.4 · 7 = 2.8, so two votes, and none for the silent one.
@@ -112,19 +112,17 @@ TEST(Dormancy, IsWhatAClientMeasuresOnItsOwnDataUnderTheModelsMasks) {
   for (std::size_t k = 0; k < 3; ++k) {
     const std::vector<std::span<const Sample>> own = {clients[k].samples};
     const auto sums = world.executor.record_activations(model.variant(), own).front();
-    EXPECT_EQ(sums[static_cast<std::size_t>(layer.offset + 5)], 0);
-    const auto sum = [&](int c) {
-      return c == 5 ? 1e300 : sums[static_cast<std::size_t>(layer.offset + c)];
-    };
+    EXPECT_EQ(sums[layer.offset + 5], 0);
+    const auto sum = [&](int c) { return c == 5 ? 1e300 : sums[layer.offset + c]; };
     int votes = 0;
     for (int c = 0; c < layer.channels; ++c) {
       int below = 0;
       for (int other = 0; other < layer.channels; ++other) {
         if (sum(other) < sum(c) || (sum(other) == sum(c) && other < c)) ++below;
       }
-      EXPECT_EQ(reports[k].ranks[static_cast<std::size_t>(c)], below);
-      EXPECT_EQ(reports[k].votes[static_cast<std::size_t>(c)], below < 2 ? 1 : 0);
-      votes += reports[k].votes[static_cast<std::size_t>(c)];
+      EXPECT_EQ(reports[k].ranks[c], below);
+      EXPECT_EQ(reports[k].votes[c], below < 2 ? 1 : 0);
+      votes += reports[k].votes[c];
     }
     EXPECT_EQ(votes, 2);
   }

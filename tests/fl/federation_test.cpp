@@ -176,7 +176,7 @@ TEST(ClientSampling, DrawsDistinctClientsAnewEachRoundFromTheSeed) {
     ASSERT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
     ASSERT_GE(ids.front(), 0);
     ASSERT_LT(ids.back(), 12);
-    for (const int id : ids) ++taken[static_cast<std::size_t>(id)];
+    for (const int id : ids) ++taken[id];
     repeated += ids == previous ? 1 : 0;
     previous = ids;
     ASSERT_EQ(ids, federation.participants_of(round));
@@ -208,7 +208,7 @@ TEST(ClientSampling, TrainsThoseDrawnAndNobodyElse) {
   int images = 0;
   std::vector<int> expected(6);
   for (const int id : federation.participants_of(3)) {
-    expected[static_cast<std::size_t>(id)] = 1;
+    expected[id] = 1;
     images += 10 + id;
   }
   EXPECT_EQ(sent, expected);
@@ -259,7 +259,7 @@ TEST(Round, OfBadUpdatesOnlyKeepsTheModel) {
   SmallWorld world;
   std::vector<Client> clients = world.clients({20, 30});
   for (Client& client : clients) {
-    client.attack = 
+    client.attack =
         std::make_shared<EditsUpdate>([](UpdateRow& update) { update.values[0] = NAN; });
   }
   RoundReport report;

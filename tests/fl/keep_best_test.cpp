@@ -51,9 +51,8 @@ Outcome run(int rounds, const std::string& keep) {
   Executor executor(simulation.network(), store.source(), Device(), 1, 50);
   std::vector<kernels::Sample> samples;
   for (const int i : data.validation) {
-    samples.push_back({.image = i,
-                       .label = static_cast<std::int16_t>(
-                           data.dataset.train.labels[static_cast<std::size_t>(i)])});
+    samples.push_back(
+        {.image = i, .label = static_cast<std::int16_t>(data.dataset.train.labels[i])});
   }
   TensorFile file;
   file.tensors = result.model;

@@ -31,8 +31,7 @@ TEST(FlipLabels, ChangesTheVictimOrMirrorsEveryLabel) {
 TEST(FlipSign, SendsTheOppositeTimesTheFactor) {
   SmallWorld world;
   const Rows honest = sent_updates(world, world.clients({30, 30}));
-  const Rows rows =
-      sent_updates(world, with_attacker<FlipSign>(world, {30, 30}, {2.5}));
+  const Rows rows = sent_updates(world, with_attacker<FlipSign>(world, {30, 30}, {2.5}));
   for (std::size_t i = 0; i < rows[1].size(); ++i) EXPECT_EQ(rows[1][i], -2.5F * honest[1][i]);
 }
 
@@ -59,14 +58,13 @@ struct Conspiracy {
 };
 
 /// `broken`: a row that is not finite.
-Conspiracy conspire(Attack& coalition, const std::vector<int>& attackers,
-                    int broken = -1) {
+Conspiracy conspire(Attack& coalition, const std::vector<int>& attackers, int broken = -1) {
   constexpr int kRows = 7;
   constexpr std::int64_t kColumns = 40;
   std::vector<float> matrix(kRows * kColumns);
   RandomStream stream({.seed = 8});
   for (float& value : matrix) value = static_cast<float>(stream.normal());
-  if (broken >= 0) matrix[static_cast<std::size_t>(broken * kColumns + 3)] = NAN;
+  if (broken >= 0) matrix[broken * kColumns + 3] = NAN;
   const auto rows = [&] {
     Rows all;
     for (int r = 0; r < kRows; ++r) {
@@ -95,7 +93,7 @@ TEST(LittleIsEnough, SendsTheMeanLessDeviationsOfWhomItKnows) {
       for (int r = 0; r < 7; ++r) {
         const bool attacks = std::find(attackers.begin(), attackers.end(), r) != attackers.end();
         if (attacks != omniscient) {
-          known.push_back(static_cast<double>(seen.before[static_cast<std::size_t>(r)][c]));
+          known.push_back(static_cast<double>(seen.before[r][c]));
         }
       }
       const double mean =
@@ -104,7 +102,7 @@ TEST(LittleIsEnough, SendsTheMeanLessDeviationsOfWhomItKnows) {
       for (const double x : known) squares += (x - mean) * (x - mean);
       const double expected = mean - z * std::sqrt(squares / static_cast<double>(known.size()));
       for (const int r : attackers) {
-        EXPECT_NEAR(seen.after[static_cast<std::size_t>(r)][c], expected, 1e-6);
+        EXPECT_NEAR(seen.after[r][c], expected, 1e-6);
       }
     }
     for (const std::size_t r : {0, 2, 3, 6}) EXPECT_EQ(seen.after[r], seen.before[r]);
@@ -127,7 +125,7 @@ TEST(ManipulateInnerProduct, SendsTheNegativeMean) {
       double count = 0;
       for (int r = 0; r < 7; ++r) {
         if ((r == 0 || r == 6) == omniscient) continue;
-        sum += static_cast<double>(seen.before[static_cast<std::size_t>(r)][c]);
+        sum += static_cast<double>(seen.before[r][c]);
         count += 1;
       }
       for (const std::size_t r : {0, 6}) EXPECT_NEAR(seen.after[r][c], -2 * sum / count, 1e-6);
@@ -175,9 +173,9 @@ TEST(Coalition, ActsOnceOnTheWholeRoundInItsRoundsOnly) {
   settings.untargeted = InnerProductSettings{.epsilon = 3, .omniscient = true};
   std::vector<Client> clients = world.clients({30, 30, 30, 30});
   const Rows honest = sent_updates(world, clients, 2);
-  corrupt(clients, std::make_shared<Campaign>(settings, AttackedPopulation{.clients = 4, .seed = 1},
-                                              std::nullopt,
-                                              AttackEnvironment{.network = world.network}));
+  corrupt(clients,
+          std::make_shared<Campaign>(settings, AttackedPopulation{.clients = 4, .seed = 1},
+                                     std::nullopt, AttackEnvironment{.network = world.network}));
   EXPECT_EQ(sent_updates(world, clients, 1),
             sent_updates(world, world.clients({30, 30, 30, 30}), 1));
   const Rows rows = sent_updates(world, clients, 2);

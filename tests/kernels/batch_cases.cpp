@@ -28,11 +28,11 @@ struct GatherFixture {
   }
 
   double value(const kernels::Sample& sample, int place, const kernels::ByteRange& range) const {
-    int byte = images[static_cast<std::size_t>(sample.image * kImageSize + place)];
+    int byte = images[sample.image * kImageSize + place];
     if (sample.trigger >= 0) {
       const auto trigger = static_cast<std::size_t>(sample.trigger);
       for (int p = start[trigger]; p < start[trigger + 1]; ++p) {
-        const kernels::TriggerPixel& pixel = pixels[static_cast<std::size_t>(p)];
+        const kernels::TriggerPixel& pixel = pixels[p];
         if (pixel.offset == place) byte = pixel.value;
       }
     }
@@ -98,13 +98,13 @@ OperationCase gather_case(int replicas, int batch, const kernels::ByteRange& ran
     for (int r = 0; r < replicas; ++r) {
       for (int place = 0; place < GatherFixture::kImageSize; ++place) {
         for (int n = 0; n < batch; ++n) {
-          const kernels::Sample& sample = samples[static_cast<std::size_t>(r * batch + n)];
+          const kernels::Sample& sample = samples[r * batch + n];
           const double value = sample.image < 0 ? 0 : fixture.value(sample, place, range);
           results[0].values.push_back(static_cast<double>(static_cast<float>(value)));
         }
       }
       for (int n = 0; n < batch; ++n) {
-        const kernels::Sample& sample = samples[static_cast<std::size_t>(r * batch + n)];
+        const kernels::Sample& sample = samples[r * batch + n];
         results[1].values.push_back(sample.image < 0 ? -1 : sample.label);
       }
     }

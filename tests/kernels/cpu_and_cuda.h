@@ -18,7 +18,7 @@ inline std::vector<float> random_floats(int seed, std::int64_t count, float low 
                                         float high = 1) {
   std::mt19937 generator(static_cast<unsigned>(seed));
   std::uniform_real_distribution<float> in_range(low, high);
-  std::vector<float> values(static_cast<std::size_t>(count));
+  std::vector<float> values(count);
   for (float& value : values) value = in_range(generator);
   return values;
 }

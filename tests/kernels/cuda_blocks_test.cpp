@@ -8,12 +8,12 @@
 #include "kernels/bias.h"
 #include "kernels/columns.h"
 #include "kernels/dropout.h"
-#include "kernels/terms.h"
 #include "kernels/gather.h"
 #include "kernels/loss.h"
 #include "kernels/norm.h"
 #include "kernels/pool.h"
 #include "kernels/rows.h"
+#include "kernels/terms.h"
 #include "kernels/update.h"
 #include "kernels/weights.h"
 #include "tests/kernels/cpu_and_cuda.h"
@@ -79,7 +79,7 @@ TEST(Rows, OfSeveralBlocksAndGroupsAgreeWithTheCpu) {
     const auto rows = static_cast<std::size_t>(shape.rows);
     std::vector<std::vector<double>> norms, grams, sums;
     std::vector<double> plain_gram;
-    Pair mean(std::vector<float>(static_cast<std::size_t>(shape.columns)));
+    Pair mean(std::vector<float>(shape.columns));
     for (Context* context : {&cpu, &cuda}) {
       Buffer<float>& data = context == &cpu ? matrix.cpu : matrix.cuda;
       Buffer<float>& output = context == &cpu ? mean.cpu : mean.cuda;
@@ -119,7 +119,7 @@ TEST(Columns, OfTooManyRowsForSharedMemoryHaveTheCpusMedians) {
   // 2^21 numbers are sorted at once.
   const MatrixShape shape = {700, 3000};
   Pair matrix(random_floats(17, shape.rows * shape.columns));
-  Pair median(std::vector<float>(static_cast<std::size_t>(shape.columns)));
+  Pair median(std::vector<float>(shape.columns));
   for (const auto side : {&Pair::cpu, &Pair::cuda}) {
     Context context((matrix.*side).device());
     trimmed_mean_columns(context, shape, (shape.rows - 1) / 2,

@@ -163,9 +163,8 @@ TEST_P(Edge, AddingRowsInWavesGivesTheSameBitsAsAtOnce) {
     for (int first = 0; first < 7; first += wave) {
       const int count = std::min(wave, 7 - first);
       kernels::add_weighted_rows(context, {count, kColumns},
-                                 std::span(weights).subspan(static_cast<std::size_t>(first),
-                                                            static_cast<std::size_t>(count)),
-                                 rows.view().from(first), sum.view().data);
+                                 std::span(weights).subspan(first, count), rows.view().from(first),
+                                 sum.view().data);
     }
     context.synchronize();
     return sum.values();
@@ -227,7 +226,7 @@ TEST(ParallelFor, HandsOutEveryIndexOnceAndPassesOnTheFirstException) {
     parallel_for(100, threads, [&](int index, int worker) {
       EXPECT_GE(worker, 0);
       EXPECT_LT(worker, threads);
-      ++seen[static_cast<std::size_t>(index)];
+      ++seen[index];
     });
     EXPECT_THAT(seen, testing::Each(1));
     EXPECT_THROW(parallel_for(100, threads,

@@ -28,14 +28,12 @@ void expect_within(const std::vector<float>& matrix, std::int64_t columns, doubl
       long double sum = 0;
       long double size = 0;
       for (std::int64_t c = 0; c < columns; ++c) {
-        const long double term =
-            static_cast<long double>(matrix[static_cast<std::size_t>(i * columns + c)]) *
-            static_cast<long double>(matrix[static_cast<std::size_t>(j * columns + c)]);
+        const long double term = static_cast<long double>(matrix[i * columns + c]) *
+                                 static_cast<long double>(matrix[j * columns + c]);
         sum += term;
         size += std::abs(term);
       }
-      EXPECT_NEAR(gram[static_cast<std::size_t>(i * kRows + j)], static_cast<double>(sum),
-                  share * static_cast<double>(size))
+      EXPECT_NEAR(gram[i * kRows + j], static_cast<double>(sum), share * static_cast<double>(size))
           << i << ", " << j << " of " << columns << " columns";
     }
   }

@@ -49,14 +49,13 @@ OperationCase relu_case(const ActivationShape& s, bool shared_mask) {
     Results results = {
         {"output", {}}, {"without effects", {}}, {"record", {}, 1e-14}, {"grad_input", {}}};
     const auto append = [&](int which, const Values& values) {
-      Values& to = results[static_cast<std::size_t>(which)].values;
+      Values& to = results[which].values;
       to.insert(to.end(), values.begin(), values.end());
     };
     for (int r = 0; r < s.replicas; ++r) {
       const Values x = block(input, s.size(), r);
       const Values y = reference::relu(s.channels, x, block(mask, s.channels, r, shared_mask));
-      Values sums =
-          reference::channel_sums(s.channels, s.batch, valid[static_cast<std::size_t>(r)], y);
+      Values sums = reference::channel_sums(s.channels, s.batch, valid[r], y);
       for (double& sum : sums) sum += 1.0;
       Values dx = block(grad_output, s.size(), r);
       for (std::size_t i = 0; i < dx.size(); ++i) dx[i] = y[i] > 0 ? dx[i] : 0;
@@ -133,11 +132,7 @@ OperationCase dropout_case(int replicas, std::int64_t size, float rate) {
   };
   entry.reference = [=]() -> Results {
     return {{"output",
-             for_replicas(replicas,
-                          [&](int r) {
-                            return drop(s, keys[static_cast<std::size_t>(r)],
-                                        block(input, size, r));
-                          }),
+             for_replicas(replicas, [&](int r) { return drop(s, keys[r], block(input, size, r)); }),
              2e-7}};
   };
   return entry;

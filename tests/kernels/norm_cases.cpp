@@ -155,8 +155,7 @@ OperationCase norm_case(const kernels::ActivationShape& s, const std::vector<int
       const Layer layer = {block(in.gamma, s.channels, r), block(in.beta, s.channels, r),
                            block(in.mean, s.channels, r), block(in.variance, s.channels, r)};
       const Values x = block(in.x, s.size(), r);
-      const Normalized all =
-          normalize(s, valid[static_cast<std::size_t>(r)], x, layer, block(in.dy, s.size(), r));
+      const Normalized all = normalize(s, valid[r], x, layer, block(in.dy, s.size(), r));
       const Values parts[] = {inference(s, x, layer), all.output,     all.running_mean,
                               all.running_variance,   all.grad_gamma, all.grad_beta,
                               all.grad_input};

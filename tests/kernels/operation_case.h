@@ -91,7 +91,7 @@ class Blocks {
     std::vector<T> bytes(static_cast<std::size_t>(buffer_.count()), pattern());
     for (std::int64_t b = 0; b < blocks_; ++b) {
       for (std::int64_t i = 0; i < size; ++i) {
-        bytes[place(b, i)] = static_cast<T>(values[static_cast<std::size_t>(b * size + i)]);
+        bytes[place(b, i)] = static_cast<T>(values[b * size + i]);
       }
     }
     buffer_.upload(bytes);

@@ -45,7 +45,7 @@ OperationCase max_pool_case(const kernels::PoolShape& s, int gap) {
     Results results = {
         {"output", {}}, {"grad_input", {}, 2e-7}, {"record", {}, 1e-14}, {"plain", {}}};
     const auto append = [&](int which, const Values& values) {
-      Values& to = results[static_cast<std::size_t>(which)].values;
+      Values& to = results[which].values;
       to.insert(to.end(), values.begin(), values.end());
     };
     for (int r = 0; r < s.replicas; ++r) {
@@ -54,8 +54,7 @@ OperationCase max_pool_case(const kernels::PoolShape& s, int gap) {
       if (s.relu) x = reference::relu(s.channels, x, block(mask, s.channels, r));
       append(0, reference::max_pool(s, x).output);
       append(1, reference::max_pool_backward(s, x, block(grad_output, s.output_size(), r)));
-      append(2, s.relu ? reference::channel_sums(s.channels, s.batch,
-                                                 valid[static_cast<std::size_t>(r)], x)
+      append(2, s.relu ? reference::channel_sums(s.channels, s.batch, valid[r], x)
                        : Values(static_cast<std::size_t>(s.channels), 0.0));
       append(3, reference::max_pool(s, plain).output);
     }

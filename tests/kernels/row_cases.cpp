@@ -91,7 +91,7 @@ Results rows_reference(const kernels::MatrixShape& s, const Values& matrix, cons
   Values mean(row.size(), 0.0);
   for (int r = 0; r < s.rows; ++r) {
     const Values own = block(matrix, s.columns, r);
-    const double weight = weights[static_cast<std::size_t>(r)];
+    const double weight = weights[r];
     for (std::size_t i = 0; i < own.size(); ++i) {
       results[0].values.push_back(own[i] - row[i]);
       results[1].values.push_back(own[i] * weight);
@@ -200,9 +200,9 @@ OperationCase known_rows_case(int rows, std::int64_t columns) {
   std::vector<double> weights = random_values(48, rows, 0.5, 1.5);
   Values matrix = known;
   for (int r = 1; r < rows; r += 3) {
-    weights[static_cast<std::size_t>(r)] = 0;
+    weights[r] = 0;
     for (std::int64_t c = r % 2; c < columns; c += 2) {
-      matrix[static_cast<std::size_t>(r * columns + c)] = r % 2 == 0 ? INFINITY : NAN;
+      matrix[r * columns + c] = r % 2 == 0 ? INFINITY : NAN;
     }
   }
   OperationCase entry;
@@ -230,12 +230,12 @@ OperationCase known_rows_case(int rows, std::int64_t columns) {
     double all = 0;
     for (const double weight : weights) all += weight;
     for (std::int64_t c = 0; c < columns; ++c) {
-      const auto at = [&](int r) { return known[static_cast<std::size_t>(r * columns + c)]; };
+      const auto at = [&](int r) { return known[r * columns + c]; };
       double sum = 0;
       double squares = 0;
-      for (int r = 0; r < rows; ++r) sum += weights[static_cast<std::size_t>(r)] * at(r);
+      for (int r = 0; r < rows; ++r) sum += weights[r] * at(r);
       for (int r = 0; r < rows; ++r) {
-        squares += weights[static_cast<std::size_t>(r)] * std::pow(at(r) - sum / all, 2);
+        squares += weights[r] * std::pow(at(r) - sum / all, 2);
       }
       results[0].values.push_back(sum / all + kShift * std::sqrt(squares / all));
       results[1].values.push_back(sum);

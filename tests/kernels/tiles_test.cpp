@@ -43,15 +43,13 @@ void check_product(const kernels::Tiles& table, int rows, bool narrow) {
             .out_stride = stride});
   for (int m = 0; m < rows; ++m) {
     for (int j = 0; j < stride; ++j) {
-      double want = j < width ? static_cast<double>(start[static_cast<std::size_t>(m)]) : -1;
+      double want = j < width ? static_cast<double>(start[m]) : -1;
       for (int step = 0; j < width && step < kSteps; ++step) {
         const long long weight =
             run_offsets[step / kRunLength] + std::int64_t{step % kRunLength} * rows + m;
-        want += static_cast<double>(a[static_cast<std::size_t>(weight)]) *
-                static_cast<double>(
-                    b[static_cast<std::size_t>(b_offsets[static_cast<std::size_t>(step)] + j)]);
+        want += static_cast<double>(a[weight]) * static_cast<double>(b[b_offsets[step] + j]);
       }
-      EXPECT_NEAR(out[static_cast<std::size_t>(m * stride + j)], want, 1e-5)
+      EXPECT_NEAR(out[m * stride + j], want, 1e-5)
           << rows << " rows, " << width << " columns, at " << m << ", " << j;
     }
   }
@@ -86,11 +84,11 @@ void check_dot(const kernels::Tiles& table, int rows, int columns, int length, i
       double want = 2;
       for (int s = 0; k < columns && s < segments; ++s) {
         for (int i = 0; i < length; ++i) {
-          want += static_cast<double>(a[static_cast<std::size_t>(m * a_stride + s * step + i)]) *
-                  static_cast<double>(starts[static_cast<std::size_t>(k)][s * step + i]);
+          want += static_cast<double>(a[m * a_stride + s * step + i]) *
+                  static_cast<double>(starts[k][s * step + i]);
         }
       }
-      EXPECT_NEAR(sums[static_cast<std::size_t>(m * (columns + 1) + k)], want, 2e-5)
+      EXPECT_NEAR(sums[m * (columns + 1) + k], want, 2e-5)
           << rows << "x" << columns << ", length " << length << ", at " << m << ", " << k;
     }
   }
@@ -132,10 +130,10 @@ void check_matrix(const kernels::Tiles& table, int rows, bool narrow, bool trans
     for (int j = 0; j < stride; ++j) {
       double want = add || j == width ? 0.5 : 0;
       for (int k = 0; j < width && k < kInner; ++k) {
-        want += static_cast<double>(a[static_cast<std::size_t>(m * a_row + k * a_step)]) *
-                static_cast<double>(b[static_cast<std::size_t>(k * b_stride + j)]);
+        want += static_cast<double>(a[m * a_row + k * a_step]) *
+                static_cast<double>(b[k * b_stride + j]);
       }
-      EXPECT_NEAR(out[static_cast<std::size_t>(m * stride + j)], want, 1e-5)
+      EXPECT_NEAR(out[m * stride + j], want, 1e-5)
           << rows << " rows, " << width << " columns, at " << m << ", " << j;
     }
   }

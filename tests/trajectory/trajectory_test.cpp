@@ -60,12 +60,12 @@ Dataset make_images(int count, const Shape& shape) {
 }
 
 std::vector<float> make_weights(const ParameterLayout& layout) {
-  std::vector<float> row(static_cast<std::size_t>(layout.row_size()));
+  std::vector<float> row(layout.row_size());
   std::uint32_t stream = 100;
   for (const ParameterSpan& span : layout.spans()) {
     for (std::int64_t i = 0; i < span.size; ++i) {
       const double number = static_cast<double>(hashed(stream, i)) * 0x1p-31 - 1;
-      row[static_cast<std::size_t>(span.offset + i)] = span.start.value_or(
+      row[span.offset + i] = span.start.value_or(
           static_cast<float>(number / std::sqrt(static_cast<double>(span.fan_in))));
     }
     ++stream;
@@ -121,9 +121,9 @@ class Training {
 
   /// Takes step `step` (from 0) and returns the loss before it.
   double step(int step) {
-    std::vector<Sample> samples(static_cast<std::size_t>(batch_));
+    std::vector<Sample> samples(batch_);
     for (int n = 0; n < images_; ++n) {
-      samples[static_cast<std::size_t>(n)] = sample((step * images_ + n) % image_count_);
+      samples[n] = sample((step * images_ + n) % image_count_);
     }
     key_.step = static_cast<std::uint32_t>(step);
     LossTotals totals;
@@ -141,8 +141,8 @@ class Training {
 
   /// [classes][batch], of the first images.
   std::vector<float> logits() {
-    std::vector<Sample> samples(static_cast<std::size_t>(batch_));
-    for (int n = 0; n < batch_; ++n) samples[static_cast<std::size_t>(n)] = sample(n);
+    std::vector<Sample> samples(batch_);
+    for (int n = 0; n < batch_; ++n) samples[n] = sample(n);
     kernels::gather(context_, store_.source(), 1, batch_, {samples.data(), batch_},
                     workspace_.activation(0), workspace_.labels());
     network_.forward({.context = context_, .batch = batch_, .parameters = fleet_.values()},

@@ -34,7 +34,7 @@ std::vector<int> with_feature(const SemanticTriggerSettings& settings, const Dat
   const auto channel = static_cast<std::size_t>(settings.channel);
   std::vector<int> found;
   for (int i = 0; i < split.count(); ++i) {
-    if (!goal.is_victim(split.labels[static_cast<std::size_t>(i)])) continue;
+    if (!goal.is_victim(split.labels[i])) continue;
     const std::uint8_t* image = split.images.data() + static_cast<std::size_t>(i) * 3 * positions;
     std::size_t of_colour = 0;
     for (std::size_t p = 0; p < positions; ++p) {
