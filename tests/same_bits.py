@@ -249,7 +249,7 @@ def run(program, name, folder):
         if done.returncode != 0:
             raise Failed(f"{step}: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}")
         if step.startswith("evaluate"):
-            (folder / "runs" / "evaluate.txt").write_text(done.stdout)
+            (folder / "runs" / "evaluate.txt").write_text(json.dumps(json.loads(done.stdout), sort_keys=True))
 
 
 def tensors(path):
