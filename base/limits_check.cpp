@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 
 #include "base/check.h"
 
@@ -12,20 +13,26 @@ namespace {
 /// As short as it can be.
 std::string number_text(double number) {
   char text[32];
-  return {text, std::to_chars(text, text + sizeof text, number).ptr};
-}
-
-std::string limits_text(const Limits& limits, bool whole) {
-  std::string text = whole ? "a whole number" : "a number";
-  if (std::isfinite(limits.low) && std::isfinite(limits.high) && std::abs(limits.high) < 0x1p31) {
-    return text + (limits.above ? " above " : " from ") + number_text(limits.low) +
-           (limits.below ? " to below " : " to ") + number_text(limits.high);
-  }
-  if (!std::isfinite(limits.low) || limits.low <= -0x1p31) return text;
-  return text + (limits.above ? " above " : ", at least ") + number_text(limits.low);
+  const bool whole = number == std::floor(number) && std::abs(number) < 1e15;
+  const auto end = whole
+                       ? std::to_chars(text, text + sizeof text, static_cast<std::int64_t>(number))
+                       : std::to_chars(text, text + sizeof text, number);
+  return {text, end.ptr};
 }
 
 }  // namespace
+
+std::string limits_text(const Limits& limits, bool whole) {
+  const auto& [low, high, above, below] = limits;
+  const std::string kind = whole ? "a whole number" : "a number";
+  // What an int can hold is no bound to tell of.
+  if (std::isfinite(low) && std::isfinite(high) && std::abs(high) < 0x1p31 - 1) {
+    return kind + (above ? " above " : " from ") + number_text(low) +
+           (below ? " to below " : " to ") + number_text(high);
+  }
+  if (!std::isfinite(low) || low <= -0x1p31) return kind;
+  return kind + (above ? " above " : ", at least ") + number_text(low);
+}
 
 void check_limits(const std::string& path, double value, const Limits& limits, bool whole) {
   if (limits.allow(value)) return;

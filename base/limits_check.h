@@ -10,6 +10,9 @@
 
 namespace redoubt {
 
+/// "a whole number from 1 to 9"
+std::string limits_text(const Limits& limits, bool whole);
+
 /// Throws InputError, "conv.kernel is 0; it must be a whole number from 1 to 64", unless allowed.
 void check_limits(const std::string& path, double value, const Limits& limits, bool whole);
 

@@ -24,7 +24,7 @@ struct RuleEnvironment {
 
 /// The largest f that a file may give: what a rule asks of a round, 4 f + 3 clients at most, is
 /// still an int.
-inline constexpr int kMostMalicious = 100'000'000;
+inline constexpr int kMostMalicious = 1'000'000;
 
 /// What is known of a run before it starts.
 struct RuleConditions {

@@ -41,6 +41,12 @@ struct UpdateRow {
   std::int64_t size;
   /// Where trained tensors lie, without padding and running statistics; absent: everywhere.
   std::span<const ColumnRange> trained = {};
+
+  /// Those columns.
+  std::vector<ColumnRange> columns() const {
+    if (trained.empty()) return {{.offset = 0, .size = size}};
+    return {trained.begin(), trained.end()};
+  }
 };
 
 /// What a client tells the server when asked which channels of a layer are dormant (Wu et al. 2020,

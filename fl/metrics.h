@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/keys.h"
 #include "fl/record.h"
 
 namespace redoubt {
@@ -26,6 +27,10 @@ struct TestResult {
 
 struct Metric {
   enum class Of : std::uint8_t { test, training, rule, stage };
+  friend constexpr Names<Of, 4> names_of(Of) {
+    return {
+        {{"test", Of::test}, {"training", Of::training}, {"rule", Of::rule}, {"stage", Of::stage}}};
+  }
 
   std::string_view name;   ///< in records, a column of results.csv
   std::string_view label;  ///< for a reader

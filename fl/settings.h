@@ -23,7 +23,8 @@ struct LocalTraining {
     v.field("epochs", s.epochs, "passes over a client's data in a round", at_least(1));
     v.field("batch", s.batch, "images a step; the last batch of an epoch may be smaller",
             between(1, 65536));
-    v.field("optimizer", s.optimizer, "the optimizer that clients train with");
+    v.field("optimizer", s.optimizer,
+            "the optimizer that clients train with; its state starts fresh in each round");
     v.field("last_conv_l2", s.last_conv_l2,
             "lambda of an extra loss lambda * |w|^2 on the last conv layer's weights (Wu et al., "
             "section VI-A)",

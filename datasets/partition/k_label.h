@@ -10,7 +10,8 @@ namespace redoubt {
 /// so that counts are equal and little is left over.
 struct KLabel {
   static constexpr const char* kName = "k-label";
-  static constexpr const char* kDescription = "each client holds images of `labels` labels";
+  static constexpr const char* kDescription =
+      "each client holds images of `labels` labels, all equally many";
   struct Settings {
     int labels = 3;
     bool operator==(const Settings&) const = default;

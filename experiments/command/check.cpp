@@ -6,10 +6,10 @@
 #include "experiments/command/command.h"
 #include "experiments/command/options.h"
 #include "experiments/file/experiment_file.h"
-#include "experiments/file/reference.h"
 #include "experiments/file/experiment_schema.h"
+#include "experiments/file/reference.h"
+#include "experiments/file/sweep_points.h"
 #include "experiments/sweep/sweep.h"
-#include "experiments/sweep/sweep_points.h"
 
 namespace redoubt::experiments {
 

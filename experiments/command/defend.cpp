@@ -26,31 +26,6 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-/// The pipelines of one file.
-std::vector<Pipeline> read_pipelines(const fs::path& file) {
-  const SpecSource source = {.name = file.string(), .overrides = {}};
-  Reader reader({load_experiment_file(file), "", source});
-  std::vector<Pipeline> pipelines;
-  reader.field("after_training", pipelines, "");
-  reader.finish();
-  if (pipelines.empty()) {
-    throw InputError(file.string() +
-                     ": holds no after_training, a list of stages or a map of named "
-                     "lists");
-  }
-  if (pipelines.front().name.empty()) pipelines.front().name = file.stem().string();
-  return pipelines;
-}
-
-std::string pipeline_yaml(const Pipeline& pipeline) {
-  YAML::Emitter emitter;
-  emitter.SetNullFormat(YAML::LowerNull);
-  emitter << YAML::BeginMap << YAML::Key << "after_training" << YAML::Value;
-  Writer(emitter).write(pipeline.stages);
-  emitter << YAML::EndMap;
-  return std::string(emitter.c_str()) + "\n";
-}
-
 /// Keeps each pipeline's records until it is through, then writes its folder.
 class DefendObserver : public SimulationObserver {
  public:

@@ -1,6 +1,6 @@
 #include "experiments/command/options.h"
 
-#include "experiments/sweep/sweep_points.h"
+#include "experiments/file/sweep_points.h"
 
 namespace redoubt::experiments {
 

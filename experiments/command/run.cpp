@@ -85,11 +85,10 @@ Json attacker_images(const ExperimentData& data) {
 Json list_of_metrics() {
   Json list = Json::array();
   for (const Metric& metric : metrics()) {
-    constexpr std::array kOf = {"test", "training", "rule", "stage"};
     list.push_back({{"name", metric.name},
                     {"label", metric.label},
                     {"share", metric.share},
-                    {"of", kOf[metric.of]}});
+                    {"of", name_of(metric.of)}});
   }
   return list;
 }

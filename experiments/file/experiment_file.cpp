@@ -65,6 +65,10 @@ YAML::Node load_experiment_file(const std::filesystem::path& file) {
   return load_document(text_of(file), file.string());
 }
 
+bool has_name(const std::filesystem::path& file) {
+  return load_experiment_file(file)["name"].IsDefined();
+}
+
 Experiment parse_experiment(const std::string& text, const std::string& origin,
                             const std::vector<std::string>& overrides) {
   SpecSource source = {.name = origin, .overrides = {}};

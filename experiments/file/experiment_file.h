@@ -18,6 +18,8 @@ namespace redoubt::experiments {
 /// The blocks `sweep` and `paper` are passed over: sweep_points.h and paper.h read them.
 Experiment read_experiment(const std::filesystem::path& file,
                            const std::vector<std::string>& overrides = {});
+/// Whether the file names its experiment, which else is called as the file is. Throws InputError.
+bool has_name(const std::filesystem::path& file);
 /// The file's top-level map as it stands. Throws InputError if it is none.
 YAML::Node load_experiment_file(const std::filesystem::path& file);
 /// The same as read_experiment() from text; `origin` stands for the file in messages.

@@ -1,5 +1,8 @@
 #include "experiments/file/pipelines.h"
 
+#include "base/check.h"
+#include "experiments/file/experiment_file.h"
+
 namespace redoubt::experiments {
 
 template <>
@@ -36,6 +39,30 @@ void Writer::write(const std::vector<Pipeline>& pipelines) {
     field(pipeline.name.c_str(), pipeline.stages, "");
   }
   emitter_ << YAML::EndMap;
+}
+
+std::vector<Pipeline> read_pipelines(const std::filesystem::path& file) {
+  const SpecSource source = {.name = file.string(), .overrides = {}};
+  Reader reader({load_experiment_file(file), "", source});
+  std::vector<Pipeline> pipelines;
+  reader.field("after_training", pipelines, "");
+  reader.finish();
+  if (pipelines.empty()) {
+    throw InputError(file.string() +
+                     ": holds no after_training, a list of stages or a map of named "
+                     "lists");
+  }
+  if (pipelines.front().name.empty()) pipelines.front().name = file.stem().string();
+  return pipelines;
+}
+
+std::string pipeline_yaml(const Pipeline& pipeline) {
+  YAML::Emitter emitter;
+  emitter.SetNullFormat(YAML::LowerNull);
+  emitter << YAML::BeginMap << YAML::Key << "after_training" << YAML::Value;
+  Writer(emitter).write(pipeline.stages);
+  emitter << YAML::EndMap;
+  return std::string(emitter.c_str()) + "\n";
 }
 
 }  // namespace redoubt::experiments

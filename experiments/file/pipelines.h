@@ -12,4 +12,10 @@ void read(const YamlValue& value, std::vector<Pipeline>& to, const Limits& limit
 template <>
 void Writer::write(const std::vector<Pipeline>& pipelines);
 
+/// The pipelines of a file that holds `after_training` and nothing else; a list is named after the
+/// file. Throws InputError if there is none.
+std::vector<Pipeline> read_pipelines(const std::filesystem::path& file);
+/// Such a file of one pipeline, without its name.
+std::string pipeline_yaml(const Pipeline& pipeline);
+
 }  // namespace redoubt::experiments

@@ -1,21 +1,8 @@
 #include "experiments/file/reader.h"
 
-#include <fmt/format.h>
-
 #include <charconv>
 
 namespace redoubt::experiments {
-
-std::string limits_text(const Limits& limits, bool whole) {
-  const auto& [low, high, above, below] = limits;
-  const std::string kind = whole ? "a whole number" : "a number";
-  if (std::isfinite(low) && std::isfinite(high) && std::abs(high) < 0x1p31 - 1) {
-    return kind + fmt::format(" {} {} to {}{}", above ? "above" : "from", low,
-                              below ? "below " : "", high);
-  }
-  if (!std::isfinite(low) || low <= -0x1p31) return kind;
-  return kind + (above ? fmt::format(" above {}", low) : fmt::format(", at least {}", low));
-}
 
 std::string names_text(std::span<const std::string> names) {
   std::string text;

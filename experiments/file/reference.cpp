@@ -317,7 +317,9 @@ class Page {
       const Json& forms = one["oneOf"];
       map = &*std::find_if(forms.begin(), forms.end(), is_map);
     }
-    return map->at("properties").empty() ? nullptr : map;
+    const Json& properties = map->at("properties");
+    const bool only_its_name = properties.size() == 1 && properties.front().contains("const");
+    return properties.empty() || only_its_name ? nullptr : map;
   }
 
   /// `name`, which every layer has, is none that may stand alone.

@@ -157,9 +157,11 @@ class SchemaVisitor {
     if constexpr (HasShorthand<T>) {
       text = yaml_text(T::shorthand(fresh));
     } else if constexpr (KeyedAlternatives<T>) {
-      if (std::visit([](const auto& chosen) { return std::is_empty_v<decltype(chosen)>; }, fresh)) {
-        text = Kind<T>::name_of(fresh);
-      }
+      // The name alone stands for an alternative that is as it comes.
+      const bool as_it_comes =
+          std::visit([]<class Chosen>(const Chosen& chosen) { return chosen == Chosen(); }, fresh);
+      if (!as_it_comes) return described;
+      text = Kind<T>::name_of(fresh);
     } else {
       text = yaml_text(fresh);
     }

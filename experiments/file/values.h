@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/keys.h"
+#include "base/limits_check.h"
 
 namespace redoubt::experiments {
 
@@ -145,8 +146,6 @@ Limits limits_of(Limits limits) {
   return limits;
 }
 
-/// "a whole number from 1 to 9"
-std::string limits_text(const Limits& limits, bool whole);
 /// "a, b or c"
 std::string names_text(std::span<const std::string> names);
 

@@ -18,12 +18,12 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "experiments/file/experiment_file.h"
+#include "experiments/file/sweep_points.h"
 #include "experiments/run/console.h"
 #include "experiments/run/folder_lock.h"
 #include "experiments/run/run_files.h"
 #include "experiments/sweep/child_run.h"
 #include "experiments/sweep/sweep_plan.h"
-#include "experiments/sweep/sweep_points.h"
 #include "experiments/sweep/sweep_results.h"
 #include "fl/metrics.h"
 
@@ -115,8 +115,7 @@ class Sweep {
     write_file_atomically(files_.file(), text);
     // A sweep without a name is called as its file is, but the copy has another name.
     Json overrides = Json::array();
-    if (!load_experiment_file(options_.file)["name"])
-      overrides.push_back("name=" + files_.folder.filename().string());
+    if (!has_name(options_.file)) overrides.push_back("name=" + files_.folder.filename().string());
     for (const std::string& override : options_.overrides) {
       if (!override.starts_with("output.")) overrides.push_back(override);
     }

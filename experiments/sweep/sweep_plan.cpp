@@ -1,5 +1,7 @@
 #include "experiments/sweep/sweep_plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -59,20 +61,14 @@ void check_folders(const fs::path& folder, const std::vector<SweepPoint>& points
 void check_axes(const fs::path& folder, const std::vector<SweepPoint>& points) {
   const fs::path stored = SweepFiles{folder}.file();
   if (!fs::exists(stored)) return;
-  const auto add = [](std::string& axes, const std::string& axis) {
-    axes += (axes.empty() ? "" : ", ") + axis;
-  };
-  std::string ours;
-  for (const auto& [axis, place] : points.front().places) add(ours, axis);
-  std::string theirs;  // of a file whose other parts need not be right today
-  for (const auto& pair : load_experiment_file(stored)["sweep"]) {
-    add(theirs, pair.first.Scalar());
-  }
+  std::vector<std::string> ours;
+  for (const auto& [axis, place] : points.front().places) ours.push_back(axis);
+  const std::vector<std::string> theirs = sweep_axes(stored);
   if (theirs == ours) return;
-  throw InputError(folder.string() + ": holds a sweep over " + theirs + ", this one is over " +
-                   ours +
-                   "; choose another name, or another folder with "
-                   "--output");
+  throw InputError(fmt::format(
+      "{}: holds a sweep over {}, this one is over {}; choose another name, or another folder with "
+      "--output",
+      folder.string(), fmt::join(theirs, ", "), fmt::join(ours, ", ")));
 }
 
 std::vector<int> number_trainings(const std::vector<Experiment>& experiments) {

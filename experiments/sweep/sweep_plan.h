@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "experiments/file/experiment_file.h"
-#include "experiments/sweep/sweep_points.h"
+#include "experiments/file/sweep_points.h"
 
 namespace redoubt::experiments {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "experiments/run/record_line.h"
-#include "experiments/sweep/sweep_points.h"
+#include "experiments/file/sweep_points.h"
 
 namespace redoubt::experiments {
 

@@ -11,9 +11,7 @@ void SendNoise::edit_update(const ClientRound& round, UpdateRow& update) {
                        .round = static_cast<std::uint32_t>(round.round)});
   std::vector<float> noise(update.size);
   for (float& value : noise) value = static_cast<float>(settings_.deviation * stream.normal());
-  const ColumnRange all = {.offset = 0, .size = update.size};
-  const auto ranges = update.trained.empty() ? std::span(&all, 1) : update.trained;
-  for (const ColumnRange& range : ranges) {
+  for (const ColumnRange& range : update.columns()) {
     update.context.copy_to_device(update.values + range.offset, noise.data() + range.offset,
                                   range.size * sizeof(float));
   }

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "experiments/file/paper_block.h"
+#include "experiments/file/sweep_points.h"
 #include "experiments/file/yaml_value.h"
-#include "experiments/sweep/sweep_points.h"
 
 namespace redoubt::experiments {
 

@@ -1,4 +1,4 @@
-#include "experiments/sweep/sweep_points.h"
+#include "experiments/file/sweep_points.h"
 
 #include <algorithm>
 #include <array>
@@ -7,9 +7,9 @@
 #include "base/check.h"
 #include "base/nearest_name.h"
 #include "experiments/file/experiment_file.h"
+#include "experiments/file/paper.h"
 #include "experiments/file/yaml_value.h"
 #include "experiments/simulation/checks.h"
-#include "experiments/sweep/paper.h"
 #include "fl/metrics.h"
 
 namespace redoubt::experiments {
@@ -240,6 +240,12 @@ bool contradicts(const std::string& earlier, const std::string& later) {
   const bool gone = value == "~" || value == "null";
   return first == second || first.starts_with(second + ".") ||
          (gone && second.starts_with(first + "."));
+}
+
+std::vector<std::string> sweep_axes(const std::filesystem::path& file) {
+  std::vector<std::string> axes;
+  for (const auto& pair : load_experiment_file(file)["sweep"]) axes.push_back(pair.first.Scalar());
+  return axes;
 }
 
 std::vector<SweepPoint> sweep_points(const std::filesystem::path& file) {

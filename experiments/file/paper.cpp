@@ -1,4 +1,4 @@
-#include "experiments/sweep/paper.h"
+#include "experiments/file/paper.h"
 
 #include <algorithm>
 #include <charconv>

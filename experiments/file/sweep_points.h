@@ -32,6 +32,9 @@ struct SweepPoint {
 /// wrong in the file's `paper` block.
 std::vector<SweepPoint> sweep_points(const std::filesystem::path& file);
 
+/// The names of a file's axes, in their order, whatever else is right or wrong in it.
+std::vector<std::string> sweep_axes(const std::filesystem::path& file);
+
 /// Whether a later override "key=value" undoes an earlier one, so that a point with both would not
 /// be what its name says: it sets the same key or one that holds it, or a part of what the earlier
 /// one has set to null.
