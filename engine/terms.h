@@ -59,6 +59,12 @@ class TermOf : public Term {
 /// The terms of a step, in the order in which they act.
 class Terms {
  public:
+  template <class... Own>
+  static Terms of(Own... terms) {
+    Terms all;
+    (all.add(std::move(terms)), ...);
+    return all;
+  }
   template <class Own>
   void add(Own term) {
     terms_.push_back(std::make_shared<const Own>(std::move(term)));

@@ -30,10 +30,10 @@ struct AttackConditions {
   const ParameterLayout& layout;  ///< of the model
   int classes = 10;
   int clients = 1;
-  std::optional<int> clients_per_round;  ///< absent: all
-  int batch = 64;                        ///< everybody's
-  int last_round = 1;                    ///< of training, and of the longest pipeline after it
-  bool subset = false;                   ///< whether a part of the training images is drawn
+  std::optional<int> clients_per_round = {};  ///< absent: all
+  int batch = 64;                             ///< everybody's
+  int last_round = 1;                         ///< of training, and of the longest pipeline after it
+  bool subset = false;                        ///< whether a part of the training images is drawn
   std::uint64_t seed = 0;
 
   /// A stage that asks clients which channels are dormant, and the round after which it does.

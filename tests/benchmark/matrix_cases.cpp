@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "kernels/columns.h"
-#include "kernels/terms.h"
 #include "kernels/rows.h"
+#include "kernels/terms.h"
 #include "kernels/update.h"
 #include "kernels/weights.h"
 #include "tests/benchmark/operation_case.h"
@@ -206,7 +206,8 @@ void add_weights(int replicas, int channels, std::int64_t per_channel, const std
   cases.push_back({"clip_to_deviations/" + path, 0, float_bytes(size), [=](Device device) {
                      const Values weights(device, replicas, size / replicas);
                      return [=](Context& context) {
-                       kernels::clip_to_deviations(context, {replicas}, layer, 3, {}, weights.view());
+                       kernels::clip_to_deviations(context, {replicas}, layer, 3, {},
+                                                   weights.view());
                      };
                    }});
 }

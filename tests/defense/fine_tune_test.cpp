@@ -1,5 +1,5 @@
 // Fine-tuning: masks stay, everybody takes part, a stop loses nothing. And the tables.
-#include "defense/fine_tune.h"
+#include "defense/stages.h"
 
 #include "defense/prune.h"
 #include "tests/defense/trained_world.h"

@@ -199,7 +199,7 @@ TEST_P(EveryRule, TakesUpdatesOfZeros) {
 
 TEST_P(EveryRule, WorksOnWhatIsLeftWhenUpdatesAreNotFinite) {
   std::vector<Client> clients = trained.world.clients({40, 40, 40, 40});
-  clients[1].attack = 
+  clients[1].attack =
       std::make_shared<EditsUpdate>([](UpdateRow& update) { update.values[3] = NAN; });
   Federation federation = trained.world.federation(clients, small_settings(), rule());
   GlobalModel model = trained.world.model();

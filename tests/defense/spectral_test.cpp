@@ -281,7 +281,7 @@ TEST_F(SpectralRule, MakesTheReferencesThatAClientWithTheServersImagesWould) {
          .epochs = 2,
          .batch = 16,
          .optimizer = optimizer,
-         .penalty = {.offset = weight.offset, .size = weight.size, .lambda = 0.01F},
+         .terms = Terms::of(L2Penalty(weight, 0.01F)),
          .key = {.seed = 5, .purpose = Purpose::reference_dropout, .client = row, .round = 3}});
   }
   trained.world.executor.train(fleet, tasks, {trained.model.mask.data(), 0});

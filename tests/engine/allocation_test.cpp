@@ -49,11 +49,12 @@ class Allocations : public testing::Test {
     const std::vector<Sample> samples = images.samples(0, 16 * steps, 4);
     std::vector<TrainingTask> tasks;
     for (int row = 0; row < 2; ++row) {
-      tasks.push_back({.row = row,
-                       .samples = samples,
-                       .batch = 16,
-                       .optimizer = Adam::Settings(),
-                       .penalty = {.offset = 0, .size = 9, .lambda = 0.1F}});
+      tasks.push_back(
+          {.row = row,
+           .samples = samples,
+           .batch = 16,
+           .optimizer = Adam::Settings(),
+           .terms = Terms::of(L2Penalty(executor.network().layout().spans().front(), 0.1F))});
     }
     const std::int64_t before = allocations;
     executor.train(fleet, tasks, {});

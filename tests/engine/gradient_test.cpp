@@ -46,7 +46,7 @@ class Replicated {
   }
 
   /// One step at learning rate 0: leaves gradients, values stay.
-  void step(const std::vector<float>& masks = {}, const L2Penalty& penalty = {}) {
+  void step(const std::vector<float>& masks = {}, const Terms& terms = {}) {
     totals.assign(batches.size(), {});
     const Pass pass = {
         .context = context,
@@ -56,7 +56,7 @@ class Replicated {
         .keys = keys.data()};
     train_step(network, workspace, pass, images.source(), {samples.data(), kBatch},
                {.values = {values.data(), row_size_}, .gradients = {gradients.data(), row_size_}},
-               {.optimizer = Sgd::Settings{.learning_rate = 0}, .penalty = penalty}, totals.data());
+               {.optimizer = Sgd::Settings{.learning_rate = 0}, .terms = terms}, totals.data());
   }
 
   Values row(int replica) const {
@@ -224,7 +224,7 @@ TEST(L2Penalty, AddsTwiceLambdaTimesTheWeightToItsTensorsGradientOnly) {
   const ParameterSpan* weight = plain.network.layout().find("conv2.weight");
   const float lambda = 0.35F;
   plain.step();
-  penalised.step({}, {.offset = weight->offset, .size = weight->size, .lambda = lambda});
+  penalised.step({}, Terms::of(L2Penalty(*weight, lambda)));
   for (int r = 0; r < 2; ++r) {
     const Values row = plain.row(r);
     for (const ParameterSpan& span : plain.network.layout().spans()) {

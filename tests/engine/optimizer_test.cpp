@@ -99,12 +99,13 @@ TEST_P(EveryOptimizer, TakesTheStepsOfPlainDouble) {
   float* row = fleet.values()[0];
   std::copy_n(start.begin(), weight.size, row + weight.offset);
   std::copy_n(start.begin() + weight.size, bias.size, row + bias.offset);
-  const std::vector<TrainingTask> tasks = {
-      {.samples = samples,
-       .epochs = kEpochs,
-       .batch = kBatch,
-       .optimizer = GetParam().optimizer,
-       .penalty = {.offset = weight.offset, .size = weight.size, .lambda = GetParam().lambda}}};
+  Terms terms;
+  if (GetParam().lambda != 0) terms.add(L2Penalty(weight, GetParam().lambda));
+  const std::vector<TrainingTask> tasks = {{.samples = samples,
+                                            .epochs = kEpochs,
+                                            .batch = kBatch,
+                                            .optimizer = GetParam().optimizer,
+                                            .terms = terms}};
   executor.train(fleet, tasks, {});
 
   const Values expected = trained_in_double(

@@ -167,8 +167,7 @@ TEST_F(FederationExample, DropLongestIsARuleAmongOthersOnceItIsInTheList) {
   const RulesAndDropLongest::Settings settings = DropLongestSettings{.clients = 2};
   EXPECT_STREQ(RulesAndDropLongest::name_of(settings), "drop-longest");
   EXPECT_EQ(RulesAndDropLongest::table().back().description, "leaves out the longest updates");
-  start(std::make_shared<Behaviour>(RoundWindow()),
-        RulesAndDropLongest::make(settings, {.executor = executor_}));
+  start(nullptr, RulesAndDropLongest::make(settings, {.executor = executor_}));
   const RoundReport report = federation_->run_round(model_, 1, 0.01F);
   EXPECT_EQ(report.removed->size(), 2U);
   EXPECT_EQ(report.used, 1);

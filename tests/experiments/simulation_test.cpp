@@ -418,7 +418,8 @@ TEST_F(SmallSimulation, StartsFromTheEndOfAnothersTraining) {
 class Tells : public AggregationRule {
  public:
   explicit Tells(std::string name) : name_(std::move(name)) {}
-  Aggregate aggregate(Context& /*context*/, const ClientUpdates& updates) override {
+  std::string name() const override { return "tells"; }
+  Aggregate aggregate(Context& /*context*/, const UpdateMatrix& updates) override {
     return {.row_weights = std::vector<double>(updates.sample_counts.size(), 1),
             .diagnostics = {{name_, 0.5}}};
   }
@@ -442,6 +443,27 @@ TEST_F(SmallSimulation, TakesARuleAndADataSetFromOutside) {
   EXPECT_EQ(*observer.records.front().find("trust"), RecordValue(0.5));
 }
 
+TEST_F(SmallSimulation, LetsAnAttackFromOutsideActBesideWhatTheExperimentSays) {
+  /// Notes the rounds in which it edits an update, and all rounds.
+  class Notes : public Attack {
+   public:
+    void edit_update(const ClientRound& round, UpdateRow& /*update*/) override {
+      edited.push_back(round.round);
+    }
+    void after_round(const GlobalStep& step) override { told.push_back(step.round); }
+    std::vector<int> edited;
+    std::vector<int> told;
+  };
+  const auto notes = std::make_shared<Notes>();
+  Simulation simulation(experiment({"federation.rounds=3", "defense.after_training=[]",
+                                    "attack.clients=1", "attack.from_round=2"}),
+                        {.attack = notes});
+  Silent observer;
+  ASSERT_TRUE(simulation.run(observer));
+  EXPECT_EQ(notes->edited, (std::vector<int>{2, 3}));
+  EXPECT_EQ(notes->told, (std::vector<int>{1, 2, 3}));
+}
+
 TEST_F(SmallSimulation, RefusesARulesDiagnosticThatIsCalledAsItsOwnFigures) {
   for (const char* name : {"accuracy", "loss", "round", "stage", "pipeline", "removed_benign",
                            "attackers", "used_updates", "training_loss", "confidence"}) {
@@ -449,9 +471,9 @@ TEST_F(SmallSimulation, RefusesARulesDiagnosticThatIsCalledAsItsOwnFigures) {
                             return std::make_unique<Tells>(name);
                           }});
     Silent observer;
-    EXPECT_THAT(
-        input_error([&] { simulation.run(observer); }),
-        AllOf(StartsWith("defense.rule"), HasSubstr("its diagnostic \"" + std::string(name))));
+    EXPECT_THAT(input_error([&] { simulation.run(observer); }),
+                AllOf(StartsWith("defense.rule tells"),
+                      HasSubstr("its diagnostic \"" + std::string(name))));
     EXPECT_THAT(observer.records, IsEmpty());
   }
 }

@@ -133,8 +133,8 @@ void expect_full_attack(const AttackSettings& attack) {
   EXPECT_EQ(attack.trigger, TriggerSettings(PixelTriggerSettings{5, 20, 11, 128}));
   EXPECT_EQ(attack.victim, 4);
   EXPECT_EQ(attack.target, 6);
-  EXPECT_EQ(attack.poison_copies, 3);
-  EXPECT_EQ(attack.replacement.scale, 2.5);
+  EXPECT_EQ(attack.poison.copies, 3);
+  EXPECT_EQ(attack.of<ModelReplacement>(), ModelReplacementSettings{.scale = 2.5});
   EXPECT_EQ(attack.from_round, 2);
   EXPECT_EQ(attack.to_round, 15);
 }
@@ -268,7 +268,7 @@ TEST(ExperimentFile, ReadsShorthands) {
   EXPECT_EQ(experiment.data.normalize.kind, NormalizationSettings::Kind::unit);
   EXPECT_EQ(experiment.federation.clients_per_round, std::nullopt);
   EXPECT_EQ(experiment.attack->victim, std::nullopt);
-  EXPECT_EQ(experiment.attack->replacement.scale, std::nullopt);
+  EXPECT_EQ(experiment.attack->of<ModelReplacement>().alpha, ModelReplacementSettings::Alpha::full);
   EXPECT_EQ(experiment.model.layers.size(), 4U);
 }
 

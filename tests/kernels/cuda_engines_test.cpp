@@ -54,7 +54,8 @@ TEST_P(Convolution, AgreesWithTheCpu) {
   if (!is_built(GetParam().engine)) GTEST_SKIP() << "this build has no cuDNN";
   Context cpu((Device()));
   Context cuda(kGpu, 1, {.precision = GetParam().precision, .conv_engine = GetParam().engine});
-  const double tolerance = conv_engine_entry(GetParam().engine).rounding[GetParam().precision];
+  const double tolerance =
+      conv_engine_entry(GetParam().engine).rounding[static_cast<int>(GetParam().precision)];
   for (const ConvCase& entry : conv_cases()) {
     const ConvShape& s = entry.shape;
     SCOPED_TRACE(name_of(s));

@@ -74,11 +74,10 @@ OperationCase metric_case(std::int64_t size, double rho, bool some_rest) {
     const Buffer<std::uint8_t> active(device, std::span<const std::uint8_t>(flags));
     const kernels::TermRows rows = {kReplicas, size, active.data()};
     Blocks<float> counts(device, 1, size, {1}, counted);
-    const kernels::DistanceShare distance = {
-        .rho = static_cast<float>(rho),
-        .anchor = from.view().data,
-        .direction = along.view().data,
-        .counted = some_rest ? counts.view().data : nullptr};
+    const kernels::DistanceShare distance = {.rho = static_cast<float>(rho),
+                                             .anchor = from.view().data,
+                                             .direction = along.view().data,
+                                             .counted = some_rest ? counts.view().data : nullptr};
     kernels::mix_squared_distance(context, rows, distance, values.view(), squared.view());
     kernels::mix_cosine_distance(context, rows, distance, values.view(), cosine.view());
     context.synchronize();
@@ -118,7 +117,7 @@ OperationCase no_direction_case() {
     Blocks<float> nothing(device, 1, size, {}, zeros);
     Blocks<float> at_anchor(device, 1, size, {}, gradient);
     Blocks<float> without(device, 1, size, {}, gradient);
-    const auto mix = [&](const Blocks<float>& row, const Blocks<float>& gradients) {
+    const auto mix = [&](Blocks<float>& row, Blocks<float>& gradients) {
       kernels::mix_cosine_distance(
           context, {1, size},
           {.rho = 0.25F, .anchor = row.view().data, .direction = row.view().data}, values.view(),
@@ -248,10 +247,8 @@ OperationCase ball_case(std::int64_t size) {
     const Buffer<std::uint8_t> active(device, std::span<const std::uint8_t>(flags));
     const std::vector<std::int32_t> before = {5, 6};
     const Buffer<std::int32_t> step(device, std::span<const std::int32_t>(before));
-    const kernels::Ball ball = {.radius = kRadius,
-                                .centre = from.view().data,
-                                .counted = counts.view().data,
-                                .every = 3};
+    const kernels::Ball ball = {
+        .radius = kRadius, .centre = from.view().data, .counted = counts.view().data, .every = 3};
     const kernels::TermRows rows = {kReplicas, size, active.data()};
     kernels::project_onto_ball(context, rows, ball, step.data(), due.view());
     kernels::project_onto_ball(context, rows, ball, step.data() + 1, other.view());

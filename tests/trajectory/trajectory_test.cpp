@@ -114,8 +114,7 @@ class Training {
     if (wanted.at("last_conv_l2") != 0.0) {
       const ParameterLayout& layout = network_.layout();
       const ParameterSpan* weight = layout.find(layout.conv_channels("last").name + ".weight");
-      penalty_ = {
-          .offset = weight->offset, .size = weight->size, .lambda = wanted.at("last_conv_l2")};
+      terms_ = Terms::of(L2Penalty(*weight, wanted.at("last_conv_l2").get<float>()));
     }
   }
 
@@ -134,7 +133,7 @@ class Training {
                 .gradients = fleet_.gradients(),
                 .first_state = fleet_.state(0),
                 .second_state = fleet_.state(1)},
-               {.optimizer = optimizer_, .penalty = penalty_, .step = &before}, &totals);
+               {.optimizer = optimizer_, .terms = terms_, .step = &before}, &totals);
     EXPECT_EQ(totals.count, images_);
     return totals.mean_loss();
   }
@@ -176,7 +175,7 @@ class Training {
   Context context_ = Context(device_);
   Network network_;
   OptimizerSettings optimizer_;
-  L2Penalty penalty_;
+  Terms terms_;
   ImageStore store_;
   Workspace workspace_;
   Fleet fleet_;
