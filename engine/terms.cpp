@@ -9,16 +9,21 @@ namespace redoubt {
 void Term::after_backward(const TermStep& /*step*/, const TrainedRows& /*rows*/) const {}
 void Term::after_update(const TermStep& /*step*/, const TrainedRows& /*rows*/) const {}
 
+const Terms::List& Terms::list() const {
+  static const List none;
+  return terms_ ? *terms_ : none;
+}
+
 void Terms::after_backward(const TermStep& step, const TrainedRows& rows) const {
-  for (const auto& term : terms_) term->after_backward(step, rows);
+  for (const auto& term : list()) term->after_backward(step, rows);
 }
 
 void Terms::after_update(const TermStep& step, const TrainedRows& rows) const {
-  for (const auto& term : terms_) term->after_update(step, rows);
+  for (const auto& term : list()) term->after_update(step, rows);
 }
 
 bool Terms::operator==(const Terms& other) const {
-  return std::equal(terms_.begin(), terms_.end(), other.terms_.begin(), other.terms_.end(),
+  return std::equal(list().begin(), list().end(), other.list().begin(), other.list().end(),
                     [](const auto& a, const auto& b) { return a == b || a->equals(*b); });
 }
 

@@ -67,14 +67,19 @@ class Terms {
   }
   template <class Own>
   void add(Own term) {
-    terms_.push_back(std::make_shared<const Own>(std::move(term)));
+    List longer = list();
+    longer.push_back(std::make_shared<const Own>(std::move(term)));
+    terms_ = std::make_shared<const List>(std::move(longer));
   }
   void after_backward(const TermStep& step, const TrainedRows& rows) const;
   void after_update(const TermStep& step, const TrainedRows& rows) const;
   bool operator==(const Terms& other) const;
 
  private:
-  std::vector<std::shared_ptr<const Term>> terms_;
+  using List = std::vector<std::shared_ptr<const Term>>;
+  const List& list() const;
+
+  std::shared_ptr<const List> terms_;  ///< shared by copies, so that a step allocates nothing
 };
 
 /// An extra loss λ·‖w‖² on one tensor: 2·λ·w is added to its gradient.

@@ -7,6 +7,7 @@
 #include "datasets/dataset.h"
 #include "engine/network.h"
 #include "experiments/command/command.h"
+#include "experiments/file/schema.h"
 #include "experiments/run/console.h"
 #include "experiments/simulation/experiment.h"
 
@@ -20,10 +21,35 @@ void row(const std::string& name, const std::string& description) {
   fmt::print("  {:<20}{}\n", name, description);
 }
 
+/// ": window, stride (0)", the keys of settings with their defaults.
+template <class Settings>
+std::string keys_text() {
+  Definitions definitions = Json::object();
+  const Json schema = value_schema(Settings(), {}, definitions);
+  const Json& map = schema.contains("oneOf") ? schema["oneOf"].back() : schema;
+  std::string text;
+  for (const auto& [key, value] : map.at("properties").items()) {
+    text += (text.empty() ? ": " : ", ") + key;
+    if (value.contains("default")) text += fmt::format(" ({})", value["default"].dump());
+  }
+  return text;
+}
+
 template <class Kind>
 void list_kind(const char* title) {
   section(title);
   for (const Alternative& one : Kind::table()) row(one.name, one.description);
+}
+
+/// As above, with the keys of each.
+template <class Kind>
+void list_kind_with_keys(const char* title) {
+  section(title);
+  [&]<class... Settings>(const std::variant<Settings...>& /*any*/) {
+    const std::vector<Alternative> table = Kind::table();
+    auto one = table.begin();
+    ((row(one->name, one->description + keys_text<Settings>()), ++one), ...);
+  }(typename Kind::Settings());
 }
 
 int list() {
@@ -51,9 +77,9 @@ int list() {
     row(entry.name, fmt::format("{}; {} parameters", entry.description,
                                 grouped(network.layout().parameter_count())));
   }
-  list_kind<Layers>("layers (model.layers)");
-  list_kind<Optimizers>("optimizers (federation.local.optimizer)");
-  list_kind<Partitions>("partitions (data.partition)");
+  list_kind_with_keys<Layers>("layers (model.layers)");
+  list_kind_with_keys<Optimizers>("optimizers (federation.local.optimizer)");
+  list_kind_with_keys<Partitions>("partitions (data.partition)");
   list_kind<Triggers>("triggers (attack.trigger)");
   list_kind<Untargeted>("untargeted attacks (attack.untargeted)");
   list_kind<Rules>("aggregation rules (defense.rule)");

@@ -116,7 +116,6 @@ void expect_full_federation(const FederationSettings& federation) {
   EXPECT_EQ(federation.keep, FederationSettings::Keep::best);
   EXPECT_EQ(federation.evaluate_every, 3);
   EXPECT_EQ(federation.wave, 4);
-  EXPECT_FALSE(federation.shuffle);
   const LocalTraining& local = federation.local;
   EXPECT_EQ(local.epochs, 2);
   EXPECT_EQ(local.batch, 48);
