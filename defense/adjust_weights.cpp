@@ -92,7 +92,7 @@ std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*
   record.add("mean", moments.mean);
   record.add("deviation", moments.deviation);
   record.add("level_zeroed_weights", zeroed);
-  std::vector<double> numbers = {NAN};
+  std::vector<double> numbers = {INFINITY};  // the untreated model
   numbers.insert(numbers.end(), deltas.begin(), deltas.end());
   add_curve(record, levels, "delta", std::move(numbers));
   record.note = fmt::format("{} weights of {} zeroed, {}", zeroed[chosen], layer.name,
