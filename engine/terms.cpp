@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/check.h"
+
 #include "kernels/rows.h"
 
 namespace redoubt {
@@ -45,6 +47,7 @@ void GradientMask::after_backward(const TermStep& step, const TrainedRows& rows)
 }
 
 void Projection::after_update(const TermStep& step, const TrainedRows& rows) const {
+  check(step.steps_before != nullptr, "a projection counts the steps");
   kernels::project_onto_ball(step.context, step.rows, ball, step.steps_before, rows.values);
 }
 

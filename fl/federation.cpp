@@ -147,7 +147,9 @@ Buffer<float> Federation::copy_of(const Buffer<float>& row) {
 }
 
 void Federation::tell_attacks(const GlobalModel& model, const Buffer<float>& before, int round) {
-  last_step_ = copy_of(model.row);
+  // Where it is there, it stays where it is: steps that look at it are recorded once.
+  if (last_step_.count() == 0) last_step_ = Buffer<float>(executor_.device(), before.count());
+  executor_.context().copy_on_device(last_step_.data(), model.row.data(), model.row.bytes());
   kernels::subtract_row(executor_.context(), {.rows = 1, .columns = before.count()}, before.data(),
                         {last_step_.data(), 0});
   for (const auto& attack : attacks_) {

@@ -90,6 +90,7 @@ void Federation::conspire(std::span<const int> wave, const RoundPlan& plan,
                           .round = plan.round,
                           .shape = shape,
                           .matrix = fleet_->values(),
+                          .clients = wave,
                           .attackers = attackers});
   }
 }

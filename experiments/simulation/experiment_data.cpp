@@ -145,7 +145,13 @@ std::vector<Client> make_clients(const Experiment& experiment, const ExperimentD
                                  const AttackEnvironment& environment,
                                  std::shared_ptr<Attack> beside) {
   std::vector<Client> clients = make_population(data.partition, data.dataset.train.labels);
-  if (!experiment.attack) return clients;
+  if (!experiment.attack) {
+    if (beside) {
+      throw InputError(
+          "an attack from outside needs an attack block, which says who attacks and when");
+    }
+    return clients;
+  }
   corrupt(clients,
           std::make_shared<Campaign>(
               *experiment.attack,

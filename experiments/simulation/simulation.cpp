@@ -48,8 +48,7 @@ std::unique_ptr<AggregationRule> Simulation::make_rule(const Parts& parts) {
                                        .validation = test_images_.validation,
                                        .seed = experiment_.seed,
                                        .local = experiment_.federation.local};
-  return parts.rule ? parts.rule(environment)
-                    : Rules::make(experiment_.defense.rule, environment);
+  return parts.rule ? parts.rule(environment) : Rules::make(experiment_.defense.rule, environment);
 }
 
 std::vector<Simulation::PipelineStages> Simulation::make_pipelines(const DefenseSettings& defense) {

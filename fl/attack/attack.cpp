@@ -27,37 +27,47 @@ bool AttackSequence::needs_whole_round() const {
 }
 
 void AttackSequence::edit_training(const ClientRound& round, LocalTraining& training) {
-  for (const auto& attack : attacks_) attack->edit_training(seen(round), training);
+  each_that_acts(round, [&](Attack& attack) { attack.edit_training(seen(round), training); });
 }
 
 void AttackSequence::edit_samples(const ClientRound& round, std::vector<kernels::Sample>& samples) {
-  for (const auto& attack : attacks_) attack->edit_samples(seen(round), samples);
+  each_that_acts(round, [&](Attack& attack) { attack.edit_samples(seen(round), samples); });
 }
 
 void AttackSequence::edit_objective(const ClientRound& round, Objective& objective) {
-  for (const auto& attack : attacks_) attack->edit_objective(seen(round), objective);
+  each_that_acts(round, [&](Attack& attack) { attack.edit_objective(seen(round), objective); });
 }
 
 void AttackSequence::edit_update(const ClientRound& round, UpdateRow& update) {
-  for (const auto& attack : attacks_) attack->edit_update(seen(round), update);
+  each_that_acts(round, [&](Attack& attack) { attack.edit_update(seen(round), update); });
 }
 
 void AttackSequence::edit_accuracies(const ClientRound& round, std::span<double> accuracies) {
-  for (const auto& attack : attacks_) attack->edit_accuracies(seen(round), accuracies);
+  each_that_acts(round, [&](Attack& attack) { attack.edit_accuracies(seen(round), accuracies); });
 }
 
 void AttackSequence::edit_mask(const ClientRound& round, const ActivityQuestion& question,
                                std::span<float> mask) {
-  for (const auto& attack : attacks_) attack->edit_mask(seen(round), question, mask);
+  each_that_acts(round, [&](Attack& attack) { attack.edit_mask(seen(round), question, mask); });
 }
 
 void AttackSequence::edit_updates(const RoundUpdates& updates) {
-  for (const auto& attack : attacks_) attack->edit_updates(updates);
+  for (const auto& attack : attacks_) {
+    std::vector<int> rows;
+    for (const int row : updates.attackers) {
+      if (attack->acts(updates.clients[row], updates.round)) rows.push_back(row);
+    }
+    if (rows.empty()) continue;
+    RoundUpdates own = updates;
+    own.attackers = rows;
+    attack->edit_updates(own);
+  }
 }
 
 void AttackSequence::edit_dormancy(const ClientRound& round, const DormancyQuestion& question,
                                    DormancyReport& report) {
-  for (const auto& attack : attacks_) attack->edit_dormancy(seen(round), question, report);
+  each_that_acts(round,
+                 [&](Attack& attack) { attack.edit_dormancy(seen(round), question, report); });
 }
 
 void AttackSequence::after_round(const GlobalStep& step) {

@@ -16,6 +16,7 @@ struct RoundUpdates {
   int round = 1;
   kernels::MatrixShape shape;       ///< [clients x row]
   kernels::Replicas<float> matrix;  ///< client model minus global model
+  std::span<const int> clients;     ///< [clients] their ids
   std::span<const int> attackers;   ///< rows of those who attack; there is at least one
 };
 
@@ -72,7 +73,7 @@ class Attack {
   virtual void restore(const std::vector<NamedTensor>& state);
 };
 
-/// Several attacks that act one after the other, in the rounds of all of them.
+/// Several attacks that act one after the other, each where its own acts() says so.
 class AttackSequence : public Attack {
  public:
   explicit AttackSequence(std::vector<std::shared_ptr<Attack>> attacks)
@@ -98,6 +99,13 @@ class AttackSequence : public Attack {
   virtual ClientRound seen(const ClientRound& round) const { return round; }
 
  private:
+  template <class Act>
+  void each_that_acts(const ClientRound& round, const Act& act) {
+    for (const auto& attack : attacks_) {
+      if (attack->acts(round.client, round.round)) act(*attack);
+    }
+  }
+
   std::vector<std::shared_ptr<Attack>> attacks_;
 };
 

@@ -8,6 +8,8 @@
 
 namespace redoubt {
 
+struct AttackConditions;
+
 /// [clients] 1 for each row that the attackers know: the honest clients' if they are omniscient, or
 /// else their own. Those that are not finite are of no use to them.
 std::vector<double> known_rows(const RoundUpdates& updates, bool omniscient);
@@ -19,7 +21,6 @@ double count_of(const std::vector<double>& known);
 void send_all(const RoundUpdates& updates, const Buffer<float>& row);
 
 /// Throws InputError where nobody is honest whom they could know.
-struct AttackConditions;
 void need_honest_clients(bool omniscient, const AttackConditions& conditions);
 
 }  // namespace redoubt

@@ -1,6 +1,7 @@
 #include "fl/attack/little_is_enough.h"
 
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 

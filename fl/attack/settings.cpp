@@ -83,9 +83,10 @@ std::optional<BackdoorGoal> untargeted_goal(const AttackSettings& settings) {
 Backdoor plan_backdoor(const AttackSettings& settings, const Dataset& dataset,
                        TriggerTable& triggers, std::uint64_t seed) {
   Backdoor backdoor = {.goal = {.victim = settings.victim, .target = settings.target}};
-  Triggers::with_class(settings.trigger, [&]<class Kind>(const auto& own) {
-    Kind::plan(own, {.dataset = dataset, .triggers = triggers, .seed = seed, .backdoor = backdoor});
-  });
+  BackdoorPlanning planning = {
+      .dataset = dataset, .triggers = triggers, .seed = seed, .backdoor = backdoor};
+  Triggers::with_class(settings.trigger,
+                       [&]<class Kind>(const auto& own) { Kind::plan(own, planning); });
   return backdoor;
 }
 

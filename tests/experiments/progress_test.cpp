@@ -185,6 +185,10 @@ TEST_F(SmallSimulation, LetsAnAttackFromOutsideActBesideWhatTheExperimentSays) {
   ASSERT_TRUE(simulation.run(observer));
   EXPECT_EQ(notes->edited, (std::vector<int>{2, 3}));
   EXPECT_EQ(notes->told, (std::vector<int>{1, 2, 3}));
+  Experiment peaceful = experiment();
+  peaceful.attack.reset();
+  EXPECT_THAT(input_error([&] { Simulation(peaceful, {.attack = notes}); }),
+              HasSubstr("who attacks and when"));
 }
 
 TEST_F(SmallSimulation, RefusesARulesDiagnosticThatIsCalledAsItsOwnFigures) {

@@ -218,6 +218,27 @@ TEST(Campaign, LetsAnAttackFromOutsideActLastInItsRounds) {
   EXPECT_THAT(values, ElementsAre(0, 0));
 }
 
+TEST(Campaign, LetsAnAttackFromOutsideRestInRoundsOfItsOwn) {
+  /// Sends nothing in rounds that are even.
+  class Sometimes : public EditsUpdate {
+   public:
+    Sometimes()
+        : EditsUpdate([](UpdateRow& update) { std::fill_n(update.values, update.size, 0.0F); }) {}
+    bool acts(int /*client*/, int round) const override { return round % 2 == 0; }
+  };
+  SmallWorld world;
+  AttackSettings settings;
+  settings.clients = std::vector<int>{1};
+  Campaign campaign(settings, {.clients = 3}, std::nullopt, {.network = world.network},
+                    std::make_shared<Sometimes>());
+  for (const int round : {1, 2, 3}) {
+    std::vector<float> values = {1, -2};
+    UpdateRow update = {world.executor.context(), values.data(), 2};
+    campaign.edit_update({.client = 1, .round = round}, update);
+    EXPECT_EQ(values.front(), round == 2 ? 0 : 1);
+  }
+}
+
 TEST(Campaign, TellsItsMethodsTheirPlaceAmongTheAttackers) {
   SmallWorld world;
   AttackSettings settings;

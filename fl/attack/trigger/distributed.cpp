@@ -37,7 +37,7 @@ void DistributedTrigger::check(const Settings& settings, const AttackConditions&
                   parts.size(), attackers));
 }
 
-void DistributedTrigger::plan(const Settings& settings, const BackdoorPlanning& planning) {
+void DistributedTrigger::plan(const Settings& settings, BackdoorPlanning& planning) {
   const Shape& shape = planning.dataset.shape;
   const std::vector<PixelBlock> parts = parts_of(settings, shape);
   planning.backdoor.goal.trigger =
@@ -46,7 +46,7 @@ void DistributedTrigger::plan(const Settings& settings, const BackdoorPlanning& 
     const Trigger own = block_trigger({&part, 1}, settings.value, shape);
     planning.backdoor.stamps.push_back(planning.triggers.add(own));
   }
-  BackdoorPlanning(planning).measure_on_stamped_test_images();
+  planning.measure_on_stamped_test_images();
 }
 
 }  // namespace redoubt

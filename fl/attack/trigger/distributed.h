@@ -37,7 +37,7 @@ struct DistributedTrigger {
   /// Throws InputError, naming the key, for what cannot be stamped on such images.
   static void check(const Settings& settings, const AttackConditions& conditions);
   /// Throws InputError if the images do not allow it.
-  static void plan(const Settings& settings, const BackdoorPlanning& planning);
+  static void plan(const Settings& settings, BackdoorPlanning& planning);
   /// The parts that are stamped on such images.
   static std::vector<PixelBlock> parts_of(const Settings& settings, const Shape& shape);
 };

@@ -6,9 +6,8 @@ void PatternTrigger::check(const Settings& settings, const AttackConditions& con
   block_trigger({&settings.block, 1}, settings.value, conditions.images);
 }
 
-void PatternTrigger::plan(const Settings& settings, const BackdoorPlanning& planning) {
-  BackdoorPlanning(planning).stamp(
-      block_trigger({&settings.block, 1}, settings.value, planning.dataset.shape));
+void PatternTrigger::plan(const Settings& settings, BackdoorPlanning& planning) {
+  planning.stamp(block_trigger({&settings.block, 1}, settings.value, planning.dataset.shape));
 }
 
 }  // namespace redoubt

@@ -29,7 +29,7 @@ struct PatternTrigger {
   /// Throws InputError, naming the key, for what cannot be stamped on such images.
   static void check(const Settings& settings, const AttackConditions& conditions);
   /// Throws InputError if the images do not allow it.
-  static void plan(const Settings& settings, const BackdoorPlanning& planning);
+  static void plan(const Settings& settings, BackdoorPlanning& planning);
 };
 
 }  // namespace redoubt

@@ -6,8 +6,8 @@ void PixelTrigger::check(const Settings& settings, const AttackConditions& condi
   pixel_trigger(settings, conditions.images);
 }
 
-void PixelTrigger::plan(const Settings& settings, const BackdoorPlanning& planning) {
-  BackdoorPlanning(planning).stamp(pixel_trigger(settings, planning.dataset.shape));
+void PixelTrigger::plan(const Settings& settings, BackdoorPlanning& planning) {
+  planning.stamp(pixel_trigger(settings, planning.dataset.shape));
 }
 
 }  // namespace redoubt

@@ -60,7 +60,7 @@ void SemanticTrigger::check(const Settings& settings, const AttackConditions& co
       "data.train_samples keeps a part only; leave one of the two out");
 }
 
-void SemanticTrigger::plan(const Settings& settings, const BackdoorPlanning& planning) {
+void SemanticTrigger::plan(const Settings& settings, BackdoorPlanning& planning) {
   const Dataset& dataset = planning.dataset;
   Backdoor& backdoor = planning.backdoor;
   backdoor.goal.trigger = -1;
@@ -77,7 +77,7 @@ void SemanticTrigger::plan(const Settings& settings, const BackdoorPlanning& pla
         backdoor.images.size(), test.size(),
         listed ? "" : "; a smaller share or margin finds more"));
   }
-  for (const int i : test) BackdoorPlanning(planning).measure_on(dataset.train.count() + i);
+  for (const int i : test) planning.measure_on(dataset.train.count() + i);
 }
 
 }  // namespace redoubt

@@ -8,7 +8,7 @@
 
 namespace redoubt {
 
-void TargetedTrigger::plan(const Settings& settings, const BackdoorPlanning& planning) {
+void TargetedTrigger::plan(const Settings& settings, BackdoorPlanning& planning) {
   const Split& train = planning.dataset.train;
   Backdoor& backdoor = planning.backdoor;
   backdoor.goal.trigger = -1;
@@ -26,7 +26,7 @@ void TargetedTrigger::plan(const Settings& settings, const BackdoorPlanning& pla
   victims.resize(settings.samples);
   std::sort(victims.begin(), victims.end());
   backdoor.images = victims;
-  for (const int i : victims) BackdoorPlanning(planning).measure_on(i);
+  for (const int i : victims) planning.measure_on(i);
 }
 
 }  // namespace redoubt

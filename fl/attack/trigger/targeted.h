@@ -28,7 +28,7 @@ struct TargetedTrigger {
   using Settings = TargetedTriggerSettings;
 
   /// Throws InputError if the images do not allow it.
-  static void plan(const Settings& settings, const BackdoorPlanning& planning);
+  static void plan(const Settings& settings, BackdoorPlanning& planning);
 };
 
 }  // namespace redoubt
