@@ -74,9 +74,11 @@ Conspiracy conspire(Attack& coalition, const std::vector<int>& attackers, int br
   };
   Conspiracy result = {.before = rows(), .after = {}};
   Context context(Device(), 2);
+  const std::vector<int> ids = {0, 1, 2, 3, 4, 5, 6};
   coalition.edit_updates({.context = context,
                           .shape = {kRows, kColumns},
                           .matrix = {matrix.data(), kColumns},
+                          .clients = ids,
                           .attackers = attackers});
   result.after = rows();
   return result;
