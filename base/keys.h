@@ -27,6 +27,7 @@
 //                                       earlier key has this value:
 //                                         v.when("kind", s.kind, Kind::block).field("block", ...)
 //   when_null(key, optional)            the same while an earlier optional is null
+//   when_given(key, member)             the same while an earlier optional, list or text is given
 //   when_empty(key, list)               the same while an earlier list is empty
 //   require(holds, message)             what the keys of this map must fulfil together
 //

@@ -1,5 +1,5 @@
 // What a round or a stage leaves for the reader: named values, in the order they were added. The
-// runner writes each record as one line of metrics.jsonl.
+// program writes each record as one line of metrics.jsonl.
 #pragma once
 
 #include <cstdint>

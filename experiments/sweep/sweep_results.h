@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "experiments/run/record_line.h"
 #include "experiments/file/sweep_points.h"
+#include "experiments/run/record_line.h"
 
 namespace redoubt::experiments {
 

@@ -1,5 +1,5 @@
-// An attacker that remembers how far rounds move the global model and sends no update that is longer
-// than that, so that a defense which looks for long ones sees nothing (the idea behind
+// An attacker that remembers how far rounds move the global model and sends no update that is
+// longer than that, so that a defense which looks for long ones sees nothing (the idea behind
 // constrain-and-scale: Bagdasaryan et al. 2020, section 4.3).
 #pragma once
 
@@ -31,8 +31,8 @@ class StaySmall : public Attack {
 
   void edit_update(const ClientRound& /*round*/, UpdateRow& update) override {
     if (steps_.empty()) return;  // nothing is known before the first round is over
-    const double mean = std::accumulate(steps_.begin(), steps_.end(), 0.0) /
-                        static_cast<double>(steps_.size());
+    const double mean =
+        std::accumulate(steps_.begin(), steps_.end(), 0.0) / static_cast<double>(steps_.size());
     const float length = length_of(update.context, update.values, update.size);
     const auto factor = static_cast<float>(std::min(1.0, settings_.times * mean / length));
     kernels::scale_rows(update.context, {.rows = 1, .columns = update.size}, {&factor, 1},
