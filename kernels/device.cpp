@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <new>
 #include <utility>
 
 #include "base/check.h"
+#include "base/parse_number.h"
 #include "kernels/device_cuda.h"
 
 namespace redoubt {
@@ -50,9 +50,8 @@ Device parse_device(std::string_view name) {
     bool valid = number.empty();
     if (number.starts_with(":")) {
       number.remove_prefix(1);
-      const auto [end, error] =
-          std::from_chars(number.data(), number.data() + number.size(), index);
-      valid = error == std::errc() && end == number.data() + number.size() && index >= 0;
+      index = parsed_number<int>(number).value_or(-1);
+      valid = index >= 0;
     }
     if (valid) {
       const Device device = {.kind = Device::Kind::cuda, .index = index};

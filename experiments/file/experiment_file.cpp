@@ -46,10 +46,6 @@ std::string text_of(const std::filesystem::path& file) {
   return text.str();
 }
 
-}  // namespace
-
-namespace {
-
 /// What a distributed trigger's parts are where the file is silent depends on the images.
 void settle_parts(Experiment& experiment) {
   if (!experiment.attack) return;

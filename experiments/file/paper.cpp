@@ -1,9 +1,9 @@
 #include "experiments/file/paper.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/nearest_name.h"
+#include "base/parse_number.h"
 #include "experiments/file/reader.h"
 #include "fl/metrics.h"
 
@@ -37,12 +37,6 @@ const std::vector<std::string>& places_of(const YamlValue& value, const std::str
     names.push_back(name);
   }
   value.fail("found \"" + axis + "\", which is no axis of the sweep" + suggestion(axis, names));
-}
-
-bool is_number(const std::string& text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size();
 }
 
 bool is_share(const std::string& name) {
@@ -93,7 +87,7 @@ std::optional<PaperBlock> read_paper(const YamlValue& root, const std::vector<Sw
   if (paper.tables_by) places_of(value.child("tables_by"), *paper.tables_by, axes);
   if (paper.x) {
     for (const std::string& place : places_of(value.child("x"), *paper.x, axes)) {
-      if (is_number(place)) continue;
+      if (parsed_number<double>(place)) continue;
       value.child("x").fail("found " + *paper.x + ", whose place \"" + place +
                             "\" is no number and so has no place along x");
     }

@@ -1,6 +1,6 @@
 #include "experiments/file/reader.h"
 
-#include <charconv>
+#include "base/parse_number.h"
 
 namespace redoubt::experiments {
 
@@ -29,34 +29,31 @@ std::string read_word(const YamlValue& value, const std::vector<std::string>& na
 
 namespace {
 
-/// The whole text as a finite number.
-std::optional<double> parsed(const std::string& text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number)) return {};
-  return number;
+/// A single value that is a finite number.
+std::optional<double> number_in(const YamlValue& value) {
+  if (!value.node.IsScalar()) return {};
+  const auto number = parsed_number<double>(value.node.Scalar());
+  return number && std::isfinite(*number) ? number : std::nullopt;
 }
 
 }  // namespace
 
 double read_number(const YamlValue& value, const Limits& limits, bool whole) {
-  const auto number = value.node.IsScalar() ? parsed(value.node.Scalar()) : std::nullopt;
+  const auto number = number_in(value);
   if (!number || (whole && *number != std::floor(*number)) || !limits.allow(*number)) {
     value.fail_type(limits_text(limits, whole));
   }
   return *number;
 }
 
-bool FormReader::is_number() const {
-  return value_.node.IsScalar() && parsed(value_.node.Scalar()).has_value();
-}
+bool FormReader::is_number() const { return number_in(value_).has_value(); }
 
 Reader::Reader(const YamlValue& value) : Reader(value, nullptr) {
   if (!value.node.IsMap()) value.fail_type("a map of keys");
   std::vector<std::string> seen;
   for (const auto& pair : value.node) {
     const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
-    const YamlValue at = {pair.first, value.child(key).path, value.source};
+    const YamlValue at = {pair.first, value.path_to(key), value.source};
     if (!pair.first.IsScalar()) at.fail("a key must be a word");
     if (std::find(seen.begin(), seen.end(), key) != seen.end()) at.fail("the key is there twice");
     seen.push_back(key);
@@ -83,10 +80,6 @@ void Reader::note_required(const char* key, const void* member) {
   if (!there && refusal_.empty()) map_->missing.emplace_back(key);
 }
 
-std::string Reader::path_of(const char* key) const {
-  return map_->value.path.empty() ? key : map_->value.path + "." + key;
-}
-
 Reader Reader::unless(const std::string& refusal) const {
   Reader reader = *this;
   if (reader.refusal_.empty()) reader.refusal_ = refusal;
@@ -99,7 +92,7 @@ void Reader::finish() const {
     for (const auto& pair : value.node) {
       const std::string key = pair.first.Scalar();
       if (std::find(map_->known.begin(), map_->known.end(), key) != map_->known.end()) continue;
-      const YamlValue at = {pair.first, value.child(key).path, value.source};
+      const YamlValue at = {pair.first, value.path_to(key), value.source};
       at.fail("unknown key" + suggestion(key, map_->known));
     }
   }

@@ -75,7 +75,7 @@ class Reader {
   }
   template <class T>
   Reader when_null(const char* key, const std::optional<T>& member) const {
-    return member ? unless("contradicts " + path_of(key) + "; leave one out") : *this;
+    return member ? beside(key) : *this;
   }
   template <class T>
   Reader when_given(const char* key, const T& member) const {
@@ -83,7 +83,7 @@ class Reader {
   }
   template <class T>
   Reader when_empty(const char* key, const std::vector<T>& member) const {
-    return member.empty() ? *this : unless("contradicts " + path_of(key) + "; leave one out");
+    return member.empty() ? *this : beside(key);
   }
   void require(bool holds, const std::string& message) const {
     if (!holds && refusal_.empty()) map_->value.fail(message);
@@ -105,8 +105,11 @@ class Reader {
   /// The value under a key, if it is there. Fails if it may not be.
   std::optional<YamlValue> take(const char* key, const void* member);
   void note_required(const char* key, const void* member);
-  std::string path_of(const char* key) const;
   Reader unless(const std::string& refusal) const;
+  /// For keys that may not stand beside another, which does.
+  Reader beside(const char* other) const {
+    return unless("contradicts " + map_->value.path_to(other) + "; leave one out");
+  }
   template <class E>
   static std::string spelled(const E& value) {
     if constexpr (std::is_same_v<E, bool>) {

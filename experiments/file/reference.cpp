@@ -7,6 +7,7 @@
 #include <set>
 
 #include "experiments/file/experiment_schema.h"
+#include "experiments/file/values.h"
 
 namespace redoubt::experiments {
 
@@ -94,19 +95,10 @@ std::string link_to(const std::string& heading) {
   return fmt::format("[{}](#{})", heading, anchor(heading));
 }
 
-std::string joined_by_or(const std::vector<std::string>& texts) {
-  std::string all;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (i > 0) all += i + 1 == texts.size() ? " or " : ", ";
-    all += texts[i];
-  }
-  return all;
-}
-
 std::string words_text(const Json& words) {
   std::vector<std::string> texts;
   for (const Json& word : words) texts.push_back(word.is_null() ? "null" : code(plain(word)));
-  return joined_by_or(texts);
+  return names_text(texts);
 }
 
 std::string number_text(const Json& schema, bool whole) {
@@ -199,7 +191,7 @@ class Page {
         texts.push_back(value_text(one, path));
         plain_words = plain_words && texts.back().find_first_of(" ,") == std::string::npos;
       }
-      return plain_words ? joined_by_or(texts) : fmt::format("{}", fmt::join(texts, "; or "));
+      return plain_words ? names_text(texts) : fmt::format("{}", fmt::join(texts, "; or "));
     }
     const Json type = schema.value("type", Json());
     const bool or_null = type.is_array() && type.back() == "null";

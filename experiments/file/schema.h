@@ -185,12 +185,12 @@ class FormSchema {
     words_.emplace_back(word);
   }
   template <class E, class T>
-  void number(const E& /*member*/, E /*choice*/, const T& /*value*/, const Limits& limits) {
-    others_.push_back(number_schema(limits_of<T>(limits), std::is_integral_v<T>));
+  void number(const E& /*member*/, E /*choice*/, const T& fresh, const Limits& limits) {
+    value(fresh, limits);
   }
   template <class T>
-  void value(const T& /*value*/, const Limits& limits) {
-    others_.push_back(number_schema(limits_of<T>(limits), std::is_integral_v<T>));
+  void value(const T& fresh, const Limits& limits) {
+    others_.push_back(value_schema(fresh, limits, definitions_));
   }
   template <class E, class Describe>
   void map(const E& /*member*/, E /*choice*/, const Describe& describe) {

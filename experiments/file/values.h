@@ -53,54 +53,15 @@ concept WithKeysBeside = requires(T value) {
   T::alternative(value);
 };
 
-/// A visitor that does nothing, to ask what a type offers.
-struct NoVisitor {
-  template <class... Any>
-  void field(Any&&... /*any*/) {}
-  template <class... Any>
-  void required(Any&&... /*any*/) {}
-  template <class... Any>
-  void field_or(Any&&... /*any*/) {}
-  template <class... Any>
-  void given(Any&&... /*any*/) {}
-  template <class... Any>
-  void anew(Any&&... /*any*/) {}
-  template <class... Any>
-  void part(Any&&... /*any*/) {}
-  template <class... Any>
-  void require(Any&&... /*any*/) {}
-  template <class... Any>
-  NoVisitor when(Any&&... /*any*/) const {
-    return {};
-  }
-  template <class... Any>
-  NoVisitor when_null(Any&&... /*any*/) const {
-    return {};
-  }
-  template <class... Any>
-  NoVisitor when_given(Any&&... /*any*/) const {
-    return {};
-  }
-  template <class... Any>
-  NoVisitor when_empty(Any&&... /*any*/) const {
-    return {};
-  }
-  template <class... Any>
-  void value(Any&&... /*any*/) {}
-  template <class... Any>
-  void word(Any&&... /*any*/) {}
-  template <class... Any>
-  void number(Any&&... /*any*/) {}
-  template <class... Any>
-  void map(Any&&... /*any*/) {}
-};
+/// Stands for a visitor where it is only asked what a type offers.
+struct AnyVisitor {};
 
 template <class T>
-concept HasKeys = requires(NoVisitor& v, T& value) {
+concept HasKeys = requires(AnyVisitor& v, T& value) {
   T::keys(v, value);
 };
 template <class T>
-concept HasForms = requires(NoVisitor& v, T& value) {
+concept HasForms = requires(AnyVisitor& v, T& value) {
   T::forms(v, value);
 };
 /// The member that a single value means.

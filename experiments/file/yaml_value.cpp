@@ -28,9 +28,13 @@ void YamlValue::fail_type(const std::string& allowed) const {
   fail("found " + describe_node(node) + "; it must be " + allowed);
 }
 
+std::string YamlValue::path_to(const std::string& key) const {
+  return path.empty() ? key : path + "." + key;
+}
+
 YamlValue YamlValue::child(const std::string& key) const {
   const YAML::Node& map = node;
-  YamlValue value = {map[key], path.empty() ? key : path + "." + key, source};
+  YamlValue value = {map[key], path_to(key), source};
   for (const auto& pair : map) {
     if (pair.first.IsScalar() && pair.first.Scalar() == key)
       value.key_line = pair.first.Mark().line;

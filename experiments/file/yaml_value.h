@@ -26,6 +26,8 @@ struct YamlValue {
   /// Fails with what was found and what is allowed.
   [[noreturn]] void fail_type(const std::string& allowed) const;
 
+  /// Where the value under a key of this map stands: "federation.local".
+  std::string path_to(const std::string& key) const;
   /// The value under a key of this map, or an undefined node.
   YamlValue child(const std::string& key) const;
   /// Item i of this list.

@@ -1,12 +1,12 @@
 #include "experiments/run/run_folder.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <sstream>
 
 #include "base/atomic_file.h"
 #include "base/check.h"
+#include "base/parse_number.h"
 #include "experiments/simulation/round_kinds.h"
 
 namespace redoubt::experiments {
@@ -50,11 +50,8 @@ bool is_blank(const RunFiles& files) {
 
 std::uintmax_t metrics_bytes(const TensorFile& checkpoint, const fs::path& path) {
   const auto found = checkpoint.metadata.find(kMetricsBytes);
-  std::uintmax_t bytes = 0;
   if (found != checkpoint.metadata.end()) {
-    const std::string& text = found->second;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-    if (error == std::errc() && end == text.data() + text.size()) return bytes;
+    if (const auto bytes = parsed_number<std::uintmax_t>(found->second)) return *bytes;
   }
   throw InputError(path.string() + ": the checkpoint does not say how long metrics.jsonl was");
 }

@@ -1,12 +1,12 @@
 #include "experiments/simulation/metadata.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <sstream>
 #include <string_view>
 
 #include "base/check.h"
+#include "base/parse_number.h"
 
 namespace redoubt::experiments {
 
@@ -18,11 +18,8 @@ const std::string kPruned = "pruned.";  // and a layer's name: "3,17,20"
 
 /// The whole of `text` as a number in [low, high].
 std::optional<int> parsed(std::string_view text, int low, int high) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  if (!whole || value < low || value > high) return {};
-  return value;
+  const auto value = parsed_number<int>(text);
+  return value && *value >= low && *value <= high ? value : std::nullopt;
 }
 
 }  // namespace
