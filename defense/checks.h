@@ -31,10 +31,10 @@ struct NormCheckSettings {
   static void keys(V& v, S& s) {
     v.field("norm", s.norm,
             "updates longer than this L2 norm are left out; null: by the round's median", above(0));
-    auto sweep = v.when_null("norm", s.norm);
-    sweep.field("times_median", s.times_median,
-                "updates longer than so many times the round's median length are left out",
-                above(0));
+    v.when_null("norm", s.norm)
+        .field("times_median", s.times_median,
+               "updates longer than so many times the round's median length are left out",
+               above(0));
   }
 };
 

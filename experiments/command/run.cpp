@@ -152,7 +152,7 @@ class RunReporter : public SimulationObserver {
     folder_.finish(model, summary(stages, seconds));
     fmt::print("\n{}", stage_table_text(stages));
     for (const std::string& text : of_outcome) log_->warn(text);
-    console_.message(fmt::format("\n{} in {}, peak memory {:.0f} MB; written to {}", "finished",
+    console_.message(fmt::format("\nfinished in {}, peak memory {:.0f} MB; written to {}",
                                  clock_text(seconds), peak_memory_megabytes(),
                                  folder_.path().string()));
   }

@@ -9,9 +9,8 @@
 
 namespace redoubt::experiments {
 
-/// What a finished run's figures do not say by themselves, from its records:
-/// that nothing was aggregated, that the model diverged, that the round kept is from before the
-/// attack.
+/// From its records: that nothing was aggregated, that the model diverged, that the round kept is
+/// from before the attack.
 std::vector<std::string> outcome_warnings(const Experiment& experiment,
                                           const std::vector<RecordLine>& metrics);
 

@@ -1,5 +1,5 @@
-// What an experiment may ask for, or come to, and still not mean: an attack that hardly takes
-// place, data that hardly anybody gets, a model that is no model any more. None of it is an error.
+// What an experiment may ask for and still not mean: an attack that hardly takes place, data that
+// hardly anybody gets. None of it is an error.
 #pragma once
 
 #include <string>
