@@ -45,7 +45,9 @@
 
 #include <array>
 #include <limits>
+#include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -147,6 +149,27 @@ struct ListOf {
     return body.template operator()<First>(std::get<Index>(settings));
   }
 };
+
+/// An object of a listed class, from its settings, or from them and the environment if it takes
+/// that.
+template <class Class, class Environment>
+std::unique_ptr<Class> make_listed(const typename Class::Settings& settings,
+                                   const Environment& environment) {
+  if constexpr (std::is_constructible_v<Class, decltype(settings), const Environment&>) {
+    return std::make_unique<Class>(settings, environment);
+  } else {
+    return std::make_unique<Class>(settings);
+  }
+}
+
+/// The `static void check(settings, conditions)` of a listed class, if it has one. It throws
+/// InputError naming the key for what cannot be, or would do nothing.
+template <class Class, class Conditions>
+void check_listed(const typename Class::Settings& settings, Conditions& conditions) {
+  if constexpr (requires { Class::check(settings, conditions); }) {
+    Class::check(settings, conditions);
+  }
+}
 
 /// The kind that settings are of: specialise `using type = Rules;` beside the list.
 template <class Settings>

@@ -46,7 +46,7 @@ void AdjustWeights::check(const AdjustWeightsSettings& settings, StageConditions
         "evaluate",
         settings.step, settings.from, settings.to, kMostLevels));
   }
-  conditions.layer("adjust_weights.layer", settings.layer);
+  conditions.layout.conv_channels_of("adjust_weights.layer", settings.layer);
   conditions.need_judge("adjust_weights", settings.judge, settings.stop);
 }
 

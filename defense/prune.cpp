@@ -94,7 +94,7 @@ std::vector<int> majority_vote(const std::vector<DormancyReport>& reports,
 
 void Prune::check(const PruneSettings& settings, StageConditions& conditions) {
   conditions.need_judge("prune", settings.judge, settings.stop);
-  const ChannelSpan& layer = conditions.layer("prune.layer", settings.layer);
+  const ChannelSpan& layer = conditions.layout.conv_channels_of("prune.layer", settings.layer);
   const auto own = conditions.mask.subspan(layer.offset, layer.channels);
   int& by_stages = conditions.pruned[layer.name];
   const int before = by_stages + static_cast<int>(std::count(own.begin(), own.end(), 0.0F));

@@ -61,17 +61,12 @@ struct RulesOf : ListOf<Rules...> {
                                                const RuleEnvironment& environment) {
     return RulesOf::with_class(
         settings, [&]<class Rule>(const auto& own) -> std::unique_ptr<AggregationRule> {
-          if constexpr (std::is_constructible_v<Rule, decltype(own), const RuleEnvironment&>) {
-            return std::make_unique<Rule>(own, environment);
-          } else {
-            return std::make_unique<Rule>(own);
-          }
+          return make_listed<Rule>(own, environment);
         });
   }
   static void check(const Settings& settings, const RuleConditions& conditions) {
-    RulesOf::with_class(settings, [&]<class Rule>(const auto& own) {
-      if constexpr (requires { Rule::check(own, conditions); }) Rule::check(own, conditions);
-    });
+    RulesOf::with_class(settings,
+                        [&]<class Rule>(const auto& own) { check_listed<Rule>(own, conditions); });
   }
   /// What a researcher, who knows the attackers (their ids, ascending), reads from a round's
   /// record.

@@ -4,14 +4,6 @@
 
 namespace redoubt {
 
-const ChannelSpan& StageConditions::layer(const std::string& key, const std::string& name) const {
-  try {
-    return layout.conv_channels(name);
-  } catch (const InputError& error) {
-    throw InputError(key + ": " + error.what());
-  }
-}
-
 void StageConditions::need_judge(const std::string& stage, Judge judge,
                                  const StopRule& stop) const {
   const bool by_server = validation_samples > 0 && judge != Judge::clients;

@@ -50,8 +50,6 @@ struct StageConditions {
   /// How many channels of a layer the stages before this one have pruned for certain.
   std::map<std::string, int> pruned = {};
 
-  /// The layer whose channels a key is about. Throws InputError that names the key.
-  const ChannelSpan& layer(const std::string& key, const std::string& name) const;
   /// Throws InputError, naming the stage, if the judge has not what the stop rule asks for.
   void need_judge(const std::string& stage, Judge judge, const StopRule& stop) const;
 };
@@ -80,9 +78,8 @@ struct StagesOf : ListOf<Stages...> {
     });
   }
   static void check(const Settings& settings, StageConditions& conditions) {
-    StagesOf::with_class(settings, [&]<class S>(const auto& own) {
-      if constexpr (requires { S::check(own, conditions); }) S::check(own, conditions);
-    });
+    StagesOf::with_class(settings,
+                         [&]<class S>(const auto& own) { check_listed<S>(own, conditions); });
   }
   static int rounds(const Settings& settings) {
     return StagesOf::with_class(settings, []<class S>(const auto& own) {

@@ -100,6 +100,15 @@ const ChannelSpan& ParameterLayout::conv_channels(const std::string& name) const
                    (names.empty() ? "none" : names));
 }
 
+const ChannelSpan& ParameterLayout::conv_channels_of(const std::string& key,
+                                                     const std::string& name) const {
+  try {
+    return conv_channels(name);
+  } catch (const InputError& error) {
+    throw InputError(key + ": " + error.what());
+  }
+}
+
 const ParameterSpan& ParameterLayout::conv_weight(const std::string& name) const {
   std::vector<const ParameterSpan*> all;
   std::vector<const ParameterSpan*> spatial;

@@ -81,6 +81,8 @@ class ParameterLayout {
   /// The conv layer of that name whose channels can be silenced, or the last one for "last". Throws
   /// InputError that lists the names.
   const ChannelSpan& conv_channels(const std::string& name) const;
+  /// The same, named by a key of the experiment, which the error then starts with.
+  const ChannelSpan& conv_channels_of(const std::string& key, const std::string& name) const;
   /// The weight of the conv layer of that name, or of the "last" or the "middle" one: of c layers
   /// the one at c / 2, counted from 0 and without 1x1 kernels where there are larger ones. Throws
   /// InputError that lists the names.

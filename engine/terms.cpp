@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-
 #include "kernels/rows.h"
 
 namespace redoubt {

@@ -7,6 +7,12 @@
 
 namespace redoubt {
 
+void scale(const UpdateRow& update, double factor) {
+  const auto own = static_cast<float>(factor);
+  kernels::scale_rows(update.context, {.rows = 1, .columns = update.size}, {&own, 1},
+                      {update.values, 0});
+}
+
 bool Client::attacks_in(int round) const { return attack && attack->acts(id, round); }
 
 std::vector<int> ascending_ranks(std::span<const double> values) {

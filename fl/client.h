@@ -49,6 +49,9 @@ struct UpdateRow {
   }
 };
 
+/// Multiplies a whole update by a factor.
+void scale(const UpdateRow& update, double factor);
+
 /// What a client tells the server when asked which channels of a layer are dormant (Wu et al. 2020,
 /// section IV-A).
 struct DormancyReport {

@@ -99,6 +99,7 @@ void Federation::conspire(std::span<const int> wave, const RoundPlan& plan,
 /// else empty.
 Buffer<float> Federation::masks_of(const GlobalModel& model, std::span<const int> wave,
                                    const RoundPlan& plan) {
+  if (plan.attackers.empty()) return {};
   const std::vector<float> global = model.mask.download();
   std::vector<float> masks;
   bool all_alike = true;

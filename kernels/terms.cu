@@ -72,6 +72,25 @@ struct CosineFactors {
   double back;
 };
 
+/// Scratch for sums over rows, chunk by chunk, and for what is made of each row's: a Factor.
+template <class Factor>
+struct RowSums {
+  RowChunks chunks;
+  CosineSums* chunk_sums;  ///< [R][chunks]
+  Factor* factors;         ///< [R]
+
+  RowSums(Context& context, const TermRows& rows) : chunks(rows.replicas, rows.size) {
+    const auto replicas = static_cast<std::size_t>(rows.replicas);
+    const std::size_t cells = replicas * static_cast<std::size_t>(chunks.chunks);
+    chunk_sums = static_cast<CosineSums*>(
+        context.scratch(cells * sizeof(CosineSums) + replicas * sizeof(Factor)));
+    factors = reinterpret_cast<Factor*>(chunk_sums + cells);
+  }
+  LaunchShape block_a_row() const {
+    return {.grid = {grid_extent(chunks.rows, kMostBlocks)}, .block = {threads_for(chunks.chunks)}};
+  }
+};
+
 /// The columns of a pack that a cosine looks at.
 template <int kWidth>
 struct CosinePack {
@@ -325,29 +344,22 @@ void mix_squared_distance(Context& context, const TermRows& rows, const Distance
 
 void mix_cosine_distance(Context& context, const TermRows& rows, const DistanceShare& distance,
                          Replicas<const float> values, Replicas<float> gradients) {
-  const RowChunks chunks(rows.replicas, rows.size);
-  const auto replicas = static_cast<std::size_t>(rows.replicas);
-  const std::size_t cells = replicas * static_cast<std::size_t>(chunks.chunks);
-  auto* chunk_sums = static_cast<CosineSums*>(
-      context.scratch(cells * sizeof(CosineSums) + replicas * sizeof(CosineFactors)));
-  auto* factors = reinterpret_cast<CosineFactors*>(chunk_sums + cells);
+  const RowSums<CosineFactors> sums(context, rows);
   const auto over_packs = [&](const auto& body) {
     with_pack_width(rows.size, body, Replicas<const float>(distance.anchor, 0),
                     Replicas<const float>(distance.direction, 0),
                     Replicas<const float>(distance.counted, 0), values, gradients);
   };
   over_packs([&](auto width) {
-    launch(context, "cosine_sums", chunks.launch_shape(width), sum_cosine_chunks<width>, chunks,
-           distance, values, rows.active, chunk_sums);
+    launch(context, "cosine_sums", sums.chunks.launch_shape(width), sum_cosine_chunks<width>,
+           sums.chunks, distance, values, rows.active, sums.chunk_sums);
   });
-  launch(context, "add_cosine_chunks",
-         {.grid = {grid_extent(rows.replicas, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
-         add_cosine_chunks, chunks.chunks, distance.rho, static_cast<const CosineSums*>(chunk_sums),
-         factors);
+  launch(context, "add_cosine_chunks", sums.block_a_row(), add_cosine_chunks, sums.chunks.chunks,
+         distance.rho, static_cast<const CosineSums*>(sums.chunk_sums), sums.factors);
   over_packs([&](auto width) {
     launch(context, "mix_cosine_distance", over_row_groups(rows.replicas, rows.size, width),
-           add_cosine_distance<width>, rows, distance, static_cast<const CosineFactors*>(factors),
-           values, gradients);
+           add_cosine_distance<width>, rows, distance,
+           static_cast<const CosineFactors*>(sums.factors), values, gradients);
   });
 }
 
@@ -364,12 +376,7 @@ void mask_gradients(Context& context, const TermRows& rows, const float* mask,
 
 void project_onto_ball(Context& context, const TermRows& rows, const Ball& ball,
                        const std::int32_t* step, Replicas<float> values) {
-  const RowChunks chunks(rows.replicas, rows.size);
-  const auto replicas = static_cast<std::size_t>(rows.replicas);
-  const std::size_t cells = replicas * static_cast<std::size_t>(chunks.chunks);
-  auto* chunk_sums = static_cast<CosineSums*>(
-      context.scratch(cells * sizeof(CosineSums) + replicas * sizeof(double)));
-  auto* factors = reinterpret_cast<double*>(chunk_sums + cells);
+  const RowSums<double> sums(context, rows);
   // Of a cosine's sums |δ|² is the first; its direction is any row.
   const DistanceShare from = {
       .anchor = ball.centre, .direction = ball.centre, .counted = ball.counted};
@@ -378,16 +385,14 @@ void project_onto_ball(Context& context, const TermRows& rows, const Ball& ball,
                     Replicas<const float>(ball.counted, 0), values);
   };
   over_packs([&](auto width) {
-    launch(context, "ball_sums", chunks.launch_shape(width), sum_cosine_chunks<width>, chunks, from,
-           Replicas<const float>(values), rows.active, chunk_sums);
+    launch(context, "ball_sums", sums.chunks.launch_shape(width), sum_cosine_chunks<width>,
+           sums.chunks, from, Replicas<const float>(values), rows.active, sums.chunk_sums);
   });
-  launch(context, "add_ball_chunks",
-         {.grid = {grid_extent(rows.replicas, kMostBlocks)}, .block = {threads_for(chunks.chunks)}},
-         add_ball_chunks, chunks.chunks, ball, step, static_cast<const CosineSums*>(chunk_sums),
-         factors);
+  launch(context, "add_ball_chunks", sums.block_a_row(), add_ball_chunks, sums.chunks.chunks, ball,
+         step, static_cast<const CosineSums*>(sums.chunk_sums), sums.factors);
   over_packs([&](auto width) {
     launch(context, "project_onto_ball", over_row_groups(rows.replicas, rows.size, width),
-           draw_to_centre<width>, rows, ball, static_cast<const double*>(factors), values);
+           draw_to_centre<width>, rows, ball, static_cast<const double*>(sums.factors), values);
   });
 }
 

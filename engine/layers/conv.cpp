@@ -69,12 +69,8 @@ void Conv::backward(const Pass& pass, const LayerValues& values) const {
   kernels::conv_backward_weight(pass.context, shape, values.input, values.grad_output,
                                 pass.gradients.offset(weight_offset_));
   if (bias_offset_ != kNoBias) {
-    kernels::bias_gradient(pass.context,
-                           {.replicas = pass.replicas,
-                            .channels = shape.out_channels,
-                            .positions = output().positions(),
-                            .batch = pass.batch},
-                           values.grad_output, pass.gradients.offset(bias_offset_));
+    kernels::bias_gradient(pass.context, shape.output(), values.grad_output,
+                           pass.gradients.offset(bias_offset_));
   }
   if (values.grad_input) {
     kernels::conv_backward_input(pass.context, shape, pass.parameters.offset(weight_offset_),

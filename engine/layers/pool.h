@@ -9,23 +9,26 @@
 
 namespace redoubt {
 
+template <int kMostWindow>
+struct PoolSettings {
+  int window = 0;  ///< required
+  int stride = 0;
+  bool operator==(const PoolSettings&) const = default;
+
+  static auto& shorthand(auto& s) { return s.window; }
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.required("window", s.window, "height and width of the window", between(1, kMostWindow));
+    v.field("stride", s.stride, "distance between windows; 0: the window's size", between(0, 64));
+  }
+};
+
 class MaxPool : public Layer {
  public:
   static constexpr const char* kName = "max_pool";
   static constexpr const char* kDescription = "max pooling; stride 0 is the window's size";
   static constexpr Channels kChannels = Channels::kept;
-  struct Settings {
-    int window = 0;  ///< required
-    int stride = 0;
-    bool operator==(const Settings&) const = default;
-
-    static auto& shorthand(auto& s) { return s.window; }
-    template <class V, class S>
-    static void keys(V& v, S& s) {
-      v.required("window", s.window, "height and width of the window", between(1, 15));
-      v.field("stride", s.stride, "distance between windows; 0: the window's size", between(0, 64));
-    }
-  };
+  using Settings = PoolSettings<15>;
   MaxPool(const Settings& settings, LayerBuilder& builder);
 
   void forward(const Pass& pass, kernels::Replicas<const float> input,
@@ -45,18 +48,7 @@ class AveragePool : public Layer {
   static constexpr const char* kName = "average_pool";
   static constexpr const char* kDescription = "average pooling; stride 0 is the window's size";
   static constexpr Channels kChannels = Channels::kept;
-  struct Settings {
-    int window = 0;  ///< required
-    int stride = 0;
-    bool operator==(const Settings&) const = default;
-
-    static auto& shorthand(auto& s) { return s.window; }
-    template <class V, class S>
-    static void keys(V& v, S& s) {
-      v.required("window", s.window, "height and width of the window", between(1, 64));
-      v.field("stride", s.stride, "distance between windows; 0: the window's size", between(0, 64));
-    }
-  };
+  using Settings = PoolSettings<64>;
   AveragePool(const Settings& settings, const LayerBuilder& builder);
 
   void forward(const Pass& pass, kernels::Replicas<const float> input,

@@ -107,11 +107,7 @@ void check_experiment(const Experiment& experiment) {
   }
   const Network network = make_network(experiment.model, dataset.shape, dataset.classes);
   if (experiment.federation.local.last_conv_l2 > 0) {
-    try {
-      network.layout().conv_channels("last");
-    } catch (const InputError& error) {
-      throw InputError(std::string("federation.local.last_conv_l2: ") + error.what());
-    }
+    network.layout().conv_channels_of("federation.local.last_conv_l2", "last");
   }
   if (experiment.attack) {
     check_attack(*experiment.attack, default_attack(experiment.data.dataset.name.name),

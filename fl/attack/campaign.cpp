@@ -15,11 +15,11 @@ std::vector<std::shared_ptr<Attack>> methods_of(const AttackSettings& settings,
   }
   if (settings.untargeted) {
     Untargeted::with_class(*settings.untargeted, [&]<class Kind>(const auto& own) {
-      methods.push_back(make_attack<Kind>(own, environment));
+      methods.push_back(make_listed<Kind>(own, environment));
     });
   }
   Methods::for_each(settings.methods, [&]<class Method>(const auto& own) {
-    methods.push_back(make_attack<Method>(own, environment));
+    methods.push_back(make_listed<Method>(own, environment));
   });
   if (beside) methods.push_back(std::move(beside));
   return methods;

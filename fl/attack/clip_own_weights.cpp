@@ -7,7 +7,7 @@ void ClipOwnWeights::edit_objective(const ClientRound& /*round*/, Objective& obj
 }
 
 void ClipOwnWeights::check(const SelfClipSettings& settings, const AttackConditions& conditions) {
-  conditions.need_layer("attack.self_clip.layer", settings.layer);
+  conditions.layout.conv_channels_of("attack.self_clip.layer", settings.layer);
 }
 
 }  // namespace redoubt

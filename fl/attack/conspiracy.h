@@ -10,6 +10,12 @@ namespace redoubt {
 
 struct AttackConditions;
 
+/// An attack whose attackers send what they agree on, whatever each had trained.
+class Conspiracy : public Attack {
+ public:
+  bool needs_whole_round() const override { return true; }
+};
+
 /// [clients] 1 for each row that the attackers know: the honest clients' if they are omniscient, or
 /// else their own. Those that are not finite are of no use to them.
 std::vector<double> known_rows(const RoundUpdates& updates, bool omniscient);

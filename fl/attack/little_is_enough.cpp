@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "fl/attack/attackers.h"
-#include "fl/attack/conspiracy.h"
 #include "kernels/columns.h"
 
 namespace redoubt {

@@ -1,6 +1,7 @@
 // A little is enough (Baruch, Baruch, Goldberg 2019, algorithm 3).
 #pragma once
 
+#include "fl/attack/conspiracy.h"
 #include "fl/attack/method.h"
 
 namespace redoubt {
@@ -28,7 +29,7 @@ double largest_hidden_shift(int clients, int malicious);
 /// All attackers send μ - z · σ of each column, over what they would have sent honestly, or over
 /// the honest clients' updates if they know them; where they know none that is finite, each sends
 /// its own. Without a z, the largest that still hides.
-class LittleIsEnough : public Attack {
+class LittleIsEnough : public Conspiracy {
  public:
   static constexpr const char* kName = "little-is-enough";
   static constexpr const char* kDescription =
@@ -36,9 +37,7 @@ class LittleIsEnough : public Attack {
   using Settings = LittleIsEnoughSettings;
 
   explicit LittleIsEnough(const LittleIsEnoughSettings& settings) : settings_(settings) {}
-  static constexpr bool kTogether = true;
   static void check(const LittleIsEnoughSettings& settings, const AttackConditions& conditions);
-  bool needs_whole_round() const override { return true; }
   void edit_updates(const RoundUpdates& updates) override;
 
  private:

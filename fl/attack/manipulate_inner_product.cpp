@@ -1,6 +1,5 @@
 #include "fl/attack/manipulate_inner_product.h"
 
-#include "fl/attack/conspiracy.h"
 #include "kernels/rows.h"
 
 namespace redoubt {

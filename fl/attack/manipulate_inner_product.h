@@ -1,6 +1,7 @@
 // Inner-product manipulation (Xie, Koyejo, Gupta 2020, "Fall of empires").
 #pragma once
 
+#include "fl/attack/conspiracy.h"
 #include "fl/attack/method.h"
 
 namespace redoubt {
@@ -21,16 +22,14 @@ struct InnerProductSettings {
 
 /// All attackers send -ε times the mean of the others' updates, or of their own honest ones if they
 /// do not know those; where they know none that is finite, each sends its own.
-class ManipulateInnerProduct : public Attack {
+class ManipulateInnerProduct : public Conspiracy {
  public:
   static constexpr const char* kName = "inner-product";
   static constexpr const char* kDescription = "together: the mean times a negative number";
   using Settings = InnerProductSettings;
 
   explicit ManipulateInnerProduct(const InnerProductSettings& settings) : settings_(settings) {}
-  static constexpr bool kTogether = true;
   static void check(const InnerProductSettings& settings, const AttackConditions& conditions);
-  bool needs_whole_round() const override { return true; }
   void edit_updates(const RoundUpdates& updates) override;
 
  private:

@@ -4,14 +4,6 @@
 
 namespace redoubt {
 
-void AttackConditions::need_layer(const std::string& key, const std::string& name) const {
-  try {
-    layout.conv_channels(name);
-  } catch (const InputError& error) {
-    throw InputError(key + ": " + error.what());
-  }
-}
-
 void AttackConditions::need_class(const std::string& key, int label) const {
   if (label < classes) return;
   throw InputError(fmt::format("{} is {}; classes go from 0 to {}", key, label, classes - 1));

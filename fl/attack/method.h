@@ -43,8 +43,7 @@ struct AttackConditions {
   };
   std::vector<Question> questions = {};
 
-  /// Throws InputError, naming the key, if there is no such conv layer.
-  void need_layer(const std::string& key, const std::string& name) const;
+  /// Throws InputError, naming the key, if there is no such class.
   void need_class(const std::string& key, int label) const;
   /// Of keys that start alike: the victim is a class, and another than the target.
   void need_goal(const std::string& keys, const std::optional<int>& victim, int target) const;
@@ -96,24 +95,5 @@ struct MethodsOf {
     (visit.template operator()<Methods>(settings.template of<Methods>()), ...);
   }
 };
-
-/// An attack of a class from its settings.
-template <class Method>
-std::shared_ptr<Attack> make_attack(const typename Method::Settings& settings,
-                                    const AttackEnvironment& environment) {
-  if constexpr (std::is_constructible_v<Method, const typename Method::Settings&,
-                                        const AttackEnvironment&>) {
-    return std::make_shared<Method>(settings, environment);
-  } else {
-    return std::make_shared<Method>(settings);
-  }
-}
-
-template <class Method>
-void check_attack(const typename Method::Settings& settings, const AttackConditions& conditions) {
-  if constexpr (requires { Method::check(settings, conditions); }) {
-    Method::check(settings, conditions);
-  }
-}
 
 }  // namespace redoubt

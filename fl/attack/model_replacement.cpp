@@ -1,7 +1,5 @@
 #include "fl/attack/model_replacement.h"
 
-#include "kernels/rows.h"
-
 namespace redoubt {
 
 void ModelReplacement::edit_update(const ClientRound& round, UpdateRow& update) {
@@ -12,9 +10,7 @@ void ModelReplacement::edit_update(const ClientRound& round, UpdateRow& update) 
   } else if (settings_.alpha == Alpha::shared) {
     alpha /= round.attackers;
   }
-  const auto factor = static_cast<float>(alpha);
-  kernels::scale_rows(update.context, {.rows = 1, .columns = update.size}, {&factor, 1},
-                      {update.values, 0});
+  scale(update, alpha);
 }
 
 }  // namespace redoubt

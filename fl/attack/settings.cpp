@@ -22,7 +22,7 @@ void check_untargeted(const AttackSettings& settings, const AttackSettings& fres
   if (settings.poison != fresh.poison) refuse("untargeted", "poison");
   if (settings.protect_channels) refuse("untargeted", "protect_channels");
   Untargeted::with_class(*settings.untargeted, [&]<class Kind>(const auto& own) {
-    if constexpr (requires { Kind::kTogether; }) {
+    if constexpr (std::derived_from<Kind, Conspiracy>) {
       // Attackers who send one row do nothing to their own.
       if (settings.of<ModelReplacement>() != fresh.of<ModelReplacement>()) {
         refuse("untargeted", ModelReplacement::kName);
@@ -30,7 +30,7 @@ void check_untargeted(const AttackSettings& settings, const AttackSettings& fres
       if (settings.of<ProjectUpdate>()) refuse("untargeted", ProjectUpdate::kName);
       if (settings.of<Evade>()) refuse("untargeted", Evade::kName);
     }
-    check_attack<Kind>(own, conditions);
+    check_listed<Kind>(own, conditions);
   });
 }
 
@@ -63,10 +63,10 @@ void check_attack(const AttackSettings& settings, const AttackSettings& fresh,
   } else {
     conditions.need_goal("attack.", settings.victim, settings.target);
     Triggers::with_class(settings.trigger,
-                         [&]<class Kind>(const auto& own) { check_attack<Kind>(own, conditions); });
+                         [&]<class Kind>(const auto& own) { check_listed<Kind>(own, conditions); });
   }
   Methods::for_each(settings.methods,
-                    [&]<class Method>(const auto& own) { check_attack<Method>(own, conditions); });
+                    [&]<class Method>(const auto& own) { check_listed<Method>(own, conditions); });
   check_protection(settings, conditions);
 }
 

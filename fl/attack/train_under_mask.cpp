@@ -17,7 +17,7 @@ void TrainUnderMask::edit_mask(const ClientRound& /*round*/, const ActivityQuest
 
 void TrainUnderMask::check(const PruningAwareSettings& settings,
                            const AttackConditions& conditions) {
-  conditions.need_layer("attack.pruning_aware.layer", settings.layer);
+  conditions.layout.conv_channels_of("attack.pruning_aware.layer", settings.layer);
 }
 
 }  // namespace redoubt

@@ -10,30 +10,6 @@ namespace redoubt::kernels {
 
 namespace {
 
-const char* to_string(ConvPass pass) {
-  switch (pass) {
-    case ConvPass::forward:
-      return "forward";
-    case ConvPass::backward_input:
-      return "backward-input";
-    case ConvPass::backward_weight:
-      return "backward-weight";
-  }
-  return "";
-}
-
-const char* to_string(Precision precision) {
-  switch (precision) {
-    case Precision::fp32:
-      return "fp32";
-    case Precision::tf32:
-      return "tf32";
-    case Precision::bf16:
-      return "bf16";
-  }
-  return "";
-}
-
 ConvTimer or_default(ConvTimer timer) {
   if constexpr (kCudaBuilt) {
     if (!timer) return cuda::time_milliseconds;
@@ -45,7 +21,7 @@ ConvTimer or_default(ConvTimer timer) {
 
 std::string to_string(const ConvTask& task) {
   const ConvShape& s = task.shape;
-  std::string text = to_string(task.pass);
+  std::string text = name_of(task.pass);
   const auto add = [&](const char* before, int number) { text += before + std::to_string(number); };
   add(" ", s.replicas);
   add(" x ", s.in_channels);
@@ -57,7 +33,7 @@ std::string to_string(const ConvTask& task) {
   add("x", s.kernel_width);
   add("/", s.stride);
   add("+", s.padding);
-  text += std::string(" ") + to_string(task.precision);
+  text += std::string(" ") + name_of(task.precision);
   if (task.shared_input) text += " shared-input";
   if (task.shared_weight) text += " shared-weight";
   return text;

@@ -18,6 +18,11 @@
 namespace redoubt::kernels {
 
 enum class ConvPass : std::uint8_t { forward, backward_input, backward_weight };
+constexpr Names<ConvPass, 3> names_of(ConvPass) {
+  return {{{"forward", ConvPass::forward},
+           {"backward-input", ConvPass::backward_input},
+           {"backward-weight", ConvPass::backward_weight}}};
+}
 
 /// What a choice depends on.
 struct ConvTask {

@@ -143,13 +143,7 @@ void conv_forward(Context& context, const ConvShape& shape, Replicas<const float
                weight.from(first), unfold(context, shape, columns, replicas, input.from(first)),
                output.from(first));
   });
-  if (!bias) return;
-  cuda::add_bias(context,
-                 {.replicas = shape.replicas,
-                  .channels = shape.out_channels,
-                  .positions = shape.out_height() * shape.out_width(),
-                  .batch = shape.batch},
-                 bias, output);
+  if (bias) cuda::add_bias(context, shape.output(), bias, output);
 }
 
 void conv_backward_input(Context& context, const ConvShape& shape, Replicas<const float> weight,

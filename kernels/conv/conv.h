@@ -23,6 +23,12 @@ struct ConvShape {
 
   constexpr int out_height() const { return (height + 2 * padding - kernel_height) / stride + 1; }
   constexpr int out_width() const { return (width + 2 * padding - kernel_width) / stride + 1; }
+  constexpr ActivationShape output() const {
+    return {.replicas = replicas,
+            .channels = out_channels,
+            .positions = out_height() * out_width(),
+            .batch = batch};
+  }
   /// Floats of one replica.
   constexpr std::int64_t input_size() const {
     return std::int64_t{in_channels} * height * width * batch;

@@ -34,9 +34,7 @@ class StaySmall : public Attack {
     const double mean =
         std::accumulate(steps_.begin(), steps_.end(), 0.0) / static_cast<double>(steps_.size());
     const float length = length_of(update.context, update.values, update.size);
-    const auto factor = static_cast<float>(std::min(1.0, settings_.times * mean / length));
-    kernels::scale_rows(update.context, {.rows = 1, .columns = update.size}, {&factor, 1},
-                        {update.values, 0});
+    scale(update, std::min(1.0, settings_.times * mean / length));
   }
   void after_round(const GlobalStep& step) override {
     steps_.push_back(length_of(step.context, step.step, step.size));

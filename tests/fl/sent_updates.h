@@ -57,7 +57,7 @@ template <class Method>
 std::vector<Client> with_attacker(SmallWorld& world, const std::vector<int>& sizes,
                                   const typename Method::Settings& settings) {
   std::vector<Client> clients = world.clients(sizes);
-  clients[1].attack = make_attack<Method>(settings, {.network = world.network});
+  clients[1].attack = make_listed<Method>(settings, AttackEnvironment{.network = world.network});
   return clients;
 }
 
