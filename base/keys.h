@@ -70,6 +70,14 @@ struct Limits {
 constexpr Limits at_least(double low) { return {.low = low}; }
 constexpr Limits above(double low) { return {.low = low, .above = true}; }
 constexpr Limits between(double low, double high) { return {.low = low, .high = high}; }
+/// Above `low`, up to `high`, which may be taken.
+constexpr Limits above_to(double low, double high) {
+  return {.low = low, .high = high, .above = true};
+}
+/// Neither end may be taken.
+constexpr Limits inside(double low, double high) {
+  return {.low = low, .high = high, .above = true, .below = true};
+}
 /// From `low`, which may be taken, to `high`, which may not.
 constexpr Limits from_to_below(double low, double high) {
   return {.low = low, .high = high, .below = true};

@@ -46,56 +46,13 @@ void keep_subset(Dataset& dataset, int count, std::uint64_t seed) {
     subset.images.insert(subset.images.end(), image, image + static_cast<std::ptrdiff_t>(size));
   }
   train = std::move(subset);
+  dataset.kept = kept;
 }
 
-}  // namespace
-
-std::span<const DatasetEntry> dataset_table() {
-  static const std::vector<DatasetEntry> table =
-      entries_of<Mnist, FashionMnist, Cifar10, SyntheticGray, SyntheticColor>();
-  return table;
-}
-
-std::vector<std::string> DatasetName::names() {
-  std::vector<std::string> names;
-  for (const DatasetEntry& entry : dataset_table()) names.push_back(entry.name);
-  return names;
-}
-
-const DatasetEntry& dataset_entry(const std::string& name) {
-  for (const DatasetEntry& entry : dataset_table()) {
-    if (entry.name == name) return entry;
-  }
-  throw InputError("unknown data set \"" + name + "\"" + suggestion(name, DatasetName::names()));
-}
-
-Dataset load_dataset(const DatasetSettings& settings, std::uint64_t seed) {
-  Dataset dataset = dataset_entry(settings.name.name).load(settings, seed);
-  if (settings.train_samples) keep_subset(dataset, *settings.train_samples, seed);
-  return dataset;
-}
-
-Normalization normalization(const NormalizationSettings& settings, const Dataset& dataset) {
-  const auto channels = static_cast<std::size_t>(dataset.shape.channels);
-  if (settings.kind == NormalizationSettings::Kind::unit) {
-    return {.mean = std::vector<float>(channels, 0), .deviation = std::vector<float>(channels, 1)};
-  }
-  if (settings.kind == NormalizationSettings::Kind::given) {
-    const Normalization& given = settings.given;
-    if (given.mean.size() != channels || given.deviation.size() != channels) {
-      throw InputError(fmt::format(
-          "data.normalize has {} means and {} deviations; {} has {} channel{}", given.mean.size(),
-          given.deviation.size(), dataset.name, channels, channels == 1 ? "" : "s"));
-    }
-    for (const float deviation : given.deviation) {
-      if (!(deviation > 0)) {
-        throw InputError(
-            fmt::format("data.normalize.std has {}; a deviation is above 0", deviation));
-      }
-    }
-    return given;
-  }
+/// Of the training split as it is.
+Normalization standard_normalization(const Dataset& dataset) {
   Normalization standard;
+  const auto channels = static_cast<std::size_t>(dataset.shape.channels);
   const auto positions = static_cast<std::size_t>(dataset.shape.positions());
   for (std::size_t c = 0; c < channels; ++c) {
     // Bytes are few: exact sums over a histogram.
@@ -119,6 +76,90 @@ Normalization normalization(const NormalizationSettings& settings, const Dataset
     standard.deviation.push_back(static_cast<float>(deviation > 0 ? deviation / 255 : 1));
   }
   return standard;
+}
+
+}  // namespace
+
+std::string to_string(const Normalization& normalization) {
+  return fmt::format("mean {}, deviation {}", fmt::join(normalization.mean, " "),
+                     fmt::join(normalization.deviation, " "));
+}
+
+std::span<const std::uint8_t> Dataset::image(int index) const {
+  const Split& split = index < train.count() ? train : test;
+  const auto place =
+      static_cast<std::size_t>(index < train.count() ? index : index - train.count());
+  const auto size = static_cast<std::size_t>(shape.size());
+  return std::span(split.images).subspan(place * size, size);
+}
+
+std::uint8_t Dataset::label(int index) const {
+  return index < train.count() ? train.labels[index] : test.labels[index - train.count()];
+}
+
+std::span<const DatasetEntry> dataset_table() {
+  static const std::vector<DatasetEntry> table =
+      entries_of<Mnist, FashionMnist, Cifar10, SyntheticGray, SyntheticColor>();
+  return table;
+}
+
+std::vector<std::string> DatasetName::names() {
+  std::vector<std::string> names;
+  for (const DatasetEntry& entry : dataset_table()) names.push_back(entry.name);
+  return names;
+}
+
+const DatasetEntry& dataset_entry(const std::string& name) {
+  for (const DatasetEntry& entry : dataset_table()) {
+    if (entry.name == name) return entry;
+  }
+  throw InputError("unknown data set \"" + name + "\"" + suggestion(name, DatasetName::names()));
+}
+
+Dataset load_dataset(const DatasetSettings& settings, std::uint64_t seed) {
+  Dataset dataset = dataset_entry(settings.name.name).load(settings, seed);
+  if (settings.train_samples) {
+    dataset.standard = standard_normalization(dataset);
+    keep_subset(dataset, *settings.train_samples, seed);
+  }
+  return dataset;
+}
+
+void check_normalization(const NormalizationSettings& settings, const std::string& dataset,
+                         int channels) {
+  if (settings.kind != NormalizationSettings::Kind::given) return;
+  const Normalization& given = settings.given;
+  if (std::ssize(given.mean) != channels || std::ssize(given.deviation) != channels) {
+    throw InputError(fmt::format(
+        "data.normalize has {} means and {} deviations; {} has {} channel{}", given.mean.size(),
+        given.deviation.size(), dataset, channels, channels == 1 ? "" : "s"));
+  }
+  for (const float mean : given.mean) {
+    if (mean >= 0 && mean <= 1) continue;
+    throw InputError(fmt::format(
+        "data.normalize.mean has {}; a mean is of byte / 255, so from 0 to 1{}", mean,
+        mean > 1 ? fmt::format(": of bytes as they are, {} would be {:.4f}", mean, mean / 255)
+                 : ""));
+  }
+  for (const float deviation : given.deviation) {
+    if (deviation > 0) continue;
+    throw InputError(fmt::format("data.normalize.std has {}; a deviation is above 0", deviation));
+  }
+}
+
+Normalization normalization(const NormalizationSettings& settings, const Dataset& dataset) {
+  const auto channels = static_cast<std::size_t>(dataset.shape.channels);
+  check_normalization(settings, dataset.name, dataset.shape.channels);
+  switch (settings.kind) {
+    case NormalizationSettings::Kind::unit:
+      return {.mean = std::vector<float>(channels, 0),
+              .deviation = std::vector<float>(channels, 1)};
+    case NormalizationSettings::Kind::given:
+      return settings.given;
+    case NormalizationSettings::Kind::standard:
+      break;
+  }
+  return dataset.standard ? *dataset.standard : standard_normalization(dataset);
 }
 
 }  // namespace redoubt

@@ -26,7 +26,16 @@ struct Normalization {
   std::vector<float> mean;
   std::vector<float> deviation;
   bool operator==(const Normalization&) const = default;
+
+  template <class V, class S>
+  static void keys(V& v, S& s) {
+    v.field("mean", s.mean, "a mean for each colour channel, of byte / 255");
+    v.field("std", s.deviation, "a deviation for each colour channel, of byte / 255", above(0));
+  }
 };
+
+/// "mean 0.28604, deviation 0.353024", a number a channel.
+std::string to_string(const Normalization& normalization);
 
 struct Dataset {
   std::string name;
@@ -36,12 +45,21 @@ struct Dataset {
   Split test;
   /// For a user's eyes: where the files were found, or "procedural".
   std::string origin;
+  /// Of a training split that is a part of the data set's: the place there of each image,
+  /// ascending; empty: it is all of it.
+  std::vector<int> kept = {};
+  /// Of the whole training split, whatever part of it is kept; absent: of `train`.
+  std::optional<Normalization> standard = {};
+
+  /// [C][H][W] of an image of the training split or, after those, of the test split; and its label.
+  std::span<const std::uint8_t> image(int index) const;
+  std::uint8_t label(int index) const;
 };
 
 /// How bytes become numbers.
 struct NormalizationSettings {
   enum class Kind : std::uint8_t {
-    standard,  ///< the training split's mean and deviation a channel
+    standard,  ///< the whole training split's mean and deviation a channel
     unit,      ///< byte / 255
     given,     ///< mean and deviation below
   };
@@ -53,11 +71,7 @@ struct NormalizationSettings {
   static void forms(V& v, S& s) {
     v.word(s.kind, Kind::standard, "standard");
     v.word(s.kind, Kind::unit, "unit");
-    v.map(s.kind, Kind::given, [&](auto& map) {
-      map.field("mean", s.given.mean, "a mean for each colour channel, of byte / 255");
-      map.field("std", s.given.deviation, "a deviation for each colour channel, of byte / 255",
-                above(0));
-    });
+    v.map(s.kind, Kind::given, [&](auto& map) { Normalization::keys(map, s.given); });
   }
 };
 
@@ -99,9 +113,13 @@ const DatasetEntry& dataset_entry(const std::string& name);
 /// how).
 Dataset load_dataset(const DatasetSettings& settings, std::uint64_t seed);
 
+/// Throws InputError, naming the key, if given values do not fit the channels, a mean is none of
+/// byte / 255, or a deviation is not above 0.
+void check_normalization(const NormalizationSettings& settings, const std::string& dataset,
+                         int channels);
+
 /// The normalisation that the settings mean for this data set. `standard` is computed from the
-/// training split, in double. Throws InputError if given values do not fit the channels or a
-/// deviation is not > 0.
+/// whole training split, in double. Throws as check_normalization() does.
 Normalization normalization(const NormalizationSettings& settings, const Dataset& dataset);
 
 }  // namespace redoubt

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstdlib>
 
 #include "base/check.h"
 
@@ -75,6 +76,24 @@ int TriggerTable::add(const Trigger& trigger) {
   pixels.insert(pixels.end(), trigger.pixels.begin(), trigger.pixels.end());
   start.push_back(static_cast<std::int32_t>(pixels.size()));
   return count() - 1;
+}
+
+std::span<const kernels::TriggerPixel> TriggerTable::pixels_of(int trigger) const {
+  const auto at = static_cast<std::size_t>(trigger);
+  return std::span(pixels).subspan(static_cast<std::size_t>(start[at]),
+                                   static_cast<std::size_t>(start[at + 1] - start[at]));
+}
+
+void TriggerEffect::add(std::span<const std::uint8_t> image,
+                        std::span<const kernels::TriggerPixel> pixels) {
+  const std::int64_t before = bytes;
+  for (const kernels::TriggerPixel& pixel : pixels) {
+    const int difference = std::abs(int{image[pixel.offset]} - int{pixel.value});
+    bytes += difference > 0 ? 1 : 0;
+    sum += difference;
+  }
+  ++images;
+  changed += bytes > before ? 1 : 0;
 }
 
 }  // namespace redoubt

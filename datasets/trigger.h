@@ -78,6 +78,21 @@ struct TriggerTable {
   /// Appends a trigger and returns its index.
   int add(const Trigger& trigger);
   int count() const { return static_cast<int>(start.size()) - 1; }
+  std::span<const kernels::TriggerPixel> pixels_of(int trigger) const;
+};
+
+/// How much of images a trigger changes.
+struct TriggerEffect {
+  std::int64_t images = 0;   ///< looked at
+  std::int64_t changed = 0;  ///< of which any byte is another under the trigger
+  std::int64_t bytes = 0;    ///< that are another, in all of them
+  std::int64_t sum = 0;      ///< of their absolute differences
+
+  void add(std::span<const std::uint8_t> image, std::span<const kernels::TriggerPixel> pixels);
+  /// Of a byte that changes.
+  double mean_change() const {
+    return bytes == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(bytes);
+  }
 };
 
 }  // namespace redoubt

@@ -27,6 +27,24 @@ LayerWeights find_weights(Server& server, const ChannelSpan& layer) {
           .mask = server.model().mask.data() + layer.offset};
 }
 
+/// Columns of a row that a stage has set to 0, of the layer's weights before and after it.
+std::vector<std::int64_t> zeroed_columns(Context& context, const LayerWeights& weights,
+                                         const float* before, const float* after) {
+  const std::int64_t count = weights.shape.channels * weights.shape.per_channel;
+  const auto values_of = [&](const float* row) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    context.copy_to_host(values.data(), row + weights.offset, values.size() * sizeof(float));
+    return values;
+  };
+  const std::vector<float> old_values = values_of(before);
+  const std::vector<float> new_values = values_of(after);
+  std::vector<std::int64_t> columns;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (old_values[i] != 0 && new_values[i] == 0) columns.push_back(weights.offset + i);
+  }
+  return columns;
+}
+
 }  // namespace
 
 std::vector<double> delta_levels(const AdjustWeightsSettings& settings) {
@@ -47,7 +65,7 @@ void AdjustWeights::check(const AdjustWeightsSettings& settings, StageConditions
         settings.step, settings.from, settings.to, kMostLevels));
   }
   conditions.layout.conv_channels_of("adjust_weights.layer", settings.layer);
-  conditions.need_judge("adjust_weights", settings.judge, settings.stop);
+  if (!settings.delta) conditions.need_judge("adjust_weights", settings.judge, settings.stop);
 }
 
 std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*progress*/) const {
@@ -83,6 +101,8 @@ std::optional<Record> AdjustWeights::run(Server& server, const StageProgress& /*
   const LevelChoice levels = choose_level(server, variants, given, settings_.judge, settings_.stop);
   const int chosen = levels.chosen;
   context.copy_on_device(model.row.data(), rows.data() + chosen * row_size, model.row.bytes());
+  // Fine-tuning would bring them back, and the backdoor with them.
+  model.keep_at_zero(zeroed_columns(context, weights, rows.data(), model.row.data()));
 
   Record record = {.stage = name(), .values = {}};
   add_test_result(record, levels.result());

@@ -1,6 +1,7 @@
 // Adjusting extreme weights (Wu et al. 2020, section IV-C): a backdoor needs a few weights far from
 // the rest, so those of a conv layer outside μ ± Δσ become 0, for a given Δ or for the smallest
-// that accuracy allows.
+// that accuracy allows. In the paper this is the last step; where fine-tuning follows, those
+// weights stay 0 in it, as pruned channels stay silent.
 #pragma once
 
 #include "base/keys.h"
@@ -24,9 +25,9 @@ struct AdjustWeightsSettings {
     v.field("layer", s.layer, "a conv layer's name, e.g. conv2, or last");
     v.field("delta", s.delta,
             "weights farther than so many deviations from the mean become 0; null: swept downward",
-            at_least(0));
+            above(0));
     auto sweep = v.when_null("delta", s.delta);
-    sweep.field("from", s.from, "first, largest delta of the sweep", at_least(0));
+    sweep.field("from", s.from, "first, largest delta of the sweep", above(0));
     sweep.field("to", s.to, "last, smallest delta of the sweep, at most from", at_least(0));
     sweep.field("step", s.step, "distance between deltas of the sweep", above(0));
     sweep.field("judge", s.judge, kJudgeMeaning);

@@ -1,6 +1,9 @@
 #include "defense/ariba.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <iterator>
 
@@ -62,12 +65,27 @@ std::vector<NamedTensor> pieces_of(const FragmentExport& wanted, const UpdateMat
   return tensors;
 }
 
+/// Of a layer: the least n of (n - 1) · m · share > size, m fragments of `size` numbers a client,
+/// of which a covariance is taken from a share.
+int least_clients(const ParameterSpan& weight, const AribaSettings& settings) {
+  using Kind = DetectorSettings::Kind;
+  if (settings.detector.kind == Kind::nearest_neighbours) return 1;
+  const int size = fragment_size(weight, settings.fragments);
+  const double share =
+      settings.detector.kind == Kind::robust_covariance ? settings.detector.support : 1;
+  const double counted = share * static_cast<double>(weight.size / size);
+  return static_cast<int>(std::floor(size / counted)) + 2;
+}
+
 }  // namespace
 
 Ariba::Ariba(const AribaSettings& settings, const RuleEnvironment& environment)
     : settings_(settings), detector_(make_detector(settings.detector)) {
   const ParameterLayout& layout = environment.executor.network().layout();
-  for (const std::string& layer : settings.layers) weights_.push_back(&layout.conv_weight(layer));
+  for (const std::string& layer : settings.layers) {
+    weights_.push_back(&layout.conv_weight(layer));
+    least_ = std::max(least_, least_clients(*weights_.back(), settings));
+  }
 }
 
 void Ariba::score_layer(Context& context, const UpdateMatrix& updates, const ParameterSpan& weight,
@@ -89,7 +107,9 @@ void Ariba::score_layer(Context& context, const UpdateMatrix& updates, const Par
 
 Aggregate Ariba::aggregate(Context& context, const UpdateMatrix& updates) {
   AribaScores scores = {.marked = std::vector<double>(updates.clients.size()), .pieces = {}};
-  for (const ParameterSpan* weight : weights_) score_layer(context, updates, *weight, scores);
+  if (updates.shape.rows >= least_) {
+    for (const ParameterSpan* weight : weights_) score_layer(context, updates, *weight, scores);
+  }
 
   // The k̃ clients with the most marked fragments are left out.
   Aggregate aggregate = {
@@ -107,6 +127,21 @@ Aggregate Ariba::aggregate(Context& context, const UpdateMatrix& updates) {
 }
 
 namespace {
+
+/// A fragment can lie farther out than another.
+void check_span(const ParameterSpan& weight, const AribaSettings& settings, int participants) {
+  const int least = least_clients(weight, settings);
+  if (participants >= least) return;
+  const int size = fragment_size(weight, settings.fragments);
+  throw InputError(
+      fmt::format("defense.rule: ariba cuts {} into {} fragments of {} numbers a client, which of "
+                  "{} clients in "
+                  "a round span at most {} directions: all Mahalanobis distances would be the "
+                  "same. It takes {} "
+                  "clients, smaller fragments or more of them, or the detector nearest-neighbours",
+                  weight.name, weight.size / size, size, participants,
+                  (participants - 1) * (weight.size / size), least));
+}
 
 /// What is to be exported comes to pass.
 void check_export(const FragmentExport& wanted, const RuleConditions& conditions) {
@@ -137,6 +172,7 @@ void Ariba::check(const AribaSettings& settings, const RuleConditions& condition
       throw InputError("ariba: a fragment of layer " + layer + " has " + std::to_string(size) +
                        " numbers; at most " + std::to_string(kMostNumbers) + " are possible");
     }
+    check_span(conditions.layout.conv_weight(layer), settings, conditions.participants);
   }
 }
 

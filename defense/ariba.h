@@ -60,8 +60,8 @@ struct AribaScores {
 ///
 /// With several layers each is searched by itself and a client's score is the sum. A fragment that
 /// lies nowhere but at the mean is never marked, and a client without a marked fragment is never
-/// left out: where all updates are equal, all stay. At least one client stays. Equal fragments and
-/// equal clients are taken in their order.
+/// left out: where all updates are equal, all stay, as they do where fewer than least_updates() are
+/// left. At least one client stays. Equal fragments and equal clients are taken in their order.
 class Ariba : public AggregationRule {
  public:
   static constexpr const char* kName = "ariba";
@@ -80,6 +80,9 @@ class Ariba : public AggregationRule {
   /// fragments.
   static void add_figures(Record& record, std::span<const int> attackers);
   std::string name() const override { return kName; }
+  /// Fragments less their means span (n - 1) · m directions of n clients' m fragments: as long as
+  /// those are no more than a fragment has numbers, every Mahalanobis distance is the same.
+  int least_updates() const override { return least_; }
   Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
@@ -89,6 +92,7 @@ class Ariba : public AggregationRule {
   AribaSettings settings_;
   std::vector<const ParameterSpan*> weights_;
   std::unique_ptr<const OutlierDetector> detector_;
+  int least_ = 1;
 };
 
 }  // namespace redoubt

@@ -35,20 +35,20 @@ Aggregate NormBound::aggregate(Context& context, const UpdateMatrix& updates) {
   const std::vector<double> norms = updates.lengths(context);
   double samples = 0;
   for (const double count : updates.sample_counts) samples += count;
-  std::vector<double> weights;
+  std::vector<double> shares;
+  std::vector<double> bounded;
   std::int64_t clipped = 0;
   for (std::size_t k = 0; k < norms.size(); ++k) {
     const double scale = norms[k] > settings_.norm ? settings_.norm / norms[k] : 1;
-    weights.push_back(updates.sample_counts[k] / samples * scale);
+    shares.push_back(updates.sample_counts[k] / samples);
+    bounded.push_back(shares.back() * scale);
     clipped += scale < 1 ? 1 : 0;
   }
-  const std::int64_t columns = updates.shape.columns;
-  Aggregate aggregate = {.row_weights = {}, .combined = {context.device(), columns}};
-  kernels::weighted_sum_rows(context, updates.shape, weights, updates.matrix,
-                             aggregate.combined.data());
+  // Lengths are of what is trained: statistics have no part in them and are not scaled.
+  Aggregate aggregate = {.row_weights = {}, .combined = updates.combined(context, bounded, shares)};
   if (settings_.noise > 0) {
     const std::vector<float> noise =
-        gaussian_noise(columns, settings_.noise,
+        gaussian_noise(updates.shape.columns, settings_.noise,
                        {.seed = seed_,
                         .purpose = Purpose::server_noise,
                         .round = static_cast<std::uint32_t>(updates.round)},
@@ -60,7 +60,7 @@ Aggregate NormBound::aggregate(Context& context, const UpdateMatrix& updates) {
                          {aggregate.combined.data() + range.offset, 0});
     }
   }
-  aggregate.diagnostics = {{"clipped_clients", clipped}};
+  aggregate.diagnostics = {{"clipped_clients", clipped}, {kMedianLength, lower_median(norms)}};
   return aggregate;
 }
 

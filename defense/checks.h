@@ -22,6 +22,9 @@ struct NormBoundSettings {
   }
 };
 
+/// The diagnostic that tells whether a bound fits.
+inline constexpr const char* kMedianLength = "median_length";
+
 struct NormCheckSettings {
   std::optional<double> norm = {};  ///< the longest update that counts; absent: by the median
   double times_median = 2;
@@ -54,7 +57,7 @@ struct AccuracyCheckSettings {
 /// Sun, Kairouz, Suresh, McMahan 2019, "Can you really backdoor federated learning?", sections 4.1
 /// and 4.2: FedAvg of updates each scaled to length M if it is longer, and Gaussian noise of
 /// deviation σ added to every trained number of the result, drawn from (seed, server_noise, round).
-/// Logs how many were scaled as `clipped_clients`.
+/// Logs how many were scaled as `clipped_clients`, and the round's `median_length`.
 class NormBound : public AggregationRule {
  public:
   static constexpr const char* kName = "norm-bound";

@@ -1,9 +1,12 @@
 #include "defense/foolsgold.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
 
 #include "base/check.h"
+#include "base/parallel.h"
 
 namespace redoubt {
 
@@ -55,32 +58,76 @@ std::vector<double> foolsgold_weights(std::vector<double> similarity, int client
   return alpha;
 }
 
+namespace {
+
+/// Σ a · b in double: histories of sybils may differ in the fourth digit only.
+double product(const std::vector<float>& a, const std::vector<float>& b) {
+  constexpr std::size_t kLanes = 8;
+  std::array<double, kLanes> sums{};
+  std::size_t i = 0;
+  for (; i + kLanes <= a.size(); i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      sums[lane] += static_cast<double>(a[i + lane]) * static_cast<double>(b[i + lane]);
+    }
+  }
+  for (; i < a.size(); ++i) sums[0] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+/// cs_ij, the cosine similarity of each pair of histories, [n x n]; 0 to one that is 0.
+std::vector<double> cosines(const std::vector<const std::vector<float>*>& histories, int threads) {
+  const std::size_t n = histories.size();
+  std::vector<double> similarity(n * n);
+  parallel_for(static_cast<int>(n), threads, [&](int row, int /*worker*/) {
+    const auto i = static_cast<std::size_t>(row);
+    for (std::size_t j = 0; j <= i; ++j) {
+      similarity[i * n + j] = product(*histories[i], *histories[j]);
+    }
+  });
+  std::vector<double> norms(n);
+  for (std::size_t i = 0; i < n; ++i) norms[i] = std::sqrt(similarity[i * n + i]);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j <= i; ++j) {
+      const double lengths = norms[i] * norms[j];
+      similarity[i * n + j] = lengths > 0 ? similarity[i * n + j] / lengths : 0;
+      similarity[j * n + i] = similarity[i * n + j];
+    }
+  }
+  return similarity;
+}
+
+}  // namespace
+
 Aggregate FoolsGold::aggregate(Context& context, const UpdateMatrix& updates) {
   const int n = updates.shape.rows;
+  std::vector<double> scale(static_cast<std::size_t>(n), 1.0);
+  if (settings_.unit_length) {
+    scale = updates.lengths(context);
+    for (double& factor : scale) factor = 1 / std::max(1.0, factor);
+  }
   // H_i += Δ_i
-  std::vector<float> histories;
+  std::vector<const std::vector<float>*> histories;
   for (int row = 0; row < n; ++row) {
     const std::vector<float> features = updates.columns_of(context, row, features_);
     std::vector<float>& history = history_[updates.clients[row]];
     history.resize(features.size());
-    for (std::size_t i = 0; i < features.size(); ++i) history[i] += features[i];
-    histories.insert(histories.end(), history.begin(), history.end());
-  }
-  // cs_ij = cosine similarity of the histories
-  const auto count = static_cast<std::size_t>(n);
-  std::vector<double> similarity(count * count);
-  Context host(Device(), context.threads());
-  kernels::gram(host, {.rows = n, .columns = size_}, {histories.data(), size_}, similarity);
-  std::vector<double> norms(count);
-  for (std::size_t i = 0; i < count; ++i) norms[i] = std::sqrt(similarity[i * count + i]);
-  for (std::size_t i = 0; i < count; ++i) {
-    for (std::size_t j = 0; j < count; ++j) {
-      const double product = norms[i] * norms[j];
-      similarity[i * count + j] = product > 0 ? similarity[i * count + j] / product : 0;
+    for (std::size_t i = 0; i < features.size(); ++i) {
+      history[i] += static_cast<float>(scale[row] * static_cast<double>(features[i]));
     }
+    histories.push_back(&history);
   }
-  const std::vector<double> alpha = foolsgold_weights(similarity, n, settings_.confidence);
-  return {.row_weights = alpha, .diagnostics = updates.scored(alpha)};
+  const std::vector<double> alpha =
+      foolsgold_weights(cosines(histories, context.threads()), n, settings_.confidence);
+  Aggregate aggregate = {.row_weights = alpha, .diagnostics = updates.scored(alpha)};
+  const double all = std::accumulate(alpha.begin(), alpha.end(), 0.0);
+  if (!settings_.unit_length || all == 0) return aggregate;
+  std::vector<double> scaled;
+  for (double& weight : aggregate.row_weights) {
+    weight /= all;
+    scaled.push_back(weight * scale[scaled.size()]);
+  }
+  aggregate.combined = updates.combined(context, scaled, aggregate.row_weights);
+  return aggregate;
 }
 
 std::vector<NamedTensor> FoolsGold::state() const {

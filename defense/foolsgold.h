@@ -19,12 +19,18 @@ struct FoolsGoldSettings {
   }
   Features features = Features::output_layer;
   double confidence = 1;  ///< κ
+  /// Whether an update is divided by its length, if that is above 1, before it joins the history
+  /// and the sum: not in the paper, but in the authors' published code.
+  bool unit_length = false;
   bool operator==(const FoolsGoldSettings&) const = default;
 
   template <class V, class S>
   static void keys(V& v, S& s) {
     v.field("features", s.features,
             "parameters that a client's history is made of: the output layer's weights, or all");
+    v.field("unit_length", s.unit_length,
+            "whether updates longer than 1 are scaled down to it before they join history and sum, "
+            "as in the authors' code; the paper takes them as they are");
     v.field("confidence", s.confidence,
             "kappa: factor of the logit that tells honest from malicious", above(0));
   }

@@ -59,17 +59,18 @@ void add_curve(Record& record, const LevelChoice& levels, const std::string& axi
   record.add("levels", std::move(numbers));
   std::vector<double> judged_accuracy;
   for (const Evaluation& evaluation : levels.judged) judged_accuracy.push_back(evaluation.accuracy);
-  std::vector<double> accuracy;
-  std::vector<double> attack_success_rate;  // NaN at levels that have none
-  bool attacked = false;
-  for (const TestResult& result : levels.tested) {
-    accuracy.push_back(result.clean.accuracy);
-    attack_success_rate.push_back(result.attack_success_rate.value_or(NAN));
-    attacked = attacked || result.attack_success_rate;
-  }
   if (!judged_accuracy.empty()) record.add("level_judged_accuracy", judged_accuracy);
-  record.add("level_accuracy", accuracy);
-  if (attacked) record.add("level_attack_success_rate", attack_success_rate);
+  for (const Metric& metric : metrics()) {
+    if (metric.measured == nullptr || !metric.share) continue;
+    std::vector<double> figures;  // NaN at levels that have none
+    bool known = false;
+    for (const TestResult& result : levels.tested) {
+      const std::optional<double> figure = metric.measured(result);
+      figures.push_back(figure.value_or(NAN));
+      known = known || figure;
+    }
+    if (known) record.add("level_" + std::string(metric.name), figures);
+  }
   record.add("level_chosen", std::int64_t{levels.chosen});
 }
 

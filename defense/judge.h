@@ -75,8 +75,8 @@ LevelChoice choose_level(Server& server, const ModelVariants& variants, std::opt
                          Judge who, const StopRule& stop);
 
 /// Adds a sweep's curve: what its levels are, `axis`, e.g. "channels", and the number of each
-/// [levels], infinite for an untreated model that has none; each level's test accuracy and attack
-/// success rate, and its judged accuracy, as lists.
+/// [levels], infinite for an untreated model that has none; each level's shares of a test, and its
+/// judged accuracy, as lists.
 void add_curve(Record& record, const LevelChoice& levels, const std::string& axis,
                std::vector<double> numbers);
 

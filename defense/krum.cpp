@@ -72,7 +72,7 @@ Aggregate Krum::aggregate(Context& context, const UpdateMatrix& updates) {
 }
 
 void Krum::check(const KrumSettings& settings, const RuleConditions& conditions) {
-  conditions.need_clients("krum.malicious", settings.malicious, 2 * settings.malicious + 3);
+  conditions.need_clients("krum.malicious", settings.malicious, least(settings.malicious));
 }
 
 Aggregate MultiKrum::aggregate(Context& context, const UpdateMatrix& updates) {
@@ -82,7 +82,7 @@ Aggregate MultiKrum::aggregate(Context& context, const UpdateMatrix& updates) {
 
 void MultiKrum::check(const MultiKrumSettings& settings, const RuleConditions& conditions) {
   const int f = settings.malicious;
-  conditions.need_clients("multi-krum.malicious", f, 2 * f + 3);
+  conditions.need_clients("multi-krum.malicious", f, least(f));
   if (!settings.selected || *settings.selected <= conditions.participants - f) return;
   throw InputError("defense.rule: multi-krum.selected is " + std::to_string(*settings.selected) +
                    "; at most " + std::to_string(conditions.participants - f) +
@@ -90,7 +90,7 @@ void MultiKrum::check(const MultiKrumSettings& settings, const RuleConditions& c
 }
 
 void Bulyan::check(const BulyanSettings& settings, const RuleConditions& conditions) {
-  conditions.need_clients("bulyan.malicious", settings.malicious, 4 * settings.malicious + 3);
+  conditions.need_clients("bulyan.malicious", settings.malicious, least(settings.malicious));
 }
 
 Aggregate Bulyan::aggregate(Context& context, const UpdateMatrix& updates) {

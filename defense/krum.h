@@ -67,6 +67,8 @@ class Krum : public AggregationRule {
   explicit Krum(const KrumSettings& settings) : malicious_(settings.malicious) {}
   static void check(const KrumSettings& settings, const RuleConditions& conditions);
   std::string name() const override { return kName; }
+  static constexpr int least(int malicious) { return 2 * malicious + 3; }
+  int least_updates() const override { return least(malicious_); }
   Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
@@ -84,6 +86,8 @@ class MultiKrum : public AggregationRule {
   explicit MultiKrum(const MultiKrumSettings& settings) : settings_(settings) {}
   static void check(const MultiKrumSettings& settings, const RuleConditions& conditions);
   std::string name() const override { return kName; }
+  static constexpr int least(int malicious) { return 2 * malicious + 3; }
+  int least_updates() const override { return least(settings_.malicious); }
   Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:
@@ -102,6 +106,8 @@ class Bulyan : public AggregationRule {
   explicit Bulyan(const BulyanSettings& settings) : malicious_(settings.malicious) {}
   static void check(const BulyanSettings& settings, const RuleConditions& conditions);
   std::string name() const override { return kName; }
+  static constexpr int least(int malicious) { return 4 * malicious + 3; }
+  int least_updates() const override { return least(malicious_); }
   Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:

@@ -28,7 +28,7 @@ kernels::ByteRange limited(const kernels::ByteRange& range, LimitInputsSettings:
 }
 
 void LimitInputs::check(const LimitInputsSettings& settings, StageConditions& conditions) {
-  conditions.need_judge("limit_inputs", settings.judge, settings.stop);
+  if (!settings.margin) conditions.need_judge("limit_inputs", settings.judge, settings.stop);
 }
 
 std::optional<Record> LimitInputs::run(Server& server, const StageProgress& /*progress*/) const {

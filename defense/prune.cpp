@@ -93,7 +93,7 @@ std::vector<int> majority_vote(const std::vector<DormancyReport>& reports,
 }
 
 void Prune::check(const PruneSettings& settings, StageConditions& conditions) {
-  conditions.need_judge("prune", settings.judge, settings.stop);
+  if (!settings.channels) conditions.need_judge("prune", settings.judge, settings.stop);
   const ChannelSpan& layer = conditions.layout.conv_channels_of("prune.layer", settings.layer);
   const auto own = conditions.mask.subspan(layer.offset, layer.channels);
   int& by_stages = conditions.pruned[layer.name];

@@ -45,7 +45,7 @@ struct PruneSettings {
     majority.field(
         "rate", s.rate,
         "share of the layer's channels, of those not pruned yet, that a client votes for",
-        between(0, 1));
+        inside(0, 1));
     majority.field(
         "ties", s.ties,
         "what orders channels with equal votes: the mean rank, which clients report too, or "

@@ -32,7 +32,7 @@ Aggregate TrimmedMean::aggregate(Context& context, const UpdateMatrix& updates) 
 }
 
 void TrimmedMean::check(const TrimmedMeanSettings& settings, const RuleConditions& conditions) {
-  conditions.need_clients("trimmed-mean.malicious", settings.malicious, 2 * settings.malicious + 1);
+  conditions.need_clients("trimmed-mean.malicious", settings.malicious, least(settings.malicious));
 }
 
 Aggregate Median::aggregate(Context& context, const UpdateMatrix& updates) {

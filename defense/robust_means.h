@@ -54,6 +54,8 @@ class TrimmedMean : public AggregationRule {
   explicit TrimmedMean(const TrimmedMeanSettings& settings) : malicious_(settings.malicious) {}
   static void check(const TrimmedMeanSettings& settings, const RuleConditions& conditions);
   std::string name() const override { return kName; }
+  static constexpr int least(int malicious) { return 2 * malicious + 1; }
+  int least_updates() const override { return least(malicious_); }
   Aggregate aggregate(Context& context, const UpdateMatrix& updates) override;
 
  private:

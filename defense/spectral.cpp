@@ -149,6 +149,7 @@ Points Spectral::references(Context& context, const UpdateMatrix& updates) const
   std::vector<TrainingTask> tasks;
   Terms terms;
   add_last_conv_penalty(layout, training.last_conv_l2, terms);
+  if (updates.kept != nullptr) terms.add(GradientMask(updates.kept));
   for (int row = 0; row < rows; ++row) {
     context.copy_on_device(fleet.values()[row], updates.global,
                            static_cast<std::size_t>(shape.columns) * sizeof(float));

@@ -49,9 +49,12 @@ struct StageConditions {
   std::span<const float> mask;
   /// How many channels of a layer the stages before this one have pruned for certain.
   std::map<std::string, int> pruned = {};
+  /// The stages whose models the server judges by its validation images.
+  std::vector<std::string> judged_by_server = {};
 
-  /// Throws InputError, naming the stage, if the judge has not what the stop rule asks for.
-  void need_judge(const std::string& stage, Judge judge, const StopRule& stop) const;
+  /// Of a stage that has models judged. Throws InputError, naming it, if the judge has not what the
+  /// stop rule asks for.
+  void need_judge(const std::string& stage, Judge judge, const StopRule& stop);
 };
 
 /// What the list asks of a stage; what is forgotten does not compile.

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/parallel.h"
+#include "engine/pass_width.h"
 
 namespace redoubt {
 
@@ -24,11 +25,11 @@ int batches_at_once(const Network& network, Device device, int batch) {
   return static_cast<int>(std::clamp<std::size_t>(fitting, 1, wanted));
 }
 
-/// Images of a batch that is only read: on a GPU at least as many as kernels walk along well, which
-/// training with few at a time does not allow them.
+/// Images of a batch that is only read. On a GPU at least as many as kernels walk along well, which
+/// training with few at a time does not allow them; never so many that memory is what they cost.
 int reading_batch(Device device, int batch) {
   constexpr int kLeast = 64;
-  return is_cuda(device) ? std::max(batch, kLeast) : batch;
+  return is_cuda(device) ? std::clamp(batch, kLeast, 1024) : std::min(batch, 256);
 }
 
 }  // namespace
@@ -59,13 +60,15 @@ struct Executor::Reader {
   /// Samples that one pass takes.
   std::size_t capacity() const { return staged.size(); }
 
-  /// Gathers samples [first, first + capacity()) as far as there are; the rest is padding.
-  void gather(const kernels::ImageSource& source, std::span<const Sample> all, std::size_t first) {
+  /// Gathers samples [first, first + capacity()) as far as there are; the rest is padding. Returns
+  /// how many images wide the pass over them is.
+  int gather(const kernels::ImageSource& source, std::span<const Sample> all, std::size_t first) {
     const std::size_t count = std::min(capacity(), all.size() - first);
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(first);
     std::copy_n(begin, count, staged.begin());
     std::fill(staged.begin() + static_cast<std::ptrdiff_t>(count), staged.end(), Sample());
-    const int batch = workspace.batch();
+    const int batch =
+        is_cuda(context.device()) ? workspace.batch() : pass_width(count, workspace.batch());
     for (int r = 0; r < replicas; ++r) {
       valid[r] = std::clamp(static_cast<int>(count) - r * batch, 0, batch);
     }
@@ -73,6 +76,7 @@ struct Executor::Reader {
     context.copy_to_device(device_valid.data(), valid.data(), device_valid.bytes());
     kernels::gather(context, source, replicas, batch, device_samples.replicas(batch),
                     workspace.activation(0), workspace.labels());
+    return batch;
   }
   int replicas;
   Context context;
@@ -174,16 +178,15 @@ std::vector<std::vector<double>> Executor::record_activations(
   parallel_for(static_cast<int>(lists.size()), threads_, [&](int index, int thread) {
     Reader& own = reader(thread);
     const std::span<const Sample> samples = lists[index];
-    const Pass pass = {.context = own.context,
-                       .replicas = own.replicas,
-                       .batch = reading_batch_,
-                       .parameters = {model.parameters[0], 0},
-                       .masks = {model.masks ? model.masks[0] : nullptr, 0},
-                       .record = own.record.replicas(mask_size),
-                       .valid = own.device_valid.data()};
+    Pass pass = {.context = own.context,
+                 .replicas = own.replicas,
+                 .parameters = {model.parameters[0], 0},
+                 .masks = {model.masks ? model.masks[0] : nullptr, 0},
+                 .record = own.record.replicas(mask_size),
+                 .valid = own.device_valid.data()};
     own.context.fill_zero(own.record.data(), own.record.bytes());
     for (std::size_t first = 0; first < samples.size(); first += own.capacity()) {
-      own.gather(source, samples, first);
+      pass.batch = own.gather(source, samples, first);
       network_.forward(pass, own.workspace);
     }
     std::vector<double>& record = records[index];

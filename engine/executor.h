@@ -16,8 +16,8 @@ namespace redoubt {
 
 class Executor {
  public:
-  /// `batch`: images a pass, in training at most; a GPU reads at least 64. The network and source
-  /// must outlive the executor.
+  /// `batch`: images a step of training, at most. A pass that only reads takes as many, but a CPU
+  /// at most 256 and a GPU from 64 to 1024. The network and source must outlive the executor.
   Executor(const Network& network, const kernels::ImageSource& source, Device device, int threads,
            int batch, const Arithmetic& arithmetic = {});
   ~Executor();

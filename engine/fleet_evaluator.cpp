@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "engine/pass_width.h"
 
 namespace redoubt {
 
@@ -49,7 +50,7 @@ void FleetEvaluator::evaluate(const ModelVariants& variants, std::span<const Sam
   context_.fill_zero(step_.data(), step_.bytes());
   kernels::Replay& replay = replay_of({.variants = variants,
                                        .plan = {.replicas = replicas_,
-                                                .batch = workspace_.batch(),
+                                                .batch = batch_,
                                                 .samples = planned_samples_.data(),
                                                 .steps = steps_.data(),
                                                 .last_epoch = last_epoch_.data()},
@@ -69,7 +70,10 @@ int FleetEvaluator::make_plan(std::span<const Sample> samples) {
   const auto ceiling = [](std::size_t count, std::size_t size) {
     return (count + size - 1) / size;
   };
-  const auto batch = static_cast<std::size_t>(workspace_.batch());
+  // A CPU computes no more images than there are; a GPU replays as few passes as it can.
+  batch_ = is_cuda(context_.device()) ? workspace_.batch()
+                                      : pass_width(samples.size(), workspace_.batch());
+  const auto batch = static_cast<std::size_t>(batch_);
   const auto most = static_cast<std::size_t>(workspace_.replicas());
   const std::size_t batches = ceiling(samples.size(), batch);
   const std::size_t passes = ceiling(batches, most);

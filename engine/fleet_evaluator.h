@@ -68,6 +68,7 @@ class FleetEvaluator {
   Context& context_;
   Workspace& workspace_;
   int replicas_ = 0;  ///< side by side for the present list
+  int batch_ = 0;     ///< images of a pass and replica for it
   std::vector<kernels::Sample> samples_;
   std::vector<kernels::LossTotals> sums_;
   Buffer<kernels::Sample> planned_samples_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "engine/pass_width.h"
 #include "kernels/profile.h"
 
 namespace redoubt {
@@ -65,7 +66,7 @@ int FleetTrainer::begin(Fleet& fleet, std::span<const TrainingTask> tasks,
   check(first.row >= 0 && first.row + replicas <= fleet.rows(), "a task's row is in the fleet");
   check(fleet.state_rows() >= state_rows_of(first.optimizer),
         "the fleet has the optimizer's state");
-  prepare(replicas);
+  prepare(replicas, width_of(tasks));
   const int steps = make_plan(tasks);
 
   const auto rows = [&](kernels::Replicas<float> matrix) {
@@ -88,7 +89,7 @@ int FleetTrainer::begin(Fleet& fleet, std::span<const TrainingTask> tasks,
                                  .terms = first.terms,
                                  .inputs = first.inputs,
                                  .plan = {.replicas = replicas,
-                                          .batch = batch_,
+                                          .batch = workspace_->batch(),
                                           .samples = planned_samples_.data(),
                                           .steps = planned_steps_.data(),
                                           .last_epoch = planned_last_epoch_.data()}};
@@ -108,6 +109,18 @@ void FleetTrainer::finish(std::span<LossTotals> totals) {
   context_.copy_to_host(totals.data(), totals_.data(), totals.size_bytes());
 }
 
+/// Of the widest batch that the tasks have.
+int FleetTrainer::width_of(std::span<const TrainingTask> tasks) const {
+  int width = 1;
+  for (const TrainingTask& task : tasks) {
+    check(task.epochs >= 1, "a task has at least one epoch");
+    check(task.batch >= 1 && task.batch <= batch_, "a task's batch is at most the executor's");
+    const Batches batches(task);
+    width = std::max(width, pass_width(std::min(batches.batch, batches.epoch_size), batch_));
+  }
+  return width;
+}
+
 /// Lays the tasks' batches out step by step and returns how many steps the longest task takes.
 int FleetTrainer::make_plan(std::span<const TrainingTask> tasks) {
   steps_.clear();
@@ -116,15 +129,14 @@ int FleetTrainer::make_plan(std::span<const TrainingTask> tasks) {
   for (std::size_t r = 0; r < tasks.size(); ++r) {
     const TrainingTask& task = tasks[r];
     check(r == 0 || can_follow(tasks[r - 1], task), "tasks that train together fit together");
-    check(task.batch >= 1 && task.batch <= batch_, "a task's batch is at most the executor's");
-    check(task.epochs >= 1, "a task has at least one epoch");
     const auto per_epoch = static_cast<std::int32_t>(Batches(task).per_epoch);
     steps_.push_back(per_epoch * task.epochs);
     last_epoch_.push_back(per_epoch * (task.epochs - 1));
     keys_.push_back(task.key);
   }
   const std::int32_t steps = *std::max_element(steps_.begin(), steps_.end());
-  const auto batch = static_cast<std::size_t>(batch_);
+  const auto batch = static_cast<std::size_t>(workspace_->batch());
+  widths_.assign(static_cast<std::size_t>(steps), 1);
   samples_.assign(static_cast<std::size_t>(steps) * tasks.size() * batch, Sample());
   for (std::size_t r = 0; r < tasks.size(); ++r) {
     const Batches batches(tasks[r]);
@@ -132,6 +144,7 @@ int FleetTrainer::make_plan(std::span<const TrainingTask> tasks) {
       const auto taken = batches.at(tasks[r], s);
       std::copy(taken.begin(), taken.end(),
                 samples_.begin() + static_cast<std::ptrdiff_t>((s * tasks.size() + r) * batch));
+      widths_[s] = std::max(widths_[s], pass_width(taken.size(), workspace_->batch()));
     }
   }
   upload(context_, samples_, planned_samples_);
@@ -143,16 +156,20 @@ int FleetTrainer::make_plan(std::span<const TrainingTask> tasks) {
   return steps;
 }
 
-/// The memory of a step of so many replicas; that of more serves fewer.
-void FleetTrainer::prepare(int replicas) {
-  if (workspace_ && workspace_->replicas() >= replicas) return;
+/// The memory of a step of so many replicas, each so many images wide; that of more serves fewer.
+void FleetTrainer::prepare(int replicas, int width) {
+  if (workspace_) {
+    if (workspace_->replicas() >= replicas && workspace_->batch() >= width) return;
+    replicas = std::max(replicas, workspace_->replicas());
+    width = std::max(width, workspace_->batch());
+  }
   const Device device = context_.device();
   replay_.reset();
   workspace_.reset();  // before the new one: two may not fit
-  batch_samples_ = {device, std::int64_t{replicas} * batch_};
+  batch_samples_ = {device, std::int64_t{replicas} * width};
   active_ = {device, replicas};
   totals_ = {device, replicas};
-  workspace_.emplace(network_, device, replicas, batch_, true);
+  workspace_.emplace(network_, device, replicas, width, true);
 }
 
 void FleetTrainer::issue(const StepIdentity& identity) {
@@ -161,14 +178,18 @@ void FleetTrainer::issue(const StepIdentity& identity) {
                                     .keys = batch_keys_.data(),
                                     .active = active_.data(),
                                     .totals = totals_.data()};
+  // A CPU computes no more images than a step has; a GPU replays one and the same step.
+  const int batch = is_cuda(context_.device()) ? identity.plan.batch
+                                               : widths_[static_cast<std::size_t>(*step_.data())];
   kernels::begin_step(context_, identity.plan, state);
   train_step(network_, *workspace_,
              {.context = context_,
               .replicas = identity.plan.replicas,
-              .batch = batch_,
+              .batch = batch,
               .masks = identity.masks,
               .keys = state.keys},
-             source_.within(identity.inputs), batch_samples_.replicas(batch_), identity.rows,
+             source_.within(identity.inputs), batch_samples_.replicas(identity.plan.batch),
+             identity.rows,
              {.optimizer = identity.optimizer,
               .loss = identity.loss,
               .terms = identity.terms,

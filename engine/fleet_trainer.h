@@ -34,8 +34,8 @@ bool can_follow(const TrainingTask& first, const TrainingTask& second);
 
 class FleetTrainer {
  public:
-  /// `batch`: images a step and row, the rest of a smaller batch being padding. All must outlive
-  /// the trainer.
+  /// `batch`: images a step and row, at most. Memory and, on a CPU, arithmetic are of as many as
+  /// the tasks' batches have. All must outlive the trainer.
   FleetTrainer(const Network& network, const kernels::ImageSource& source, Context& context,
                int batch);
 
@@ -68,7 +68,8 @@ class FleetTrainer {
   };
 
   int make_plan(std::span<const TrainingTask> tasks);
-  void prepare(int replicas);
+  int width_of(std::span<const TrainingTask> tasks) const;
+  void prepare(int replicas, int width);
   void issue(const StepIdentity& identity);
 
   const Network& network_;
@@ -77,6 +78,7 @@ class FleetTrainer {
   int batch_;
   // Host side of the plan, kept for its memory.
   std::vector<kernels::Sample> samples_;
+  std::vector<int> widths_;  ///< [steps]
   std::vector<std::int32_t> steps_;
   std::vector<std::int32_t> last_epoch_;
   std::vector<RandomKey> keys_;

@@ -39,7 +39,17 @@ Network::Network(NetworkBuilder builder, int classes)
   first_trained_ = static_cast<int>(trained - nodes_.begin());
   place_gradients();
   trained_ranges_ = layout_.trained_ranges();
+  statistic_ranges_ = layout_.statistic_ranges();
   trained_tensors_ = layout_.trained_tensors();
+}
+
+std::optional<int> Network::fewest_normalized() const {
+  std::optional<int> fewest;
+  for (const NetworkNode& node : nodes_) {
+    if (dynamic_cast<const BatchNorm*>(node.layer.get()) == nullptr) continue;
+    fewest = std::min(fewest.value_or(node.output.positions()), node.output.positions());
+  }
+  return fewest;
 }
 
 /// Finds a buffer for each activation's gradient, from the last layer back: it is taken by the

@@ -3,6 +3,7 @@
 // residual connection starts or joins there.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -35,7 +36,11 @@ class Network {
   int gradient_slots() const { return slot_count_; }
   /// Those of layout(), once and for all.
   const std::vector<ColumnRange>& trained_ranges() const { return trained_ranges_; }
+  const std::vector<ColumnRange>& statistic_ranges() const { return statistic_ranges_; }
   const std::vector<ColumnRange>& trained_tensors() const { return trained_tensors_; }
+  /// Values that an image gives to a channel of a batch norm, where those are the fewest; absent
+  /// without one.
+  std::optional<int> fewest_normalized() const;
   /// Whether training moves running statistics.
   bool normalizes() const { return layout_.has_statistics(); }
 
@@ -66,6 +71,7 @@ class Network {
   std::vector<int> slots_;  ///< [activations]
   int slot_count_ = 0;
   std::vector<ColumnRange> trained_ranges_;
+  std::vector<ColumnRange> statistic_ranges_;
   std::vector<ColumnRange> trained_tensors_;
 };
 

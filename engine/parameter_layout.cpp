@@ -54,18 +54,23 @@ std::int64_t ParameterLayout::parameter_count() const {
   return count;
 }
 
-std::vector<ColumnRange> ParameterLayout::trained_ranges() const {
+std::vector<ColumnRange> ParameterLayout::trained_ranges() const { return ranges_of(false); }
+
+std::vector<ColumnRange> ParameterLayout::statistic_ranges() const { return ranges_of(true); }
+
+/// Neighbours of a kind are one range, padding between them counted in.
+std::vector<ColumnRange> ParameterLayout::ranges_of(bool statistics) const {
   std::vector<ColumnRange> ranges;
   bool open = false;
   for (const ParameterSpan& span : spans_) {
     const std::int64_t size = round_up_to_row(span.size);
-    const bool trained = span.role != ParameterSpan::Role::statistic;
-    if (trained && open) {
+    const bool counts = (span.role == ParameterSpan::Role::statistic) == statistics;
+    if (counts && open) {
       ranges.back().size += size;
-    } else if (trained) {
+    } else if (counts) {
       ranges.push_back({.offset = span.offset, .size = size});
     }
-    open = trained;
+    open = counts;
   }
   return ranges;
 }

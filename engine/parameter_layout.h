@@ -29,6 +29,7 @@ struct ParameterSpan {
   int fan_in = 1;
   int fan_out = 1;
   std::optional<float> start = {};  ///< what every number starts as; absent: drawn
+  std::optional<float> least = {};  ///< no number may be below it, as a variance is never below 0
   std::int64_t offset = 0;          ///< floats from the row's start
   std::int64_t size = 0;            ///< floats
 };
@@ -69,6 +70,8 @@ class ParameterLayout {
   /// The columns that an optimizer steps, in ascending order: all but statistics. Padding within a
   /// range is counted in, so that there are few.
   std::vector<ColumnRange> trained_ranges() const;
+  /// All other columns: statistics, which are averaged and not stepped.
+  std::vector<ColumnRange> statistic_ranges() const;
   /// The same without padding: a range a tensor.
   std::vector<ColumnRange> trained_tensors() const;
   /// A conv layer whose output is added to another, so that no ReLU can silence it; "last" then
@@ -89,6 +92,8 @@ class ParameterLayout {
   const ParameterSpan& conv_weight(const std::string& name) const;
 
  private:
+  std::vector<ColumnRange> ranges_of(bool statistics) const;
+
   std::vector<ParameterSpan> spans_;
   std::vector<ChannelSpan> channels_;
   std::vector<std::string> joined_;

@@ -1,15 +1,19 @@
 #include "engine/safetensors.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
 
 #include "base/atomic_file.h"
 #include "base/check.h"
+#include "base/printable.h"
 
 namespace redoubt {
 
@@ -79,14 +83,60 @@ Extent extent_of(const std::string& name, const Json& entry, std::string_view by
 /// PyTorch's batch norms count their batches, in whole numbers that nobody needs here.
 bool is_batch_count(const std::string& name) { return name.ends_with(".num_batches_tracked"); }
 
+template <class T>
+T bits_at(const char* from) {
+  T bits;
+  std::memcpy(&bits, from, sizeof(T));
+  return bits;
+}
+
+/// IEEE 754 binary16: a sign, 5 bits of exponent, 10 of mantissa. Each is a float, too.
+float half_at(const char* from) {
+  const auto bits = bits_at<std::uint16_t>(from);
+  const int exponent = bits >> 10 & 0x1f;
+  const int mantissa = bits & 0x3ff;
+  float value = 0;
+  if (exponent == 0) {
+    value = std::ldexp(static_cast<float>(mantissa), -24);
+  } else if (exponent == 0x1f) {
+    value = mantissa == 0 ? std::numeric_limits<float>::infinity()
+                          : std::numeric_limits<float>::quiet_NaN();
+  } else {
+    value = std::ldexp(static_cast<float>(mantissa + 0x400), exponent - 25);
+  }
+  return bits >> 15 != 0 ? -value : value;
+}
+
+/// The upper half of a float.
+float brain_float_at(const char* from) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits_at<std::uint16_t>(from)) << 16);
+}
+
+/// What a tensor's numbers may be stored as.
+struct FloatType {
+  const char* name;
+  std::size_t bytes;
+  float (*read)(const char* from);
+};
+
+const FloatType& type_of(const std::string& tensor, const Json& entry) {
+  static constexpr std::array<FloatType, 3> kTypes = {
+      {{"F32", 4, bits_at<float>}, {"F16", 2, half_at}, {"BF16", 2, brain_float_at}}};
+  const auto type = entry.find("dtype");
+  if (type != entry.end()) {
+    for (const FloatType& known : kTypes) {
+      if (*type == known.name) return known;
+    }
+  }
+  throw InputError("tensor " + tensor + " is of type " +
+                   (type == entry.end() ? "null" : type->dump()) +
+                   "; only F32, F16 and BF16 can be read");
+}
+
 /// Reads one header entry; `bytes` are all tensors' bytes.
 NamedTensor read_tensor(const std::string& name, const Json& entry, std::string_view bytes,
                         const Extent& extent) {
-  const auto type = entry.find("dtype");
-  if (type == entry.end() || *type != "F32") {
-    throw InputError("tensor " + name + " is of type " +
-                     (type == entry.end() ? "null" : type->dump()) + "; only F32 can be read");
-  }
+  const FloatType& type = type_of(name, entry);
   NamedTensor tensor = {.name = name, .shape = whole_numbers(name, entry, "shape"), .values = {}};
   std::uint64_t count = 1;
   for (const std::int64_t size : tensor.shape) {
@@ -96,13 +146,15 @@ NamedTensor read_tensor(const std::string& name, const Json& entry, std::string_
     }
     count *= static_cast<std::uint64_t>(size);
   }
-  if (extent.end - extent.begin != count * sizeof(float)) {
+  if (extent.end - extent.begin != count * type.bytes) {
     throw InputError("tensor " + name + " has shape " + shape_text(tensor.shape) + " but " +
                      std::to_string(extent.end - extent.begin) + " bytes");
   }
   tensor.values.resize(count);
-  if (count > 0) {
-    std::memcpy(tensor.values.data(), bytes.data() + extent.begin, count * sizeof(float));
+  const char* from = bytes.data() + extent.begin;
+  for (float& value : tensor.values) {
+    value = type.read(from);
+    from += type.bytes;
   }
   return tensor;
 }
@@ -129,6 +181,20 @@ void check_extents(std::vector<Extent> extents, std::uint64_t bytes) {
   }
 }
 
+std::map<std::string, std::string> read_metadata(const Json& entry) {
+  if (!entry.is_object()) throw InputError("__metadata__ is no map of texts");
+  std::map<std::string, std::string> metadata;
+  for (const auto& [key, value] : entry.items()) {
+    if (!value.is_string()) {
+      throw InputError("__metadata__: " + in_quotes(key) + " is " +
+                       in_quotes(value.dump(-1, ' ', true, Json::error_handler_t::replace)) +
+                       "; it must be a text, as all metadata of safetensors are");
+    }
+    metadata[key] = value.get<std::string>();
+  }
+  return metadata;
+}
+
 TensorFile parse(std::string_view content) {
   std::uint64_t length = 0;
   if (content.size() < kLengthBytes) {
@@ -146,7 +212,7 @@ TensorFile parse(std::string_view content) {
   std::vector<Extent> extents;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
-      file.metadata = entry.get<std::map<std::string, std::string>>();
+      file.metadata = read_metadata(entry);
     } else {
       extents.push_back(extent_of(name, entry, bytes));
       if (is_batch_count(name)) continue;
@@ -231,6 +297,19 @@ void fill_row(const ParameterLayout& layout, const TensorFile& file, const std::
     if (tensor->shape != shape) {
       throw InputError(origin + ": tensor " + span.name + " has shape " +
                        shape_text(tensor->shape) + "; the model needs " + shape_text(shape));
+    }
+    const auto wild = std::find_if(tensor->values.begin(), tensor->values.end(),
+                                   [](float value) { return !std::isfinite(value); });
+    if (wild != tensor->values.end()) {
+      throw InputError(origin + ": tensor " + span.name + " has " + std::to_string(*wild) +
+                       " at place " + std::to_string(wild - tensor->values.begin()) +
+                       "; a model's numbers are finite");
+    }
+    const auto below = std::find_if(tensor->values.begin(), tensor->values.end(),
+                                    [&](float value) { return span.least && value < *span.least; });
+    if (below != tensor->values.end()) {
+      throw InputError(origin + ": tensor " + span.name + " has " + std::to_string(*below) +
+                       "; it may be nowhere below " + std::to_string(*span.least));
     }
     std::copy(tensor->values.begin(), tensor->values.end(),
               row.begin() + static_cast<std::ptrdiff_t>(span.offset));

@@ -42,7 +42,7 @@ struct TensorFile {
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file);
 
 /// Throws InputError naming the file and what is wrong with it: not there, truncated, no JSON, a
-/// tensor that is not float32, overlaps another or leaves a gap, a shape that disagrees with its
+/// tensor that is not of floats (F32, F16 or BF16), overlaps another or leaves a gap, a shape that disagrees with its
 /// bytes.
 TensorFile read_safetensors(const std::filesystem::path& path);
 

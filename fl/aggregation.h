@@ -50,6 +50,9 @@ class AggregationRule {
   /// A rule that streams may be called once a wave, with a part of the round's clients; its row
   /// weights then must not depend on who else is in the wave.
   virtual bool streams() const { return false; }
+  /// Of how few updates the rule holds what it promises. In a round that is left with fewer it does
+  /// what it can, and the record says so.
+  virtual int least_updates() const { return 1; }
   virtual Aggregate aggregate(Context& context, const UpdateMatrix& updates) = 0;
 
   /// What the rule remembers of past rounds; it goes into checkpoints. Most remember nothing.

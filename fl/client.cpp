@@ -9,8 +9,10 @@ namespace redoubt {
 
 void scale(const UpdateRow& update, double factor) {
   const auto own = static_cast<float>(factor);
-  kernels::scale_rows(update.context, {.rows = 1, .columns = update.size}, {&own, 1},
-                      {update.values, 0});
+  for (const ColumnRange& range : update.columns()) {
+    kernels::scale_rows(update.context, {.rows = 1, .columns = range.size}, {&own, 1},
+                        {update.values + range.offset, 0});
+  }
 }
 
 bool Client::attacks_in(int round) const { return attack && attack->acts(id, round); }

@@ -49,7 +49,8 @@ struct UpdateRow {
   }
 };
 
-/// Multiplies a whole update by a factor.
+/// Multiplies what is trained of an update by a factor: a running statistic that is multiplied is
+/// no statistic any more.
 void scale(const UpdateRow& update, double factor);
 
 /// What a client tells the server when asked which channels of a layer are dormant (Wu et al. 2020,

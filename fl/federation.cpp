@@ -9,6 +9,7 @@
 #include "fl/client_sampling.h"
 #include "fl/state.h"
 #include "kernels/profile.h"
+#include "kernels/terms.h"
 
 namespace redoubt {
 
@@ -175,15 +176,51 @@ RoundReport Federation::run_round(GlobalModel& model, int round, float learning_
     run_wave(model, std::span(selected).subspan(first, count), plan, sum, report);
   }
 
-  // global ← global + η · Σ weight · update / Σ weight
   Buffer<float> before;
   if (!attacks_.empty()) before = copy_of(model.row);
   if (sum.weight > 0) {
-    kernels::add_mean(executor_.context(), model.row.count(), settings_.server_lr, sum.weight,
-                      sum.weighted.data(), model.row.data());
+    step_along(sum, model);
+    report.raised_statistics = raise_statistics(model);
   }
   if (!attacks_.empty()) tell_attacks(model, before, round);
   return report;
+}
+
+/// global ← global + η · Σ weight · update / Σ weight. A statistic is the clients' mean, whatever
+/// η: a step beyond it would be no variance.
+void Federation::step_along(const WaveSum& sum, GlobalModel& model) {
+  const auto step = [&](std::span<const ColumnRange> ranges, float factor) {
+    for (const ColumnRange& range : ranges) {
+      kernels::add_mean(executor_.context(), range.size, factor, sum.weight,
+                        sum.weighted.data() + range.offset, model.row.data() + range.offset);
+    }
+  };
+  step(executor_.network().trained_ranges(), settings_.server_lr);
+  step(executor_.network().statistic_ranges(), 1);
+  if (!model.keeps_zeros()) return;
+  // Whatever attackers have sent there.
+  kernels::mask_gradients(executor_.context(), {.replicas = 1, .size = model.row.count()},
+                          model.kept.data(), {model.row.data(), 0});
+}
+
+/// What attackers or a rule have moved below the least that it can be becomes that; how many
+/// numbers.
+std::int64_t Federation::raise_statistics(GlobalModel& model) {
+  std::int64_t raised = 0;
+  for (const ParameterSpan& span : executor_.network().layout().spans()) {
+    if (!span.least) continue;
+    std::vector<float> values(static_cast<std::size_t>(span.size));
+    float* const own = model.row.data() + span.offset;
+    const std::size_t bytes = values.size() * sizeof(float);
+    executor_.context().copy_to_host(values.data(), own, bytes);
+    const auto below = std::count_if(values.begin(), values.end(),
+                                     [&](float value) { return value < *span.least; });
+    if (below == 0) continue;
+    for (float& value : values) value = std::max(value, *span.least);
+    executor_.context().copy_to_device(own, values.data(), bytes);
+    raised += below;
+  }
+  return raised;
 }
 
 void Federation::run_wave(GlobalModel& model, std::span<const int> wave, const RoundPlan& plan,
@@ -263,6 +300,7 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
   const std::vector<std::size_t> kept = keep_finite(wave.size());
   report.rejected += static_cast<int>(wave.size() - kept.size());
   if (kept.empty()) return;
+  if (std::ssize(kept) < rule_->least_updates()) report.needed_updates = rule_->least_updates();
   std::vector<int> ids;
   std::vector<double> counts;
   for (const std::size_t i : kept) {
@@ -276,10 +314,12 @@ void Federation::add_aggregate(const GlobalModel& model, std::span<const int> wa
       .clients = ids,
       .global = model.row.data(),
       .mask = model.mask.data(),
+      .kept = model.kept_or_null(),
       .inputs = model.inputs,
       .round = plan.round,
       .learning_rate = plan.learning_rate,
       .trained_ranges = executor_.network().trained_ranges(),
+      .statistic_ranges = executor_.network().statistic_ranges(),
       .trained_tensors = executor_.network().trained_tensors()};
   Aggregate aggregate = rule_->aggregate(executor_.context(), updates);
   add_diagnostics(aggregate, report);
@@ -301,6 +341,13 @@ void Federation::add_combined(const Aggregate& aggregate, const UpdateMatrix& up
   const std::int64_t columns = updates.shape.columns;
   check(!rule_->streams(), "a rule that streams answers with row weights");
   check(aggregate.combined.count() == columns, "a combined row has every column");
+  std::uint8_t finite = 0;
+  kernels::finite_rows(executor_.context(), {.rows = 1, .columns = columns},
+                       {aggregate.combined.data(), 0}, {&finite, 1});
+  if (finite == 0) {
+    throw InputError("the aggregation rule " + rule_->name() +
+                     " combined finite updates to a row that is not finite");
+  }
   report.used +=
       updates.shape.rows - (aggregate.removed ? static_cast<int>(aggregate.removed->size()) : 0);
   const double all = 1;

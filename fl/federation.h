@@ -20,6 +20,8 @@ struct RoundReport {
   std::vector<int> attackers = {};               ///< ids of those participants who attacked
   int rejected = 0;                              ///< updates that were not finite
   int used = 0;                                  ///< updates that the rule gave any weight
+  std::optional<int> needed_updates = {};        ///< of the rule, if fewer were left
+  std::int64_t raised_statistics = 0;            ///< numbers that were below what they can be
   std::int64_t images = 0;                       ///< trained on, epochs counted
   kernels::LossTotals training;                  ///< over the participants' last epochs
   std::optional<std::vector<int>> removed = {};  ///< ids, as the rule answered
@@ -83,7 +85,8 @@ class Federation {
   /// Client's task in fleet row `row`; fills `samples`, which the task then looks at.
   TrainingTask training_task(const GlobalModel& model, const Client& client, const RoundPlan& plan,
                              int row, std::vector<kernels::Sample>& samples) const;
-  Objective objective_of(const Client& client, const ClientRound& place, float last_conv_l2) const;
+  Objective objective_of(const GlobalModel& model, const Client& client, const ClientRound& place,
+                         float last_conv_l2) const;
   Buffer<float> masks_of(const GlobalModel& model, std::span<const int> wave,
                          const RoundPlan& plan);
   std::vector<double> activity_on(const GlobalModel& model,
@@ -107,6 +110,8 @@ class Federation {
                      WaveSum& sum, RoundReport& report);
   void add_combined(const Aggregate& aggregate, const UpdateMatrix& updates, WaveSum& sum,
                     RoundReport& report);
+  void step_along(const WaveSum& sum, GlobalModel& model);
+  std::int64_t raise_statistics(GlobalModel& model);
   /// Moves the finite updates of a wave of so many clients to the top; their places in the wave.
   std::vector<std::size_t> keep_finite(std::size_t wave);
   int wave_rows(int participants) const;

@@ -91,7 +91,8 @@ void Federation::conspire(std::span<const int> wave, const RoundPlan& plan,
                           .shape = shape,
                           .matrix = fleet_->values(),
                           .clients = wave,
-                          .attackers = attackers});
+                          .attackers = attackers,
+                          .trained = executor_.network().trained_tensors()});
   }
 }
 
@@ -120,11 +121,12 @@ Buffer<float> Federation::masks_of(const GlobalModel& model, std::span<const int
   return {executor_.device(), std::span<const float>(masks)};
 }
 
-Objective Federation::objective_of(const Client& client, const ClientRound& place,
-                                   float last_conv_l2) const {
+Objective Federation::objective_of(const GlobalModel& model, const Client& client,
+                                   const ClientRound& place, float last_conv_l2) const {
   Objective objective;
   add_last_conv_penalty(executor_.network().layout(), last_conv_l2, objective.terms);
   if (client.attacks_in(place.round)) client.attack->edit_objective(place, objective);
+  if (model.keeps_zeros()) objective.terms.add(GradientMask(model.kept.data()));
   return objective;
 }
 
@@ -136,7 +138,7 @@ TrainingTask Federation::training_task(const GlobalModel& model, const Client& c
   learning_rate_of(training.optimizer) = plan.learning_rate;
   if (client.attacks_in(plan.round)) client.attack->edit_training(place, training);
   samples = training_samples(client, place, training.epochs);
-  const Objective objective = objective_of(client, place, training.last_conv_l2);
+  const Objective objective = objective_of(model, client, place, training.last_conv_l2);
   return {.row = row,
           .samples = samples,
           .epochs = training.epochs,

@@ -15,6 +15,8 @@ constexpr std::array kMetrics = {
            [](const TestResult& result) { return std::optional(result.clean.accuracy); }},
     Metric{"attack_success_rate", "attack success", true, Of::test,
            [](const TestResult& result) { return result.attack_success_rate; }},
+    Metric{"attack_success_baseline", "baseline", true, Of::test,
+           [](const TestResult& result) { return result.attack_success_baseline; }},
     Metric{"loss", "loss", false, Of::test,
            [](const TestResult& result) { return std::optional(result.clean.loss); }},
     Metric{"training_loss", "training loss"},
@@ -30,9 +32,20 @@ constexpr std::array kMetrics = {
 };
 
 /// Keys of rounds that are no metrics.
-constexpr std::array<std::string_view, 9> kOtherKeys = {
-    "stage",   "note",   "pipeline",         "round",       "attackers",
-    "clients", "images", "rejected_updates", "used_updates"};
+constexpr std::array<std::string_view, 14> kOtherKeys = {"stage",
+                                                         "step",
+                                                         "note",
+                                                         "pipeline",
+                                                         "round",
+                                                         "attackers",
+                                                         "clients",
+                                                         "images",
+                                                         kAttackImages,
+                                                         "rejected_updates",
+                                                         "used_updates",
+                                                         kNeededUpdates,
+                                                         kRaisedStatistics,
+                                                         kCollapsedClass};
 
 }  // namespace
 
@@ -54,6 +67,7 @@ void add_test_result(Record& record, const TestResult& result) {
     if (metric.measured == nullptr) continue;
     if (const auto figure = metric.measured(result)) record.add(std::string(metric.name), *figure);
   }
+  if (result.attack_images > 0) record.add(kAttackImages, result.attack_images);
 }
 
 }  // namespace redoubt

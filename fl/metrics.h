@@ -23,6 +23,10 @@ struct Evaluation {
 struct TestResult {
   Evaluation clean;
   std::optional<double> attack_success_rate = {};  ///< absent without an attack
+  /// The share that is called the target without the trigger (Backdoor::baseline). An attack has
+  /// won what lies above it. Absent where nothing can be compared.
+  std::optional<double> attack_success_baseline = {};
+  std::int64_t attack_images = 0;  ///< how many the rate is of; 0 without an attack
 };
 
 struct Metric {
@@ -39,6 +43,12 @@ struct Metric {
   /// Of a model's test alone: the figure, absent where there is none.
   std::optional<double> (*measured)(const TestResult& result) = nullptr;
 };
+
+/// Keys of records that are no metrics but warn of one.
+inline constexpr const char* kAttackImages = "attack_images";          ///< TestResult's
+inline constexpr const char* kNeededUpdates = "needed_updates";        ///< RoundReport's
+inline constexpr const char* kRaisedStatistics = "raised_statistics";  ///< RoundReport's
+inline constexpr const char* kCollapsedClass = "collapsed_class";  ///< Server::collapsed_class()
 
 /// Those of a test come first, in the order in which records hold them.
 std::span<const Metric> metrics();

@@ -2,6 +2,7 @@
 // perhaps validation images of its own. Defenses work through this and see no more.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct TestImages {
   std::vector<kernels::Sample> validation;  ///< the server's own; may be empty
   std::vector<kernels::Sample> clean;       ///< the test split
   std::vector<kernels::Sample> stamped;     ///< victims under the trigger, labelled as the target
+  std::vector<kernels::Sample> baseline = {};  ///< Backdoor::baseline; empty where there is none
 };
 
 class Server {
@@ -39,6 +41,10 @@ class Server {
   std::vector<Evaluation> ask_clients(const ModelVariants& variants);
   /// The researcher's view.
   std::vector<TestResult> test(const ModelVariants& variants);
+
+  /// The class that the model calls nearly all clean test images, if it does: such a model is no
+  /// use to anybody, and of an attack on it nothing is known. `accuracy` is what test() found.
+  std::optional<int> collapsed_class(double accuracy);
 
   /// One more round of federated training, under the model's masks.
   RoundReport train_round(float learning_rate);

@@ -63,7 +63,7 @@ struct FederationSettings {
     v.field("server_lr", s.server_lr, "server learning rate eta: global = global + eta * aggregate",
             above(0));
     v.field("lr_decay", s.lr_decay, "the local learning rate of round t is lr * lr_decay^(t-1)",
-            between(0, 1));
+            above_to(0, 1));
     v.field("keep", s.keep,
             "which model leaves training: that of the last round, or of the round best on the "
             "server's validation images");

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/buffer.h"
 #include "engine/parameter_layout.h"
 #include "fl/record.h"
 #include "kernels/gather.h"
@@ -34,25 +35,31 @@ struct UpdateMatrix {
   std::span<const int> clients;           ///< [clients] their ids, ascending
   const float* global = nullptr;          ///< [row] the model that the updates are to change
   const float* mask = nullptr;            ///< [mask row] its channels; absent: all are heard
+  const float* kept = nullptr;            ///< [row] GlobalModel::kept; absent: no weight stays 0
   kernels::ByteRange inputs = {};         ///< what it hears of an image
   int round = 1;                          ///< counted from 1
   float learning_rate = 0;                ///< that the clients were told to train with
   /// Columns that lengths and distances are of, ParameterLayout's of the same name: padding, which
   /// is 0, included. Sums are cut where a range ends, so by the model alone.
   std::vector<ColumnRange> trained_ranges = {};
-  /// The same without padding: the columns that noise may go to.
+  /// All other columns: statistics of batch norm, whose mean over the clients is the server's.
+  std::vector<ColumnRange> statistic_ranges = {};
+  /// Those that are trained without padding: the columns that noise may go to.
   std::vector<ColumnRange> trained_tensors = {};
 
   /// [clients] the L2 norm of each row.
   std::vector<double> lengths(Context& context) const;
-  /// [clients x clients] the products of all pairs of rows: their Gram matrix.
-  std::vector<double> products(Context& context) const;
-  /// [clients x clients] squared L2 distances between the rows, from their products.
+  /// [clients x clients] squared L2 distances between the rows, from the products of what is left
+  /// of them without their mean.
   std::vector<double> squared_distances(Context& context) const;
   /// [clients] the L2 distance of each row to mean = Σ weights[r] · row r, of which the columns
   /// that count are written.
   std::vector<double> mean_and_distances(Context& context, std::span<const double> weights,
                                          float* mean) const;
+  /// [row] Σ weights[r] · row r of what is trained and Σ shares[r] · row r of statistics, which are
+  /// averaged whatever a rule scales.
+  Buffer<float> combined(Context& context, std::span<const double> weights,
+                         std::span<const double> shares) const;
   /// A row's values in these columns, one range after the other, on the host.
   std::vector<float> columns_of(Context& context, int row,
                                 std::span<const ColumnRange> columns) const;

@@ -119,10 +119,7 @@ void mean_near_median_columns(Context& context, const MatrixShape& shape, int ke
   const auto reduce = [&](const float* sorted, int width, float* reduced) {
     for (int i = 0; i < width; ++i) {
       const auto value = [&](int r) { return sorted[r * width + i]; };
-      const int first = nearest_to_median(shape.rows, keep, value);
-      double sum = 0;
-      for (int r = first; r < first + keep; ++r) sum += static_cast<double>(value(r));
-      reduced[i] = static_cast<float>(sum / keep);
+      reduced[i] = mean_near_median(shape.rows, keep, value);
     }
   };
   over_columns(context, shape, sorting_steps(shape.rows), matrix, output, reduce);

@@ -18,11 +18,13 @@ namespace {
 /// What a reduction takes of a column's sorted values value(0 ... rows - 1).
 template <class Value>
 __device__ float reduced(int rows, const Reduction& reduction, const Value& value) {
-  const int first = reduction.kind == Reduction::near_median
-                        ? nearest_to_median(rows, reduction.keep, value)
-                        : reduction.trim;
+  if (reduction.kind == Reduction::near_median) {
+    return mean_near_median(rows, reduction.keep, value);
+  }
   double sum = 0;
-  for (int r = first; r < first + reduction.keep; ++r) sum += static_cast<double>(value(r));
+  for (int r = reduction.trim; r < reduction.trim + reduction.keep; ++r) {
+    sum += static_cast<double>(value(r));
+  }
   return static_cast<float>(sum / reduction.keep);
 }
 

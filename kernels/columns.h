@@ -15,9 +15,9 @@ namespace redoubt::kernels {
 void trimmed_mean_columns(Context& context, const MatrixShape& shape, int trim,
                           Replicas<const float> matrix, float* output);
 
-/// output[j] = mean of the `keep` values of column j that lie nearest to its median (of an even
-/// number of rows the upper of the middle two, as a value of the column); of two equally near the
-/// lesser is taken (El Mhamdi et al. 2018, section 4, for Bulyan).
+/// output[j] = mean of the `keep` values of column j that lie nearest to its median, of an even
+/// number of rows the mean of the middle two (El Mhamdi et al. 2018, section 4, for Bulyan). Values
+/// equally far away share the last places, so that a matrix and its negative have opposite results.
 void mean_near_median_columns(Context& context, const MatrixShape& shape, int keep,
                               Replicas<const float> matrix, float* output);
 

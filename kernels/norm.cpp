@@ -131,8 +131,8 @@ void batch_norm_inference(Context& context, const ActivationShape& shape,
   const std::int64_t size = shape.channel_size();
   for (int r = 0; r < shape.replicas; ++r) {
     for (int c = 0; c < shape.channels; ++c) {
-      const double spread = std::max(0.0, static_cast<double>(variance[r][c]));
-      const double inverse = 1 / std::sqrt(spread + static_cast<double>(settings.epsilon));
+      const double inverse = 1 / std::sqrt(static_cast<double>(variance[r][c]) +
+                                           static_cast<double>(settings.epsilon));
       scale_and_shift(size, mean[r][c], static_cast<float>(inverse) * gamma[r][c], beta[r][c],
                       input[r] + c * size, output[r] + c * size);
     }

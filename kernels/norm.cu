@@ -134,9 +134,8 @@ __global__ void normalize_by_running(ChannelChunks chunks, float epsilon,
   const Chunk chunk(chunks);
   const int r = chunk.replica;
   const int c = chunk.channel;
-  const auto spread = static_cast<double>(variance[r][c]);
-  const auto inverse =
-      static_cast<float>(1 / sqrt((spread > 0 ? spread : 0) + static_cast<double>(epsilon)));
+  const auto inverse = static_cast<float>(
+      1 / sqrt(static_cast<double>(variance[r][c]) + static_cast<double>(epsilon)));
   const float centre = mean[r][c];
   const float scale = inverse * gamma[r][c];
   const float shift = beta[r][c];

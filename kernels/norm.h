@@ -36,7 +36,8 @@ void batch_norm_training(Context& context, const ActivationShape& shape,
                          Replicas<const float> input, const BatchNormRows& rows,
                          Replicas<float> saved, Replicas<float> output);
 
-/// The same with running statistics [R][C] instead of the batch's.
+/// The same with running statistics [R][C] instead of the batch's. A variance below -ε makes NaN,
+/// as in PyTorch.
 void batch_norm_inference(Context& context, const ActivationShape& shape,
                           const BatchNormSettings& settings, Replicas<const float> input,
                           Replicas<const float> gamma, Replicas<const float> beta,

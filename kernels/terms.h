@@ -39,7 +39,7 @@ void mix_squared_distance(Context& context, const TermRows& rows, const Distance
 void mix_cosine_distance(Context& context, const TermRows& rows, const DistanceShare& distance,
                          Replicas<const float> values, Replicas<float> gradients);
 
-/// gradients[r] *= mask, which is [size] on the device.
+/// gradients[r] *= mask, which is [size] on the device; or weights that are to stay 0.
 void mask_gradients(Context& context, const TermRows& rows, const float* mask,
                     Replicas<float> gradients);
 

@@ -106,6 +106,17 @@ inline Lanes merged_from(int half, int which) {
   return lanes;
 }
 
+/// Lane i is lane from[i] of x and y side by side.
+[[gnu::always_inline]] inline Vector shuffled(Vector x, Vector y, Lanes from) {
+#if defined(__clang__)
+  Vector picked = {};
+  for (int i = 0; i < kLanes; ++i) picked[i] = from[i] < kLanes ? x[from[i]] : y[from[i] - kLanes];
+  return picked;
+#else
+  return __builtin_shuffle(x, y, from);
+#endif
+}
+
 /// vectors[0][i] becomes the sum of the lanes of vectors[i], in a fixed order.
 template <int Half = kLanes / 2>
 inline void sum_lanes(Vector* vectors) {
@@ -115,7 +126,7 @@ inline void sum_lanes(Vector* vectors) {
   for (int i = 0; i < Half; ++i) {
     const Vector x = vectors[2 * i];
     const Vector y = vectors[2 * i + 1];
-    vectors[i] = __builtin_shuffle(x, y, first) + __builtin_shuffle(x, y, second);
+    vectors[i] = shuffled(x, y, first) + shuffled(x, y, second);
   }
   if constexpr (Half > 1) sum_lanes<Half / 2>(vectors);
 }

@@ -20,15 +20,19 @@ BatchNorm::BatchNorm(const Settings& settings, LayerBuilder& builder)
     : Layer(builder.input()),
       settings_{.epsilon = static_cast<float>(settings.epsilon),
                 .momentum = static_cast<float>(settings.momentum)} {
-  const auto add = [&](const char* part, ParameterSpan::Role role, float start) {
-    return builder.add(
-        {.name = part, .shape = {builder.input().channels}, .role = role, .start = start});
+  const auto add = [&](const char* part, ParameterSpan::Role role, float start,
+                       std::optional<float> least = {}) {
+    return builder.add({.name = part,
+                        .shape = {builder.input().channels},
+                        .role = role,
+                        .start = start,
+                        .least = least});
   };
   // PyTorch's order and names.
   offsets_.gamma = add("weight", ParameterSpan::Role::weight, 1);
   offsets_.beta = add("bias", ParameterSpan::Role::bias, 0);
   offsets_.running_mean = add("running_mean", ParameterSpan::Role::statistic, 0);
-  offsets_.running_variance = add("running_var", ParameterSpan::Role::statistic, 1);
+  offsets_.running_variance = add("running_var", ParameterSpan::Role::statistic, 1, 0.0F);
 }
 
 kernels::ActivationShape BatchNorm::shape_of(const Pass& pass) const {

@@ -24,7 +24,7 @@ class BatchNorm : public Layer {
     static void keys(V& v, S& s) {
       v.field("epsilon", s.epsilon, "added to the variance", between(1e-12, 1));
       v.field("momentum", s.momentum, "share of a new batch in the running statistics",
-              between(0, 1));
+              above_to(0, 1));
     }
   };
   BatchNorm(const Settings& settings, LayerBuilder& builder);

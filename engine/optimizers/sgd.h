@@ -22,7 +22,7 @@ struct Sgd {
     static void keys(V& v, S& s) {
       v.field("lr", s.learning_rate, "local learning rate of the first round", above(0));
       v.field("momentum", s.momentum, "momentum: v = momentum * v + gradient, w = w - lr * v",
-              between(0, 1));
+              from_to_below(0, 1));
       v.field("weight_decay", s.weight_decay,
               "weight decay: times the parameters, added to the gradient", at_least(0));
     }

@@ -9,6 +9,8 @@
 #include "experiments/file/experiment_schema.h"
 #include "experiments/file/reference.h"
 #include "experiments/file/sweep_points.h"
+#include "experiments/simulation/experiment_data.h"
+#include "experiments/simulation/warnings.h"
 #include "experiments/sweep/sweep.h"
 
 namespace redoubt::experiments {
@@ -21,6 +23,28 @@ struct Options {
   bool reference = false;
 };
 
+/// What only the images can tell, if they are here: how many there are, what they are normalised
+/// by, what a trigger changes of them, what will be warned of.
+void check_with_images(Experiment& experiment, const std::string& file,
+                       const std::vector<std::string>& overrides) {
+  std::optional<Dataset> dataset;
+  try {
+    dataset = load_dataset(experiment.data.dataset, experiment.seed);
+  } catch (const InputError& error) {
+    fmt::print(stderr, "redoubt: checked without the images: {}\n", error.what());
+    return;
+  }
+  try {
+    const ExperimentData data = load_data(experiment, std::move(dataset));
+    experiment.data.normalized_by = data.normalization;
+    for (const std::string& text : warnings_of(experiment, data)) {
+      fmt::print(stderr, "warning: {}\n", text);
+    }
+  } catch (const InputError& error) {
+    fail_in(file, overrides, error);
+  }
+}
+
 int check(const Options& options) {
   const ExperimentOptions& experiment = options.experiment;
   if (options.schema) {
@@ -30,8 +54,10 @@ int check(const Options& options) {
   } else if (experiment.point.empty() && !sweep_points(experiment.file).empty()) {
     return check_sweep_command(experiment.file, experiment.overrides());
   } else {
-    fmt::print("{}",
-               resolved_yaml(read_experiment(experiment.file, experiment.overrides_at_point())));
+    const std::vector<std::string> overrides = experiment.overrides_at_point();
+    Experiment resolved = read_experiment(experiment.file, overrides);
+    check_with_images(resolved, experiment.file, overrides);
+    fmt::print("{}", resolved_yaml(resolved));
   }
   return 0;
 }

@@ -17,6 +17,7 @@
 #include "experiments/run/run_folder.h"
 #include "experiments/run/run_log.h"
 #include "experiments/simulation/checks.h"
+#include "experiments/simulation/round_kinds.h"
 #include "experiments/simulation/simulation.h"
 
 namespace redoubt::experiments {
@@ -33,6 +34,13 @@ class DefendObserver : public SimulationObserver {
       : run_(std::move(run)), pipelines_(pipelines), quiet_(quiet) {}
 
   void record(const Record& record, double /*images_per_second*/) override {
+    if (record.stage == kFailed) {
+      fmt::print(stderr, "redoubt: {} ended early: {}\n",
+                 std::get<std::string>(*record.find("pipeline")), record.note);
+      lines_.clear();
+      failed_ = true;
+      return;
+    }
     Json line = to_json(record);
     line.erase("pipeline");
     lines_.emplace_back(std::move(line), "a record");
@@ -58,10 +66,14 @@ class DefendObserver : public SimulationObserver {
     lines_.clear();
   }
 
+  /// Whether a pipeline ended early.
+  bool failed() const { return failed_; }
+
  private:
   RunFiles run_;
   const std::vector<Pipeline>& pipelines_;
   bool quiet_;
+  bool failed_ = false;
   std::vector<RecordLine> lines_;
 };
 
@@ -137,7 +149,8 @@ int defend(const Options& options, const std::atomic<bool>& stop) {
   Simulation simulation(experiment);
   simulation.start_from(read_safetensors(run.trained()), run.trained().string());
   DefendObserver observer(run, experiment.defense.pipelines, options.quiet);
-  return simulation.run(observer, stop) ? 0 : 130;
+  if (!simulation.run(observer, stop)) return 130;
+  return observer.failed() ? 2 : 0;
 }
 
 }  // namespace

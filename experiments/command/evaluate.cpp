@@ -10,6 +10,7 @@
 #include "experiments/run/record_line.h"
 #include "experiments/run/run_files.h"
 #include "experiments/run/run_log.h"
+#include "experiments/simulation/metadata.h"
 #include "experiments/simulation/simulation.h"
 
 namespace redoubt::experiments {
@@ -21,14 +22,35 @@ struct Options {
   std::string model;
 };
 
+/// A model is measured on images as it was trained on, whatever the file says of them.
+void warn_of_another(const Options& options, const NormalizationSettings& of_file,
+                     const Normalization& own, const Dataset& dataset) {
+  const Normalization other = normalization(of_file, dataset);
+  if (other == own) return;
+  fmt::print(
+      stderr,
+      "redoubt: {} was trained on images normalised by {}, and {} says {}; the model's own is "
+      "taken\n",
+      options.model, to_string(own), options.experiment.file, to_string(other));
+}
+
 int evaluate(const Options& options) {
   const std::filesystem::path file = options.experiment.file;
   Experiment experiment = read_experiment(file, options.experiment.overrides_at_point());
   experiment.model.initial = options.model;
+  const NormalizationSettings of_file = experiment.data.normalize;
+  const auto own = normalization_of(read_safetensors(options.model), options.model);
+  if (own) {
+    experiment.data.normalize = {.kind = NormalizationSettings::Kind::given, .given = *own};
+    experiment.data.normalized_by.reset();
+  }
   ConvEngines engines(experiment, RunFiles{file.parent_path()}.conv_engines());
   engines.attach({}, make_log({}));
   Record record;
-  add_test_result(record, Simulation(experiment).test());
+  Simulation simulation(experiment);
+  if (own) warn_of_another(options, of_file, *own, simulation.data().dataset);
+  add_test_result(record, simulation.test());
+  simulation.add_collapse(record);
   nlohmann::ordered_json figures = to_json(record);
   figures.erase("stage");
   fmt::print("{}\n", figures.dump());

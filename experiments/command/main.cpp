@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "experiments/command/command.h"
 #include "experiments/sweep/child_run.h"
 
@@ -43,18 +44,19 @@ int main(int argc, char** argv) try {
   }
   return code;
 } catch (const redoubt::InputError& error) {
-  fmt::print(stderr, "redoubt: {}\n", error.what());
+  fmt::print(stderr, "redoubt: {}\n", redoubt::printable(error.what()));
   return 2;
 } catch (const std::filesystem::filesystem_error& error) {
-  fmt::print(stderr, "redoubt: {}: {}\n", error.path1().string(), error.code().message());
+  fmt::print(stderr, "redoubt: {}: {}\n", redoubt::printable(error.path1().string()),
+             error.code().message());
   return 2;
 } catch (const std::system_error& error) {
-  fmt::print(stderr, "redoubt: {}\n", error.what());
+  fmt::print(stderr, "redoubt: {}\n", redoubt::printable(error.what()));
   return 2;
 } catch (const std::bad_alloc&) {
   fmt::print(stderr, "redoubt: out of memory; fewer clients at once need less: federation.wave\n");
   return 2;
 } catch (const std::exception& error) {
-  fmt::print(stderr, "redoubt: internal error: {}\n", error.what());
+  fmt::print(stderr, "redoubt: internal error: {}\n", redoubt::printable(error.what()));
   return 1;
 }

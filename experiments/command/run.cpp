@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
@@ -15,6 +16,7 @@
 #include "experiments/run/outcome_warnings.h"
 #include "experiments/run/run_log.h"
 #include "experiments/simulation/example_images.h"
+#include "experiments/simulation/round_kinds.h"
 #include "experiments/simulation/simulation.h"
 #include "experiments/simulation/warnings.h"
 
@@ -80,6 +82,27 @@ Json attacker_images(const ExperimentData& data) {
     attackers.push_back(std::move(line));
   }
   return attackers;
+}
+
+/// How many images the attack is measured on and its baseline is of; where nothing is stamped also
+/// which, by their places in the data set's splits. Null without a backdoor.
+Json measured_on(const ExperimentData& data) {
+  if (!data.backdoor) return nullptr;
+  const Backdoor& backdoor = *data.backdoor;
+  Json images = {{"images", backdoor.evaluation.size()},
+                 {"baseline_images", backdoor.baseline.size()}};
+  if (!backdoor.stamps.empty()) return images;
+  for (const char* split : {"training", "test"}) images[split] = Json::array();
+  const int train = data.dataset.train.count();
+  for (const kernels::Sample& sample : backdoor.evaluation) {
+    if (sample.image >= train) {
+      images["test"].push_back(sample.image - train);
+    } else {
+      const std::vector<int>& kept = data.dataset.kept;
+      images["training"].push_back(kept.empty() ? sample.image : kept[sample.image]);
+    }
+  }
+  return images;
 }
 
 Json list_of_metrics() {
@@ -167,7 +190,10 @@ class RunReporter : public SimulationObserver {
             {"device", experiment_.device},
             {"version", REDOUBT_VERSION},
             {"training_images", training_images(data)},
+            {"normalization",
+             {{"mean", data.normalization.mean}, {"std", data.normalization.deviation}}},
             {"attacker_images", attacker_images(data)},
+            {"attack_measured_on", measured_on(data)},
             {"warnings", warnings_},
             {"metrics", list_of_metrics()},
             {"stages", lines},
@@ -206,6 +232,21 @@ void set_out(Simulation& simulation, const RunFolder& folder) {
   }
 }
 
+Simulation prepared(const Experiment& experiment, const RunOptions& options) {
+  try {
+    return Simulation(experiment);
+  } catch (const InputError& error) {
+    fail_in(options.file, options.overrides, error);
+  }
+}
+
+/// Of a run that has ended: as for wrong input if a pipeline did not get to its end.
+int exit_code(const std::vector<RecordLine>& metrics) {
+  const bool failed = std::any_of(metrics.begin(), metrics.end(),
+                                  [](const RecordLine& line) { return line.stage() == kFailed; });
+  return failed ? 2 : 0;
+}
+
 }  // namespace
 
 int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
@@ -216,11 +257,15 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
   if (folder.finished()) {
     fmt::print("{}: the run is finished\n\n{}", folder.path().string(),
                stage_table_text(stage_lines(folder.metrics())));
-    return 0;
+    return exit_code(folder.metrics());
   }
   if (!options.training_of.empty()) folder.take_training(experiment, options.training_of);
   ConvEngines engines(experiment, conv_record(options, folder.files()));
-  Simulation simulation(experiment);
+  Simulation simulation = prepared(experiment, options);
+  experiment.data.normalized_by = simulation.data().normalization;
+  if (folder.checkpoint() && !folder.took_training()) {
+    require_same_experiment(experiment, folder.path());
+  }
   if (options.profile_round != 0) simulation.profile_round(options.profile_round);
   set_out(simulation, folder);
 
@@ -235,7 +280,7 @@ int run_command(const RunOptions& options, const std::atomic<bool>& stop) {
     return 130;
   }
   reporter.finish(simulation.model_file(), start);
-  return 0;
+  return exit_code(folder.metrics());
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -36,6 +37,17 @@ YAML::Node load_document(const std::string& text, const std::string& origin) {
   return root;
 }
 
+/// Keys that start so hold what other places of the file refer to, and mean nothing themselves.
+void remove_definitions(YAML::Node& root) {
+  std::vector<std::string> keys;
+  for (const auto& pair : root) {
+    if (pair.first.IsScalar() && pair.first.Scalar().starts_with("x-")) {
+      keys.push_back(pair.first.Scalar());
+    }
+  }
+  for (const std::string& key : keys) root.remove(key);
+}
+
 std::string text_of(const std::filesystem::path& file) {
   std::ifstream stream(file);
   std::ostringstream text;
@@ -57,6 +69,47 @@ void settle_parts(Experiment& experiment) {
 
 }  // namespace
 
+namespace {
+
+/// The key's path that a message starts with: "data.partition" of "data.partition: clients
+/// hold...".
+std::string leading_path(const std::string& message) {
+  std::string path =
+      message.substr(0, message.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-."));
+  while (!path.empty() && path.back() == '.') path.pop_back();
+  return path;
+}
+
+/// The line, counted from 0, of the last key of a path that a tree has; -1 if it has none.
+int line_of(const YAML::Node& root, const std::string& path) {
+  int line = -1;
+  YAML::Node node = root;
+  std::istringstream keys(path);
+  for (std::string key; node.IsMap() && std::getline(keys, key, '.');) {
+    YAML::Node next;
+    for (const auto& pair : node) {
+      if (!pair.first.IsScalar() || pair.first.Scalar() != key) continue;
+      line = pair.first.Mark().line;
+      next.reset(pair.second);
+    }
+    node.reset(next);
+  }
+  return line;
+}
+
+/// "file:3: " or "--set key=value: ", whatever gives the key that a message starts with.
+std::string place_of(const std::string& message, const YAML::Node& root, const SpecSource& source) {
+  const std::string path = leading_path(message);
+  for (auto it = source.overrides.rbegin(); it != source.overrides.rend(); ++it) {
+    const auto& [set_path, text] = *it;
+    if (path == set_path || path.starts_with(set_path + ".")) return "--set " + text + ": ";
+  }
+  const int line = line_of(root, path);
+  return source.name + (line >= 0 ? ":" + std::to_string(line + 1) : "") + ": ";
+}
+
+}  // namespace
+
 YAML::Node load_experiment_file(const std::filesystem::path& file) {
   return load_document(text_of(file), file.string());
 }
@@ -71,6 +124,7 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   YAML::Node root = load_document(text, origin);
   // What surrounds an experiment: the points around it, and what a paper says of it.
   for (const char* key : {"sweep", "paper"}) root.remove(key);
+  remove_definitions(root);
   for (const std::string& override : overrides) apply_override(root, override, source);
 
   Experiment experiment;
@@ -79,10 +133,25 @@ Experiment parse_experiment(const std::string& text, const std::string& origin,
   try {
     check_experiment(experiment);
   } catch (const InputError& error) {
-    throw InputError(origin + ": " + error.what());
+    throw InputError(place_of(error.what(), root, source) + error.what());
   }
   settle_parts(experiment);
   return experiment;
+}
+
+void fail_in(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+             const InputError& error) {
+  const std::string message = error.what();
+  const std::string path = leading_path(message);
+  const std::vector<std::string> blocks = {"data", "model", "federation", "attack", "defense"};
+  const bool of_a_key = std::any_of(blocks.begin(), blocks.end(), [&](const std::string& block) {
+    return path == block || path.starts_with(block + ".");
+  });
+  if (!of_a_key) throw InputError(message);
+  SpecSource source = {.name = file.string(), .overrides = {}};
+  YAML::Node root = load_experiment_file(file);
+  for (const std::string& override : overrides) apply_override(root, override, source);
+  throw InputError(place_of(message, root, source) + message);
 }
 
 Experiment read_experiment(const std::filesystem::path& file,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "experiments/simulation/experiment.h"
 
 namespace redoubt::experiments {
@@ -25,6 +26,12 @@ YAML::Node load_experiment_file(const std::filesystem::path& file);
 /// The same as read_experiment() from text; `origin` stands for the file in messages.
 Experiment parse_experiment(const std::string& text, const std::string& origin,
                             const std::vector<std::string>& overrides = {});
+
+/// Throws the error of settings that contradict one another or the images, which starts with a
+/// key's path, as read_experiment() would: with the file and the line where the key stands, or the
+/// override that set it. An error that starts otherwise stays as it is.
+[[noreturn]] void fail_in(const std::filesystem::path& file,
+                          const std::vector<std::string>& overrides, const InputError& error);
 
 /// Settles what depends on where the program runs, the device and relative paths, so that the file
 /// in the run's folder means the same elsewhere.

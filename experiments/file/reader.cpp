@@ -1,6 +1,9 @@
 #include "experiments/file/reader.h"
 
+#include <unordered_set>
+
 #include "base/parse_number.h"
+#include "base/printable.h"
 
 namespace redoubt::experiments {
 
@@ -22,7 +25,7 @@ std::string read_word(const YamlValue& value, const std::vector<std::string>& na
                       const char* what) {
   const std::string text = read_text(value);
   if (std::find(names.begin(), names.end(), text) == names.end()) {
-    value.fail("found \"" + text + "\", which is not " + what + suggestion(text, names));
+    value.fail("found " + in_quotes(text) + ", which is not " + what + suggestion(text, names));
   }
   return text;
 }
@@ -46,18 +49,54 @@ double read_number(const YamlValue& value, const Limits& limits, bool whole) {
   return *number;
 }
 
+namespace {
+
+constexpr const char* kMergeKey = "<<";
+
+/// The map with what `<<` names, a map or a list of them, under the keys that it does not have
+/// itself, of several maps the first's (YAML 1.1, the merge key).
+YAML::Node merged(const YamlValue& value, int depth) {
+  constexpr int kDeepest = 32;
+  if (depth > kDeepest) value.fail("maps are merged into one another too deep");
+  YAML::Node all(YAML::NodeType::Map);
+  std::unordered_set<std::string> keys;
+  const auto add = [&](const YAML::Node& map) {
+    for (const auto& pair : map) {
+      if (!pair.first.IsScalar() || pair.first.Scalar() == kMergeKey) continue;
+      if (keys.insert(pair.first.Scalar()).second) all.force_insert(pair.first, pair.second);
+    }
+  };
+  add(value.node);
+  const YamlValue others = value.child(kMergeKey);
+  if (!others.node.IsDefined()) return all;
+  const auto merge = [&](const YamlValue& other) {
+    if (!other.node.IsMap()) other.fail_type("a map, or a list of maps, to be merged");
+    add(merged(other, depth + 1));
+  };
+  if (!others.node.IsSequence()) {
+    merge(others);
+    return all;
+  }
+  for (std::size_t i = 0; i < others.node.size(); ++i) merge(others.item(i));
+  return all;
+}
+
+}  // namespace
+
 bool FormReader::is_number() const { return number_in(value_).has_value(); }
 
 Reader::Reader(const YamlValue& value) : Reader(value, nullptr) {
   if (!value.node.IsMap()) value.fail_type("a map of keys");
-  std::vector<std::string> seen;
+  std::unordered_set<std::string> seen;
+  bool merges = false;
   for (const auto& pair : value.node) {
     const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
-    const YamlValue at = {pair.first, value.path_to(key), value.source};
+    const YamlValue at = {pair.first, value.path_to(printable(key)), value.source};
     if (!pair.first.IsScalar()) at.fail("a key must be a word");
-    if (std::find(seen.begin(), seen.end(), key) != seen.end()) at.fail("the key is there twice");
-    seen.push_back(key);
+    if (!seen.insert(key).second) at.fail("the key is there twice");
+    merges = merges || key == kMergeKey;
   }
+  if (merges) map_->value.node = merged(value, 0);
 }
 
 Reader::Reader(const YamlValue& value, const void* member)
@@ -92,7 +131,7 @@ void Reader::finish() const {
     for (const auto& pair : value.node) {
       const std::string key = pair.first.Scalar();
       if (std::find(map_->known.begin(), map_->known.end(), key) != map_->known.end()) continue;
-      const YamlValue at = {pair.first, value.path_to(key), value.source};
+      const YamlValue at = {pair.first, value.path_to(printable(key)), value.source};
       at.fail("unknown key" + suggestion(key, map_->known));
     }
   }

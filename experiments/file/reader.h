@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/nearest_name.h"
+#include "base/printable.h"
 #include "experiments/file/values.h"
 #include "experiments/file/yaml_value.h"
 
@@ -180,7 +181,8 @@ void with_alternative(const YamlValue& value, const std::string& name, T& to, co
   const std::vector<std::string> names = alternative_names<T>();
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) {
-    value.fail("found \"" + name + "\", which is not " + Kind<T>::what + suggestion(name, names));
+    value.fail("found " + in_quotes(name) + ", which is not " + Kind<T>::what +
+               suggestion(name, names));
   }
   const auto try_one = [&]<std::size_t Index>() {
     if (found - names.begin() != Index) return;
@@ -294,7 +296,7 @@ void read(const YamlValue& value, T& to, const Limits& limits) {
       to = choice;
       return;
     }
-    value.fail("found \"" + text + "\"; it may be " + names_text(spellings<T>()));
+    value.fail("found " + in_quotes(text) + "; it may be " + names_text(spellings<T>()));
   } else if constexpr (Word<T>) {
     to.name = read_word(value, T::names(), T::what);
   } else if constexpr (std::is_same_v<T, bool>) {

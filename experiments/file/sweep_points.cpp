@@ -36,7 +36,7 @@ std::string flow_text(const YAML::Node& node) {
 
 /// Columns of results.csv beside the axes, which must not be taken for one another.
 bool is_column(const std::string& name) {
-  const std::array others = {"point", "stage", "pipeline", "round", "seconds"};
+  const std::array others = {"point", "stage", "pipeline", "step", "round", "seconds"};
   const Metric* metric = find_metric(name);
   return std::find(others.begin(), others.end(), name) != others.end() ||
          (metric != nullptr && metric->measured != nullptr);

@@ -1,12 +1,13 @@
 #include "experiments/file/yaml_value.h"
 
 #include "base/check.h"
+#include "base/printable.h"
 
 namespace redoubt::experiments {
 
 std::string describe_node(const YAML::Node& node) {
   if (!node.IsDefined() || node.IsNull()) return "nothing";
-  if (node.IsScalar()) return "\"" + node.Scalar() + "\"";
+  if (node.IsScalar()) return in_quotes(node.Scalar());
   return node.IsMap() ? "a map" : "a list";
 }
 
@@ -19,7 +20,9 @@ void YamlValue::fail(const std::string& message) const {
       throw InputError("--set " + text + ": " + key + message);
     }
   }
-  const int line = is_null() && key_line >= 0 ? key_line : node.IsDefined() ? node.Mark().line : -1;
+  // A map that was merged from several stands nowhere itself.
+  const bool nowhere = is_null() || node.Mark().is_null();
+  const int line = nowhere && key_line >= 0 ? key_line : node.IsDefined() ? node.Mark().line : -1;
   const std::string place = line >= 0 ? ":" + std::to_string(line + 1) : "";
   throw InputError(source.name + place + ": " + key + message);
 }

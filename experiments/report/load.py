@@ -16,7 +16,7 @@ import yaml
 import file_names
 from comparison import check_axes, settle_published
 from paper import Paper, ReportError, read_paper
-from stages import ROUND, is_round, is_training, stage_name, with_repeats
+from stages import FAILED, ROUND, is_round, is_training, stage_name, with_repeats
 from sweep_file import places_by_axis, read_overrides, whole_axes
 from vocabulary import learn
 
@@ -178,6 +178,7 @@ def read_run(folder):
         # The run may have a pipeline of the same name.
         pipeline = f"defend: {metrics.parent.name}"
         lines += [dict(line, pipeline=pipeline) for line in with_repeats(read_json_lines(metrics))]
+    lines = [line for line in lines if line["stage"] != FAILED]  # a warning of the summary tells
     text, settings = read_yaml(folder / file_names.EXPERIMENT)
     summary = read_summary(folder / file_names.SUMMARY)
     learn(summary, folder / file_names.SUMMARY)
@@ -233,8 +234,8 @@ def named_stages(table):
 
 def read_sweep(folder):
     axes, table = results_table(folder / file_names.RESULTS)
-    failed = list(dict.fromkeys(table.loc[table["stage"] == "failed", "point"]))
-    table = table[table["stage"] != "failed"].copy()
+    failed = list(dict.fromkeys(table.loc[table["stage"] == FAILED, "point"]))
+    table = table[table["stage"] != FAILED].copy()
     if table.empty:
         raise ReportError(f"{folder / file_names.RESULTS}: no point has ended, {len(failed)} "
                           "failed; redoubt sweep FILE tries them again")

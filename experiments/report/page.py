@@ -96,6 +96,15 @@ def counted(count, word):
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+def measured_on(summaries):
+    """`attack measured on 1,028 images`, where runs say so."""
+    counts = {s["attack_measured_on"]["images"] for s in summaries if s.get("attack_measured_on")}
+    if not counts:
+        return []
+    span = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))
+    return [f"attack measured on {span} images"]
+
+
 def facts(study):
     """One line on where the numbers come from."""
     summaries = [run.summary for run in study.runs.values()]
@@ -106,6 +115,7 @@ def facts(study):
         count = counted(whole, "run")
         there = count if len(study.runs) == whole else f"{len(study.runs)} of {count}"
         parts.append(f"{there}: {axes}")
+    parts += measured_on(summaries)
     parts.append(", ".join(sorted({str(s.get("device", "cpu")) for s in summaries})))
     minutes = sum(s.get("seconds", 0) for s in summaries) / 60
     parts.append(f"{counted(round(minutes), 'minute')} of running" if minutes >= 1

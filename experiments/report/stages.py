@@ -4,8 +4,9 @@ its kind in a pipeline."""
 import re
 
 ROUND = "round"  # a round of training
-OF_TRAINING = (ROUND, "best_round")
-TRAINING = "training"
+TRAINING = "training"  # what results.csv calls the end of training
+OF_TRAINING = (ROUND, "best_round", TRAINING)
+FAILED = "failed"  # a point of a sweep, or a pipeline that ended early
 
 
 def is_round(kind):

@@ -30,21 +30,26 @@ void for_each_measured(const See& see) {
   }
 }
 
-bool was_tested(const RecordLine& line) {
-  return !std::isnan(line.metric("accuracy")) || line.is_null("accuracy");
+bool has(const RecordLine& line, const Metric& metric) {
+  return !std::isnan(line.metric(metric.name)) || line.is_null(metric.name);
 }
 
 /// "accuracy  97.1 %  attack success   0.4 %", of a round with the loss, too.
 std::string figures_text(const RecordLine& line) {
   std::string text;
   for_each_measured([&](const Metric& metric) {
-    if (!metric.share && !line.round()) return;
+    if (!has(line, metric) || (!metric.share && !line.round())) return;
     const double value = line.metric(metric.name);
     text += fmt::format(
         "{}{} {}", text.empty() ? "" : "  ", metric.label,
         metric.share ? fmt::format("{:>7}", percent(value)) : fmt::format("{:.3f}", value));
   });
   return text;
+}
+
+std::string collapse_text(const RecordLine& line) {
+  const auto label = line.count(kCollapsedClass);
+  return label ? fmt::format("  calls nearly all images class {}", *label) : "";
 }
 
 /// What a stage did, or how long training was, in a few words.
@@ -94,15 +99,16 @@ void Console::record(const Record& record, double images_per_second) {
   clear_bar();
   const RecordLine line(record);
   if (!line.round()) {
-    fmt::print("{:<14}  {}\n", line.stage(), figures_text(line));
+    fmt::print("{:<14}  {}{}\n", line.stage(), figures_text(line), collapse_text(line));
   } else {
     rounds_done_ = *line.round();
     const double rejected = line.metric("rejected_updates");
     fmt::print("round {:>3} / {:<3} {}{}\n", rounds_done_, total_rounds_,
-               was_tested(line)
+               has(line, *find_metric("accuracy"))
                    ? figures_text(line)
                    : fmt::format("not tested  training loss {:.3f}", line.metric("training_loss")),
-               rejected > 0 ? fmt::format("  {} updates rejected: not finite", rejected) : "");
+               (rejected > 0 ? fmt::format("  {} updates rejected: not finite", rejected) : "") +
+                   collapse_text(line));
     draw_bar(images_per_second);
   }
   std::fflush(stdout);
@@ -130,10 +136,16 @@ std::vector<RecordLine> stage_lines(const std::vector<RecordLine>& metrics) {
   return stages;
 }
 
+std::string stage_title(const RecordLine& line) {
+  return is_of_training(line.stage()) ? kTraining : line.stage();
+}
+
 std::string stage_table_text(const std::vector<RecordLine>& stages) {
   std::vector<const Metric*> columns;
   for_each_measured([&](const Metric& metric) {
-    if (metric.share) columns.push_back(&metric);
+    const bool known = std::any_of(stages.begin(), stages.end(),
+                                   [&](const RecordLine& line) { return has(line, metric); });
+    if (metric.share && known) columns.push_back(&metric);
   });
   const auto row = [&](const std::string& name, const auto& cell, const std::string& note) {
     std::string text = fmt::format("{:<16}", name);
@@ -141,14 +153,14 @@ std::string stage_table_text(const std::vector<RecordLine>& stages) {
       const std::size_t gap = metric == columns.front() ? 2 : 3;
       text += fmt::format("{:>{}}", cell(*metric), metric->label.size() + gap);
     }
-    return text + "   " + note + "\n";
+    return text + (note.empty() ? "" : "   " + note) + "\n";
   };
   std::string text = row(
       "stage", [](const Metric& metric) { return metric.label; }, "");
   text += std::string(78, '-') + "\n";
   std::string last_pipeline;
   for (const RecordLine& line : stages) {
-    std::string name = is_of_training(line.stage()) ? "training" : line.stage();
+    std::string name = stage_title(line);
     const std::string pipeline = line.pipeline();
     if (!pipeline.empty()) {
       if (pipeline != last_pipeline) text += pipeline + "\n";
@@ -159,6 +171,9 @@ std::string stage_table_text(const std::vector<RecordLine>& stages) {
         name, [&](const Metric& metric) { return percent(line.metric(metric.name)); },
         note_of(line));
   }
+  const auto images = stages.empty() ? std::nullopt : stages.front().count(kAttackImages);
+  if (images)
+    text += fmt::format("attack success and its baseline are of {} images\n", grouped(*images));
   return text;
 }
 

@@ -33,6 +33,9 @@ class Console {
 /// The records that a table shows: the last round of training, then every stage.
 std::vector<RecordLine> stage_lines(const std::vector<RecordLine>& metrics);
 
+/// What tables call a record's stage: all ends of training alike.
+std::string stage_title(const RecordLine& line);
+
 /// What was measured after each stage, and its note, as text.
 std::string stage_table_text(const std::vector<RecordLine>& stages);
 

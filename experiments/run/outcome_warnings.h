@@ -9,8 +9,9 @@
 
 namespace redoubt::experiments {
 
-/// From its records: that nothing was aggregated, that the model diverged, that the round kept is
-/// from before the attack.
+/// From its records: that nothing was aggregated, that the model diverged or calls nearly all
+/// images one class, that variances had to be raised, that the round kept is from before the
+/// attack.
 std::vector<std::string> outcome_warnings(const Experiment& experiment,
                                           const std::vector<RecordLine>& metrics);
 

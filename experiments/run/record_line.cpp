@@ -20,7 +20,7 @@ constexpr std::size_t kMostQuoted = 40;  // bytes of what was found
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 /// On one line, whatever bytes it holds.
-std::string quoted(const Json& found) {
+std::string shortened(const Json& found) {
   std::string text = found.dump(-1, ' ', true, Json::error_handler_t::replace);
   if (text.size() > kMostQuoted) text = text.substr(0, kMostQuoted) + "...";
   return text;
@@ -29,7 +29,8 @@ std::string quoted(const Json& found) {
 [[noreturn]] void refuse(const std::string& origin, const std::string& key, const Json* found,
                          const std::string& expected) {
   throw InputError(origin + ": damaged: " + key + " is " +
-                   (found == nullptr ? "not there" : quoted(*found)) + "; it must be " + expected);
+                   (found == nullptr ? "not there" : shortened(*found)) + "; it must be " +
+                   expected);
 }
 
 const Json* find(const Json& json, std::string_view key) {
@@ -101,7 +102,10 @@ RecordLine::RecordLine(Json json, const std::string& origin) : json_(std::move(j
   const auto round = whole(json_, "round", origin);
   if (is_round(stage_) && !round) refuse(origin, "round", nullptr, "a whole number");
   if (round) round_ = static_cast<int>(std::min<std::int64_t>(*round, INT32_MAX));
-  whole(json_, "used_updates", origin);
+  for (const char* key :
+       {"used_updates", kAttackImages, kNeededUpdates, kRaisedStatistics, kCollapsedClass}) {
+    whole(json_, key, origin);
+  }
   for (const Metric& metric : metrics()) {
     const Json* found = find(json_, metric.name);
     if (found == nullptr || found->is_number() || found->is_null()) continue;
@@ -114,8 +118,8 @@ double RecordLine::metric(std::string_view name) const {
   return found == nullptr || !found->is_number() ? NAN : found->get<double>();
 }
 
-std::optional<std::int64_t> RecordLine::used_updates() const {
-  const Json* found = find(json_, "used_updates");
+std::optional<std::int64_t> RecordLine::count(std::string_view key) const {
+  const Json* found = find(json_, key);
   return found == nullptr ? std::nullopt : std::optional(found->get<std::int64_t>());
 }
 

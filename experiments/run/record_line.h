@@ -34,7 +34,9 @@ class RecordLine {
   /// NaN if it is absent or null.
   double metric(std::string_view name) const;
   /// Of a round: how many updates were used; absent from a stage.
-  std::optional<std::int64_t> used_updates() const;
+  std::optional<std::int64_t> used_updates() const { return count("used_updates"); }
+  /// A key of whole numbers: used_updates or one of those of fl/metrics.h.
+  std::optional<std::int64_t> count(std::string_view key) const;
   /// Whether the key is there and holds no number, as a loss of a model that diverged.
   bool is_null(std::string_view key) const;
 

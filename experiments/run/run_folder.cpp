@@ -26,8 +26,12 @@ Experiment without_free_settings(Experiment experiment) {
   return experiment;
 }
 
-/// Of a file that is gone, or that nobody noted the checksum of, only the name can be compared.
+/// Of a file that is gone, or that nobody noted the checksum of, only the name can be compared; and
+/// what images were normalised by only where both know.
 Experiment comparable(Experiment ours, const Experiment& theirs) {
+  if (!ours.data.normalized_by || !theirs.data.normalized_by) {
+    ours.data.normalized_by = theirs.data.normalized_by;
+  }
   if (!ours.model.initial_checksum || !theirs.model.initial_checksum) {
     ours.model.initial_checksum = theirs.model.initial_checksum;
   }

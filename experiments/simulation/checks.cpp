@@ -39,6 +39,31 @@ void check_federation(const FederationSettings& federation) {
   }
 }
 
+/// A value is its own mean: normalised by itself it is the same whatever it was.
+void check_normalized_values(const Experiment& experiment, const Network& network) {
+  const std::optional<int> values = network.fewest_normalized();
+  const auto refuse = [&](const char* key, int batch) {
+    if (!values || batch * *values > 1) return;
+    throw InputError(fmt::format(
+        "{} is {}, and a batch_norm layer has one value a channel and image: it would normalise "
+        "each by itself",
+        key, batch));
+  };
+  refuse("federation.local.batch", experiment.federation.local.batch);
+  if (!experiment.attack) return;
+  if (const auto& batch = experiment.attack->of<OwnTraining>().batch) {
+    refuse("attack.local.batch", *batch);
+  }
+}
+
+void check_start(const Experiment& experiment) {
+  if (experiment.federation.rounds > 0 || experiment.model.initial) return;
+  if (experiment.defense.pipelines.empty()) return;
+  throw InputError(
+      "federation.rounds is 0 and model.initial names no file: the stages of "
+      "defense.after_training would treat a model that nobody has trained");
+}
+
 /// The last round that there is in training or in any pipeline.
 int last_round(const Experiment& experiment) {
   int longest = 0;
@@ -78,13 +103,17 @@ void check_defense(const Experiment& experiment, const ParameterLayout& layout) 
 
 }  // namespace
 
-void check_stages(const Experiment& experiment, const ParameterLayout& layout,
-                  std::span<const float> mask) {
+std::vector<std::string> check_stages(const Experiment& experiment, const ParameterLayout& layout,
+                                      std::span<const float> mask) {
+  std::vector<std::string> judged;
   for (const Pipeline& pipeline : experiment.defense.pipelines) {
     StageConditions conditions = {
         .layout = layout, .validation_samples = experiment.data.validation_samples, .mask = mask};
     for (const StageSettings& stage : pipeline.stages) Stages::check(stage, conditions);
+    judged.insert(judged.end(), conditions.judged_by_server.begin(),
+                  conditions.judged_by_server.end());
   }
+  return judged;
 }
 
 void check_experiment(const Experiment& experiment) {
@@ -92,6 +121,7 @@ void check_experiment(const Experiment& experiment) {
   check_device(experiment.device);
   check_conv_engine(experiment.arithmetic.conv_engine);
   const DatasetEntry& dataset = dataset_entry(experiment.data.dataset.name.name);
+  check_normalization(experiment.data.normalize, dataset.name, dataset.shape.channels);
   check_federation(experiment.federation);
   if (experiment.federation.keep == FederationSettings::Keep::best &&
       experiment.data.validation_samples == 0) {
@@ -105,7 +135,9 @@ void check_experiment(const Experiment& experiment) {
   if (experiment.model.preset.name.empty() == experiment.model.layers.empty()) {
     throw InputError("model: name either a preset or layers");
   }
+  check_start(experiment);
   const Network network = make_network(experiment.model, dataset.shape, dataset.classes);
+  check_normalized_values(experiment, network);
   if (experiment.federation.local.last_conv_l2 > 0) {
     network.layout().conv_channels_of("federation.local.last_conv_l2", "last");
   }

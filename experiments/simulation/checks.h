@@ -20,8 +20,8 @@ void check_experiment(const Experiment& experiment);
 
 /// Throws InputError for stages that cannot do what they say, e.g. that would prune more channels
 /// than are left of a model of which some are pruned from the start, those that `mask` [mask row]
-/// holds 0 for.
-void check_stages(const Experiment& experiment, const ParameterLayout& layout,
-                  std::span<const float> mask);
+/// holds 0 for. Returns the names of those whose models the server judges.
+std::vector<std::string> check_stages(const Experiment& experiment, const ParameterLayout& layout,
+                                      std::span<const float> mask);
 
 }  // namespace redoubt::experiments

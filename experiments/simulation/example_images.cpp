@@ -11,29 +11,11 @@ namespace {
 
 constexpr std::size_t kExamples = 8;
 
-/// An image of the training split or, after those, of the test split.
-struct Source {
-  const Split& split;
-  int index;
-};
-
-Source source_of(const Dataset& dataset, int image) {
-  const int train = dataset.train.count();
-  if (image < train) return {.split = dataset.train, .index = image};
-  return {.split = dataset.test, .index = image - train};
-}
-
 std::vector<std::uint8_t> stamped_image(const ExperimentData& data, int image, int trigger) {
-  const Source source = source_of(data.dataset, image);
-  const std::int64_t size = data.dataset.shape.size();
-  const auto from = source.split.images.begin() + source.index * size;
-  std::vector<std::uint8_t> bytes(from, from + size);
+  const std::span<const std::uint8_t> clean = data.dataset.image(image);
+  std::vector<std::uint8_t> bytes(clean.begin(), clean.end());
   if (trigger < 0) return bytes;
-  const auto at = static_cast<std::size_t>(trigger);
-  const auto start = static_cast<std::size_t>(data.triggers.start[at]);
-  const auto end = static_cast<std::size_t>(data.triggers.start[at + 1]);
-  for (const kernels::TriggerPixel& pixel :
-       std::span(data.triggers.pixels).subspan(start, end - start)) {
+  for (const kernels::TriggerPixel& pixel : data.triggers.pixels_of(trigger)) {
     bytes[pixel.offset] = pixel.value;
   }
   return bytes;
@@ -70,8 +52,7 @@ TensorFile example_images(const ExperimentData& data) {
   for (const Sample& sample : some) {
     clean.add(sample.image, -1);
     stamped.add(sample.image, sample.trigger);
-    const Source source = source_of(data.dataset, sample.image);
-    labels += (labels.empty() ? "" : ",") + std::to_string(source.split.labels[source.index]);
+    labels += (labels.empty() ? "" : ",") + std::to_string(data.dataset.label(sample.image));
   }
   TensorFile file = {
       .metadata = {{"labels", labels}, {"target", std::to_string(data.backdoor->goal.target)}},

@@ -25,6 +25,7 @@ struct DataSettings {
   DatasetSettings dataset;
   int validation_samples = 1000;  ///< held by the server, never given to a client
   NormalizationSettings normalize;
+  std::optional<Normalization> normalized_by;  ///< what that comes to; absent: not known yet
   bool shuffle = true;  ///< false: samples in file order, for checking against another program
   PartitionSettings partition;
 
@@ -38,9 +39,13 @@ struct DataSettings {
     v.field("validation_samples", s.validation_samples,
             "training images that the server keeps, equally many a class, and no client gets",
             at_least(0));
-    v.field("normalize", s.normalize,
-            "standard: less the training split's mean, by its deviation; unit: byte / 255; or "
-            "given means and deviations");
+    v.field(
+        "normalize", s.normalize,
+        "standard: less the whole training split's mean, by its deviation; unit: byte / 255; or "
+        "given means and deviations");
+    v.given("normalized_by", s.normalized_by,
+            "what normalize comes to, which a run notes down, so that other images under the same "
+            "name are not taken for them; left out: any");
     v.field("shuffle", s.shuffle,
             "whether samples come in a fresh order each epoch; false: file order, to compare with "
             "another program");
@@ -64,8 +69,8 @@ struct ModelSettings {
             "how weights start: uniform-fan-in as in PyTorch, he, or xavier; null: as the preset's "
             "paper, else uniform-fan-in");
     v.field("initial", s.initial,
-            "a safetensors file whose weights training starts from, and whose pruned channels and "
-            "limits of inputs, if it has any, stay; null: from initialization");
+            "a safetensors file whose weights training starts from, and whose pruned channels, "
+            "zeroed weights and limits of inputs, if it has any, stay; null: from initialization");
     v.field("initial_checksum", s.initial_checksum,
             "the CRC-32 of that file, which a run notes down, so that another file of the same "
             "name is not taken for it; null: any");

@@ -69,6 +69,28 @@ void settle_attackers(const Experiment& experiment, const std::optional<Backdoor
   std::transform(able.begin(), able.end(), std::back_inserter(data.poisonable), count_of);
 }
 
+/// A run that goes on has images normalised as they were when it began.
+void check_normalized_by(const DataSettings& settings, const Normalization& now) {
+  if (!settings.normalized_by || *settings.normalized_by == now) return;
+  throw InputError("data.normalized_by is " + to_string(*settings.normalized_by) + "; here it is " +
+                   to_string(now) + ": the images or data.normalize have changed (left out: any)");
+}
+
+/// What the attack is measured on is there, and a trigger is seen on it.
+void check_measurement(const ExperimentData& data) {
+  const Backdoor& backdoor = *data.backdoor;
+  if (backdoor.evaluation.empty()) {
+    throw InputError("attack: the test split holds no image of class " +
+                     std::to_string(backdoor.goal.victim.value_or(0)) +
+                     ", the victim: there is nothing to measure the attack on");
+  }
+  if (backdoor.stamps.empty()) return;
+  const TriggerEffect effect = effect_of(data, backdoor.goal.trigger);
+  if (effect.changed > 0) return;
+  throw InputError("attack.trigger changes none of the " + std::to_string(effect.images) +
+                   " images that the attack is measured on: what it stamps is there already");
+}
+
 /// The elements of an ascending list that are not in another.
 std::vector<int> difference(const std::vector<int>& from, const std::vector<int>& taken) {
   std::vector<int> left;
@@ -78,6 +100,14 @@ std::vector<int> difference(const std::vector<int>& from, const std::vector<int>
 }
 
 }  // namespace
+
+TriggerEffect effect_of(const ExperimentData& data, int trigger) {
+  TriggerEffect effect;
+  for (const Sample& sample : data.backdoor->evaluation) {
+    effect.add(data.dataset.image(sample.image), data.triggers.pixels_of(trigger));
+  }
+  return effect;
+}
 
 std::int64_t training_images(const ExperimentData& data) {
   std::int64_t images = 0;
@@ -89,7 +119,12 @@ ExperimentData load_data(const Experiment& experiment, std::optional<Dataset> da
   ExperimentData data;
   data.dataset =
       dataset ? std::move(*dataset) : load_dataset(experiment.data.dataset, experiment.seed);
+  if (data.dataset.test.count() == 0) {
+    throw InputError("data: " + data.dataset.name + " (" + data.dataset.origin +
+                     ") holds no test images: there is nothing to measure models on");
+  }
   data.normalization = normalization(experiment.data.normalize, data.dataset);
+  check_normalized_by(experiment.data, data.normalization);
   const Split& train = data.dataset.train;
   const int clients = experiment.federation.clients;
   if (experiment.attack) {
@@ -99,6 +134,7 @@ ExperimentData load_data(const Experiment& experiment, std::optional<Dataset> da
     if (!experiment.attack->untargeted) {
       data.backdoor =
           plan_backdoor(*experiment.attack, data.dataset, data.triggers, experiment.seed);
+      check_measurement(data);
     }
   }
   // What only the attackers hold, neither the server nor another client does.
@@ -131,6 +167,7 @@ GlobalModel initial_model(const Experiment& experiment, const Network& network, 
     fill_row(network.layout(), file, origin, row);
     GlobalModel model(network, row, device);
     model.mask.upload(mask_of(network.layout(), file, origin));
+    model.keep_at_zero(zeroed_in(network.layout(), file, origin));
     model.inputs = input_range_of(file, origin);
     return model;
   }
@@ -175,7 +212,10 @@ TestImages make_test_images(const Experiment& experiment, const ExperimentData& 
   for (int i = 0; i < data.dataset.test.count(); ++i) {
     test.clean.push_back(labelled(images.test_image(i), data.dataset.test.labels[i]));
   }
-  if (data.backdoor) test.stamped = data.backdoor->evaluation;
+  if (data.backdoor) {
+    test.stamped = data.backdoor->evaluation;
+    test.baseline = data.backdoor->baseline;
+  }
   // A flip of one label into another is measured on clean images of the one.
   if (const auto goal = experiment.attack ? untargeted_goal(*experiment.attack) : std::nullopt) {
     test.stamped = stamped_test_samples(data.dataset.test.labels, images.test_image(0), *goal);

@@ -33,6 +33,9 @@ struct ExperimentData {
 /// How many images all clients hold.
 std::int64_t training_images(const ExperimentData& data);
 
+/// What a trigger of the table does to the images that the attack is measured on.
+TriggerEffect effect_of(const ExperimentData& data, int trigger);
+
 /// Loads and deals out the data, or deals out a data set from outside. Throws InputError.
 ExperimentData load_data(const Experiment& experiment, std::optional<Dataset> dataset = {});
 

@@ -10,12 +10,14 @@ namespace redoubt::experiments {
 
 namespace {
 
-constexpr const char* kFormat = "redoubt-checkpoint-3";
-/// Of before models could limit their inputs; those who know only it must not read newer ones.
-constexpr const char* kFormatWithoutInputs = "redoubt-checkpoint-2";
+constexpr const char* kFormat = "redoubt-checkpoint-4";
+/// Of before models could keep weights at 0, and before they could limit their inputs; those who
+/// know only these must not read newer ones.
+constexpr std::array kOlderFormats = {"redoubt-checkpoint-3", "redoubt-checkpoint-2"};
 
 constexpr const char* kRow = "row";
 constexpr const char* kMask = "mask";
+constexpr const char* kKept = "kept";
 constexpr const char* kBestRow = "best_row";
 /// Before the names of tensors and metadata of the state after training.
 const std::string kTrained = "trained.";
@@ -29,6 +31,7 @@ TensorFile file_of(const FederationState& state) {
   file.metadata = {{"format", kFormat}, {"next_round", std::to_string(state.next_round)}};
   add_input_range(state.inputs, file);
   file.tensors = {flat_tensor(kRow, state.row), flat_tensor(kMask, state.mask)};
+  if (!state.kept.empty()) file.tensors.push_back(flat_tensor(kKept, state.kept));
   file.tensors.insert(file.tensors.end(), state.memory.begin(), state.memory.end());
   return file;
 }
@@ -60,7 +63,7 @@ std::vector<float> values_of(const TensorFile& file, const std::string& name) {
 
 /// What the federation remembers stands between the model and what else a checkpoint holds.
 bool is_memory(const NamedTensor& tensor) {
-  const std::array own = {kRow, kMask, kBestRow};
+  const std::array own = {kRow, kMask, kKept, kBestRow};
   return !tensor.name.starts_with(kTrained) &&
          std::find(own.begin(), own.end(), tensor.name) == own.end();
 }
@@ -71,6 +74,7 @@ FederationState state_in(const TensorFile& file, const RunLength& length,
       .next_round = whole_number(file, "next_round", 1, length.rounds + 1, origin),
       .row = values_of(file, kRow),
       .mask = values_of(file, kMask),
+      .kept = values_of(file, kKept),
       .inputs = input_range_of(file, origin),
       .memory = {}};
   std::copy_if(file.tensors.begin(), file.tensors.end(), std::back_inserter(state.memory),
@@ -80,8 +84,11 @@ FederationState state_in(const TensorFile& file, const RunLength& length,
 
 void check_format(const TensorFile& file, const std::string& origin) {
   const auto format = file.metadata.find("format");
-  if (format == file.metadata.end() ||
-      (format->second != kFormat && format->second != kFormatWithoutInputs)) {
+  const bool known =
+      format != file.metadata.end() &&
+      (format->second == kFormat || std::find(kOlderFormats.begin(), kOlderFormats.end(),
+                                              format->second) != kOlderFormats.end());
+  if (!known) {
     throw InputError(origin + ": not a checkpoint of this version of redoubt");
   }
 }

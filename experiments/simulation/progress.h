@@ -15,6 +15,7 @@ struct FederationState {
   int next_round = 1;
   std::vector<float> row;
   std::vector<float> mask;
+  std::vector<float> kept;  ///< GlobalModel's; empty: nothing is kept at 0
   kernels::ByteRange inputs = {};
   std::vector<NamedTensor> memory;
 };
@@ -42,11 +43,11 @@ struct RunLength {
   std::vector<int> stages;  ///< [pipelines]
 };
 
-/// As files under format redoubt-checkpoint-3.
+/// As files under format redoubt-checkpoint-4.
 TensorFile to_checkpoint(const Progress& progress);
 TensorFile to_checkpoint(const FederationState& trained);
 
-/// Reads formats 2 and 3. Throws InputError naming `origin` for anything that is no checkpoint of a
+/// Reads formats 2 to 4. Throws InputError naming `origin` for anything that is no checkpoint of a
 /// run of this length; whether the model fits is seen when it is taken up.
 Progress read_progress(const TensorFile& file, const RunLength& length, const std::string& origin);
 /// Only the state itself, whatever the file says of pipelines.

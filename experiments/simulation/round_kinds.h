@@ -11,6 +11,11 @@ inline constexpr const char* kRound = "round";
 /// After training, the best of its rounds tested again (federation.keep: best).
 inline constexpr const char* kBestRound = "best_round";
 
+/// A named pipeline that ended early, its note saying why.
+inline constexpr const char* kFailed = "failed";
+/// What the end of training is called for readers, be it a round or the best one.
+inline constexpr const char* kTraining = "training";
+
 /// A round that a stage trains: "fine_tune_round".
 inline std::string round_of(const std::string& stage) { return stage + "_round"; }
 

@@ -98,6 +98,7 @@ FederationState Simulation::state() const {
   return {.next_round = server_.next_round(),
           .row = model_.row.download(),
           .mask = model_.mask.download(),
+          .kept = model_.keeps_zeros() ? model_.kept.download() : std::vector<float>(),
           .inputs = model_.inputs,
           .memory = federation_.state()};
 }
@@ -113,6 +114,8 @@ void Simulation::take_up(const FederationState& state, const std::string& origin
   };
   upload("row", state.row, model_.row);
   upload("mask", state.mask, model_.mask);
+  model_.kept = state.kept.empty() ? Buffer<float>() : Buffer<float>(device_, model_.row.count());
+  if (!state.kept.empty()) upload("kept", state.kept, model_.kept);
   model_.inputs = state.inputs;
   server_.resume_at(state.next_round);
   try {
@@ -142,6 +145,14 @@ void Simulation::start_from(const TensorFile& trained, const std::string& origin
 }
 
 TestResult Simulation::test() { return server_.test(model_.variant()).front(); }
+
+void Simulation::add_collapse(Record& record) {
+  const RecordValue* accuracy = record.find("accuracy");
+  if (accuracy == nullptr) return;
+  if (const auto label = server_.collapsed_class(std::get<double>(*accuracy))) {
+    record.add(kCollapsedClass, std::int64_t{*label});
+  }
+}
 
 namespace {
 
@@ -176,6 +187,8 @@ Record Simulation::round_record(const std::string& stage, int round, const Round
   record.add("images", report.images);
   record.add("rejected_updates", std::int64_t{report.rejected});
   record.add("used_updates", std::int64_t{report.used});
+  if (report.needed_updates) record.add(kNeededUpdates, std::int64_t{*report.needed_updates});
+  if (report.raised_statistics > 0) record.add(kRaisedStatistics, report.raised_statistics);
   for (const auto& [name, value] : report.diagnostics) {
     if (is_of_records(name)) {
       throw InputError("defense.rule " + federation_.rule().name() + ": its diagnostic \"" + name +
@@ -261,8 +274,14 @@ class Simulation::Run {
     pipeline_ = pipeline.name;
     // One that is under way goes on; a new one starts from the trained model.
     if (progress_.stage == 0 && progress_.stage_rounds == 0) go_back_to_trained();
-    while (progress_.stage < static_cast<int>(pipeline.stages.size())) {
-      if (!stage(*pipeline.stages[progress_.stage])) return false;
+    try {
+      while (progress_.stage < static_cast<int>(pipeline.stages.size())) {
+        if (!stage(*pipeline.stages[progress_.stage])) return false;
+      }
+    } catch (const InputError& error) {
+      if (pipeline.name.empty() || telling_) throw;
+      fail(pipeline, error.what());
+      return true;
     }
     ++progress_.pipeline;
     progress_.stage = 0;
@@ -271,6 +290,17 @@ class Simulation::Run {
     go_back_to_trained();
     checkpoint();
     return true;
+  }
+
+  /// What one of several pipelines cannot do is no matter of the others.
+  void fail(const PipelineStages& pipeline, const std::string& reason) {
+    const std::string stage = pipeline.stages[progress_.stage]->name();
+    ++progress_.pipeline;
+    progress_.stage = 0;
+    progress_.stage_rounds = 0;
+    tell({.stage = kFailed, .values = {}, .note = stage + ": " + reason});
+    go_back_to_trained();
+    checkpoint();
   }
 
   bool stage(const Stage& stage) {
@@ -288,6 +318,7 @@ class Simulation::Run {
     if (!record) return false;
     ++progress_.stage;
     progress_.stage_rounds = 0;
+    record->values.insert(record->values.begin(), {"step", std::int64_t{progress_.stage}});
     tell(std::move(*record));
     checkpoint();
     return true;
@@ -300,7 +331,8 @@ class Simulation::Run {
     tell(simulation_.round_record(kind, round, report),
          static_cast<double>(report.images) / std::max(seconds.count(), 1e-9));
     if (!report.tensors.empty()) {
-      observer_.tensors(kind, round, {.metadata = {}, .tensors = report.tensors});
+      tell_observer(
+          [&] { observer_.tensors(kind, round, {.metadata = {}, .tensors = report.tensors}); });
     }
     const int every = simulation_.experiment_.output.checkpoint_every;
     const bool stopped = stop_;
@@ -310,7 +342,15 @@ class Simulation::Run {
 
   void checkpoint() {
     progress_.now = simulation_.state();
-    observer_.checkpoint(to_checkpoint(progress_));
+    tell_observer([&] { observer_.checkpoint(to_checkpoint(progress_)); });
+  }
+
+  /// Where what is told cannot be written down, no stage is to blame, and nothing goes on.
+  template <class Tell>
+  void tell_observer(const Tell& tell) {
+    telling_ = true;
+    tell();
+    telling_ = false;
   }
 
   Record tested(const char* kind, int round) {
@@ -322,8 +362,9 @@ class Simulation::Run {
 
   /// Passes a record on, under the name of the pipeline that it belongs to.
   void tell(Record record, double images_per_second = 0) {
+    simulation_.add_collapse(record);
     if (!pipeline_.empty()) record.values.insert(record.values.begin(), {"pipeline", pipeline_});
-    observer_.record(record, images_per_second);
+    tell_observer([&] { observer_.record(record, images_per_second); });
   }
 
   float learning_rate(int round) const {
@@ -339,6 +380,7 @@ class Simulation::Run {
   const FederationSettings& federation_;
   Server& server_;
   Progress& progress_;
+  bool telling_ = false;  ///< true also once it has failed
   std::string pipeline_;  ///< under way; empty in training and where it has no name
   std::chrono::steady_clock::time_point start_;
 };
@@ -356,7 +398,9 @@ TensorFile Simulation::model_file() {
   file.tensors = tensors_of(network_.layout(), row);
   file.metadata = {{"format", "pt"}, {"experiment", experiment_.name}};
   add_mask(network_.layout(), mask, file);
+  if (model_.keeps_zeros()) add_zeroed(network_.layout(), model_.kept.download(), file);
   add_input_range(model_.inputs, file);
+  add_normalization(data_.normalization, file);
   return file;
 }
 

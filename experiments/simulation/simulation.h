@@ -37,7 +37,8 @@ class SimulationObserver {
   virtual void tensors(const std::string& /*kind*/, int /*round*/, const TensorFile& /*file*/) {}
   /// Training is over; the state that the stages start from. (Not told again after a resumption.)
   virtual void trained(const TensorFile& /*state*/) {}
-  /// A named pipeline is through, with this model.
+  /// A named pipeline is through, with this model. (Not told of one that ended early, of which a
+  /// record of kind kFailed says why.)
   virtual void pipeline_done(const std::string& /*name*/, const TensorFile& /*model*/) {}
   /// A state to come back to: everything recorded so far belongs to it.
   virtual void checkpoint(TensorFile /*state*/) {}
@@ -87,6 +88,8 @@ class Simulation {
 
   /// Accuracy and attack success rate of the model as it is now.
   TestResult test();
+  /// Says in a record of such a test if the model calls nearly all images one class.
+  void add_collapse(Record& record);
   /// The model as safetensors: PyTorch's names; pruned channels and limits of inputs are in the
   /// metadata. After named pipelines that is the trained one.
   TensorFile model_file();

@@ -22,6 +22,7 @@
 #include "experiments/run/console.h"
 #include "experiments/run/folder_lock.h"
 #include "experiments/run/run_files.h"
+#include "experiments/simulation/round_kinds.h"
 #include "experiments/sweep/child_run.h"
 #include "experiments/sweep/sweep_plan.h"
 #include "experiments/sweep/sweep_results.h"
@@ -219,7 +220,8 @@ class Sweep {
   void finish(const Job& job) {
     const int code = job.child->exit_code();
     if (was_stopped(code) && stopping_) return;
-    if (code != 0) {
+    // A run one of whose pipelines ended early has a summary of the others.
+    if (code != 0 && !fs::exists(files_of(points_[job.point]).summary())) {
       fail(job.point, code, reason_of(code, points_[job.point]));
     } else {
       try {
@@ -252,6 +254,14 @@ class Sweep {
   void add_finished(std::size_t i) {
     done_[i] = {.point = &points_[i], .summary = read_summary(files_of(points_[i]).summary())};
     ++finished_;
+    const std::vector<RecordLine>& stages = done_[i]->summary->stages;
+    const auto early = std::find_if(stages.begin(), stages.end(),
+                                    [](const RecordLine& line) { return line.stage() == kFailed; });
+    if (early == stages.end()) return;
+    ++failed_;
+    clear();
+    say(fmt::format("{}  pipeline {} FAILED: {}", points_[i].name, early->pipeline(),
+                    early->note()));
   }
 
   void write_results() const {

@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "experiments/run/console.h"
+
 namespace redoubt::experiments {
 
 using Json = nlohmann::ordered_json;
@@ -82,9 +84,11 @@ std::string results_csv(const std::vector<SweepResult>& results) {
     }
     for (const RecordLine& stage : result.summary->stages) {
       std::vector<std::string> fields = start;
-      fields.push_back(stage.stage());
+      fields.push_back(stage_title(stage));
       for (const std::string& column : columns) fields.push_back(value_text(stage, column));
-      fields.push_back(value_text(Json(result.summary->seconds)));
+      // Of the whole run, so once: a column may be added up.
+      const bool first = &stage == &result.summary->stages.front();
+      fields.push_back(first ? value_text(Json(result.summary->seconds)) : "");
       text += csv_line(fields);
     }
   }

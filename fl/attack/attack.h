@@ -18,6 +18,8 @@ struct RoundUpdates {
   kernels::Replicas<float> matrix;  ///< client model minus global model
   std::span<const int> clients;     ///< [clients] their ids
   std::span<const int> attackers;   ///< rows of those who attack; there is at least one
+  /// Where trained tensors lie, without padding and running statistics; absent: everywhere.
+  std::span<const ColumnRange> trained = {};
 };
 
 /// How a round moved the global model. The rows lie on the device.

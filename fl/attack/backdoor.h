@@ -27,6 +27,9 @@ struct Backdoor {
   std::vector<int> images = {};
   /// What the attack is measured on, labelled as the target; never an image of that class.
   std::vector<kernels::Sample> evaluation = {};
+  /// What it would be without the trigger, labelled as the target: the same images unstamped; where
+  /// nothing is stamped, the victim's test images that do not have the feature.
+  std::vector<kernels::Sample> baseline = {};
 
   /// The goal of the attacker who is `place`-th among them: the whole trigger, or its part.
   BackdoorGoal goal_of(int place) const;

@@ -6,8 +6,9 @@ namespace {
 
 std::vector<std::shared_ptr<Attack>> methods_of(const AttackSettings& settings,
                                                 const std::optional<Backdoor>& backdoor,
-                                                const AttackEnvironment& environment,
+                                                AttackEnvironment environment,
                                                 std::shared_ptr<Attack> beside) {
+  environment.amplify_statistics = settings.amplify_statistics;
   std::vector<std::shared_ptr<Attack>> methods;
   if (backdoor) {
     methods.push_back(std::make_shared<PoisonSamples>(*backdoor, settings.poison.copies));

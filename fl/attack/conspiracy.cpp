@@ -25,7 +25,12 @@ double count_of(const std::vector<double>& known) {
 
 void send_all(const RoundUpdates& updates, const Buffer<float>& row) {
   for (const int attacker : updates.attackers) {
-    updates.context.copy_on_device(updates.matrix[attacker], row.data(), row.bytes());
+    const UpdateRow own = {updates.context, updates.matrix[attacker], updates.shape.columns,
+                           updates.trained};
+    for (const ColumnRange& range : own.columns()) {
+      updates.context.copy_on_device(own.values + range.offset, row.data() + range.offset,
+                                     static_cast<std::size_t>(range.size) * sizeof(float));
+    }
   }
 }
 

@@ -23,7 +23,7 @@ std::vector<double> known_rows(const RoundUpdates& updates, bool omniscient);
 /// How many rows that is.
 double count_of(const std::vector<double>& known);
 
-/// All attackers send this row.
+/// All attackers send this row; running statistics are each one's own.
 void send_all(const RoundUpdates& updates, const Buffer<float>& row);
 
 /// Throws InputError where nobody is honest whom they could know.

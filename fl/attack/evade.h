@@ -28,7 +28,7 @@ struct EvasionSettings {
             "or cosine, 1 - the cosine to the last global step");
     v.field("rho", s.rho,
             "share rho of the metric in the objective (1 - rho) * loss + rho * metric",
-            between(0, 1));
+            from_to_below(0, 1));
   }
 };
 

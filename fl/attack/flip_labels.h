@@ -17,8 +17,8 @@ struct LabelFlipSettings {
     v.field_or("victim", s.victim, "all",
                "the class whose label is changed; all: every label y becomes classes - 1 - y",
                at_least(0));
-    v.field("target", s.target, "what the victim's label becomes; means nothing for all",
-            at_least(0));
+    v.when_given("victim", s.victim)
+        .field("target", s.target, "what the victim's label becomes", at_least(0));
   }
 };
 

@@ -15,7 +15,8 @@ struct LittleIsEnoughSettings {
   static void keys(V& v, S& s) {
     v.field("shift", s.shift,
             "z: all send mean - z deviations of each parameter; null: the largest z that hides in "
-            "a majority");
+            "a majority",
+            above(0));
     v.field("omniscient", s.omniscient,
             "whether mean and deviation are of the honest clients' updates; false: of the "
             "attackers' own, who must be several: in a round with one of them it sends its own");

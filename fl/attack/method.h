@@ -21,6 +21,7 @@ struct AttackEnvironment {
   const Network& network;
   Device device = {};
   std::uint64_t seed = 0;
+  bool amplify_statistics = false;  ///< AttackSettings's
 };
 
 /// What is known of an experiment before it starts.

@@ -1,5 +1,8 @@
 #include "fl/attack/model_replacement.h"
 
+#include "base/check.h"
+#include "fl/attack/settings.h"
+
 namespace redoubt {
 
 void ModelReplacement::edit_update(const ClientRound& round, UpdateRow& update) {
@@ -10,7 +13,22 @@ void ModelReplacement::edit_update(const ClientRound& round, UpdateRow& update) 
   } else if (settings_.alpha == Alpha::shared) {
     alpha /= round.attackers;
   }
-  scale(update, alpha);
+  UpdateRow amplified = update;
+  if (statistics_) amplified.trained = {};
+  scale(amplified, alpha);
+}
+
+void ModelReplacement::check(const ModelReplacementSettings& settings,
+                             const AttackConditions& conditions) {
+  if (!conditions.attack.amplify_statistics) return;
+  if (settings == ModelReplacementSettings()) {
+    throw InputError("attack.amplify_statistics is true, and attack.scale amplifies nothing");
+  }
+  if (!conditions.layout.has_statistics()) {
+    throw InputError(
+        "attack.amplify_statistics is true, and the model has no batch norm whose statistics could "
+        "be amplified");
+  }
 }
 
 }  // namespace redoubt

@@ -32,7 +32,7 @@ struct ModelReplacementSettings {
 
 /// Amplifies the update: ΔL ← α · ΔL with α given, or n / η ("full"), which replaces the global
 /// model in one round if the other clients' updates nearly cancel and all hold equally many
-/// samples.
+/// samples. Running statistics are sent as they are, unless the attack says otherwise.
 class ModelReplacement : public Attack {
  public:
   static constexpr const char* kName = "scale";
@@ -43,10 +43,14 @@ class ModelReplacement : public Attack {
   using Settings = ModelReplacementSettings;
 
   explicit ModelReplacement(const ModelReplacementSettings& settings) : settings_(settings) {}
+  ModelReplacement(const ModelReplacementSettings& settings, const AttackEnvironment& environment)
+      : settings_(settings), statistics_(environment.amplify_statistics) {}
+  static void check(const ModelReplacementSettings& settings, const AttackConditions& conditions);
   void edit_update(const ClientRound& round, UpdateRow& update) override;
 
  private:
   ModelReplacementSettings settings_;
+  bool statistics_ = false;  ///< whether running statistics are amplified, too
 };
 
 }  // namespace redoubt

@@ -50,6 +50,15 @@ void check_protection(const AttackSettings& settings, const AttackConditions& co
 
 void check_attack(const AttackSettings& settings, const AttackSettings& fresh,
                   const AttackConditions& conditions) {
+  if (attacker_count(settings) == 0) {
+    throw InputError("attack.clients names nobody; leave attack out where nobody attacks");
+  }
+  if (settings.redraw && static_cast<int>(attacker_count(settings)) >
+                             conditions.clients_per_round.value_or(conditions.clients)) {
+    throw InputError(fmt::format(
+        "attack.clients is {}, drawn anew of those in a round; federation.clients_per_round is {}",
+        attacker_count(settings), conditions.clients_per_round.value_or(conditions.clients)));
+  }
   if (settings.redraw && std::holds_alternative<std::vector<int>>(settings.clients)) {
     throw InputError("attack.redraw draws attackers anew; attack.clients then is their number");
   }
@@ -87,6 +96,7 @@ Backdoor plan_backdoor(const AttackSettings& settings, const Dataset& dataset,
       .dataset = dataset, .triggers = triggers, .seed = seed, .backdoor = backdoor};
   Triggers::with_class(settings.trigger,
                        [&]<class Kind>(const auto& own) { Kind::plan(own, planning); });
+  planning.compare_with_the_untriggered();
   return backdoor;
 }
 

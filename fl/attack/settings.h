@@ -33,7 +33,7 @@ struct PoisonSettings {
     v.field("copies", s.copies,
             "copies of each poisoned image, trained on beside all clean ones: stamped own images "
             "of the victim class, or the semantic or targeted ones",
-            at_least(0));
+            at_least(1));
   }
 };
 
@@ -50,6 +50,10 @@ struct AttackSettings {
   PoisonSettings poison;
   bool protect_channels = false;  ///< lie to the pruning defense
   Methods::Settings methods;
+  /// Whether model replacement multiplies running statistics like weights, as published attacks do
+  /// that treat a model as one list of numbers: variances may then fall below 0, where the server
+  /// raises them to 0.
+  bool amplify_statistics = false;
   /// Whether as many clients are drawn anew for each round; `clients` then is a number.
   bool redraw = false;
   int from_round = 1;           ///< first round of the attack
@@ -84,6 +88,10 @@ struct AttackSettings {
         "protect_channels", s.protect_channels,
         "whether attackers report the channels that their trigger rouses as the least dormant");
     Methods::Settings::keys(v, s.methods);
+    v.field("amplify_statistics", s.amplify_statistics,
+            "whether scale multiplies batch norm's running statistics, too, as some published code "
+            "does; variances may then fall below 0, where the server raises them to 0, and the "
+            "model is of little use");
     v.field("redraw", s.redraw,
             "whether as many clients are drawn as attackers anew in each round, of those who take "
             "part in it and hold something to poison");

@@ -16,7 +16,7 @@ struct PruningAwareSettings {
     v.field("layer", s.layer, "a conv layer's name, e.g. conv2, or last");
     v.field("rate", s.rate,
             "share of its channels, the most dormant on own clean data, expected to be pruned",
-            between(0, 1));
+            inside(0, 1));
   }
 };
 

@@ -53,7 +53,7 @@ __device__ inline void sort(float (&values)[kRows], std::index_sequence<kPlaces.
 /// window of `keep` moves up while the value that it would lose is farther than the one it gains.
 /// The first `below` are filling, which it always leaves: even where both distances overflow.
 template <int kRows>
-__device__ inline int first_near(const float (&values)[kRows], int below, int keep, float median) {
+__device__ inline int first_near(const float (&values)[kRows], int below, int keep, double median) {
   float gained[kRows];  // gained[i] = values[i + keep], by as many places as `keep` has bits
 #pragma unroll
   for (int i = 0; i < kRows; ++i) gained[i] = values[i];
@@ -66,9 +66,29 @@ __device__ inline int first_near(const float (&values)[kRows], int below, int ke
   int first = 0;
 #pragma unroll
   for (int i = 0; i < kRows; ++i) {
-    first += i < below || median - values[i] > gained[i] - median ? 1 : 0;
+    const bool farther =
+        median - static_cast<double>(values[i]) > static_cast<double>(gained[i]) - median;
+    first += i < below || farther ? 1 : 0;
   }
   return first;
+}
+
+/// mean_near_median() of a column in registers.
+template <int kRows>
+__device__ inline float mean_near(const float (&values)[kRows], int below, int keep,
+                                  double median) {
+  const int first = first_near(values, below, keep, median);
+  NearMedian near;
+  near.median = median;
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) {
+    const double distance = near.distance(static_cast<double>(values[r]));
+    if (r >= first && r < first + keep && distance > near.farthest) near.farthest = distance;
+  }
+  // Filling is infinitely far.
+#pragma unroll
+  for (int r = 0; r < kRows; ++r) near.add(static_cast<double>(values[r]));
+  return near.mean(keep);
 }
 
 /// A thread takes a column. 4 bytes an element, all of a column's loads in flight at once, and
@@ -87,14 +107,15 @@ __global__ void reduce_columns_of(int rows, int below, std::int64_t columns, Red
   sort(values, std::make_index_sequence<exchange_count<kRows>()>());
   const float lower = values[kRows / 2 - 1];
   const float upper = values[kRows / 2];
+  const double median = rows % 2 == 1
+                            ? static_cast<double>(lower)
+                            : (static_cast<double>(lower) + static_cast<double>(upper)) / 2;
   if constexpr (kKind == Reduction::median) {
-    const double sum = static_cast<double>(lower) + static_cast<double>(upper);
-    output[column] = rows % 2 == 1 ? lower : static_cast<float>(sum / 2);
+    output[column] = static_cast<float>(median);
+  } else if constexpr (kKind == Reduction::near_median) {
+    output[column] = mean_near(values, below, reduction.keep, median);
   } else {
-    int first = below + reduction.trim;
-    if constexpr (kKind == Reduction::near_median) {
-      first = first_near(values, below, reduction.keep, rows % 2 == 1 ? lower : upper);
-    }
+    const int first = below + reduction.trim;
     double sum = 0;
 #pragma unroll
     for (int r = 0; r < kRows; ++r) {

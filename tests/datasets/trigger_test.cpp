@@ -40,6 +40,23 @@ constexpr Pattern kPatterns[] = {{1, ".../.#./..."},
                                  {7, "#.#/###/#.#"},
                                  {9, "###/###/###"}};
 
+TEST(TriggerEffect, CountsWhatATriggerChanges) {
+  const Trigger trigger = pixel_trigger({.pixels = 3, .row = 1, .column = 1, .value = 200}, kGray);
+  std::vector<std::uint8_t> dark(28 * 28, 10);
+  std::vector<std::uint8_t> same = dark;
+  for (const auto& pixel : trigger.pixels) same[pixel.offset] = 200;
+  std::vector<std::uint8_t> near = same;
+  near[trigger.pixels.front().offset] = 198;
+  TriggerEffect effect;
+  for (const auto& image : {dark, same, near}) effect.add(image, trigger.pixels);
+  EXPECT_EQ(effect.images, 3);
+  EXPECT_EQ(effect.changed, 2);
+  EXPECT_EQ(effect.bytes, 4);
+  EXPECT_EQ(effect.sum, 3 * 190 + 2);
+  EXPECT_DOUBLE_EQ(effect.mean_change(), 572.0 / 4);
+  EXPECT_EQ(TriggerEffect().mean_change(), 0);
+}
+
 }  // namespace
 
 TEST(PixelTrigger, HasThePatternsOfThePaper) {

@@ -98,7 +98,7 @@ model:
                                             "{kind: pixels, pixels: 9, row: 4, column: 4}", "1.5");
 
 /// No stamped image is ever trained on, but stamped images are still tested.
-const std::vector<std::string> kHarmless = {"attack.poison.copies=0", "attack.scale=1",
+const std::vector<std::string> kHarmless = {"attack.from_round=1000000", "attack.scale=1",
                                             "defense.after_training=[]"};
 
 std::vector<std::string> with_seed(int seed, std::vector<std::string> overrides = {}) {
@@ -184,7 +184,7 @@ TEST_P(EndToEnd, LimitingInputsWeakensABrightTrigger) {
                                  "5, stop: {accuracy_drop: 0.02}}}]"}));
   const Figures trained = attacked.stages.at("training");
   const Figures limited = attacked.stages.at("limit_inputs");
-  EXPECT_GT(trained.attack_success_rate, 0.85);
+  EXPECT_GT(trained.attack_success_rate, 0.75);
   EXPECT_GT(limited.accuracy, trained.accuracy - 0.05);
   EXPECT_LT(limited.attack_success_rate, trained.attack_success_rate - 0.2);
 }

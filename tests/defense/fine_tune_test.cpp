@@ -1,6 +1,7 @@
 // Fine-tuning: masks stay, everybody takes part, a stop loses nothing. And the tables.
 #include "defense/stages.h"
 
+#include "defense/adjust_weights.h"
 #include "defense/prune.h"
 #include "tests/defense/trained_world.h"
 #include "tests/support/expect_message.h"
@@ -35,6 +36,33 @@ TEST(FineTune, TrainsUnderTheMasks) {
   }
   EXPECT_EQ(value_of<double>(record, "accuracy"),
             trained.server.test(trained.model.variant()).front().clean.accuracy);
+}
+
+/// Wu et al. adjust last; where fine-tuning follows all the same, it may not bring back what was
+/// taken.
+TEST(FineTune, LeavesAdjustedWeightsAtZeroWhateverClientsSend) {
+  TrainedWorld trained(true, [](std::vector<Client>& clients) {
+    clients[2].attack = std::make_shared<EditsUpdate>([](UpdateRow& update) {
+      for (int i = 0; i < update.size; ++i) update.values[i] += 1e-3F;
+    });
+  });
+  AdjustWeights({.delta = 1}).run(trained.server, {});
+  const std::vector<float> adjusted = trained.model.row.download();
+  ASSERT_TRUE(trained.model.keeps_zeros());
+  const std::vector<float> kept = trained.model.kept.download();
+  FineTune({.rounds = 2, .learning_rate = 0.02F}).run(trained.server, {});
+  const std::vector<float> tuned = trained.model.row.download();
+  int zeroed = 0;
+  int moved = 0;
+  for (std::int64_t i = 0; i < trained.weight().size; ++i) {
+    const auto at = static_cast<std::size_t>(trained.weight().offset + i);
+    EXPECT_EQ(kept[at], adjusted[at] == 0 ? 0.0F : 1.0F);
+    EXPECT_EQ(tuned[at] == 0, adjusted[at] == 0) << "weight " << i;
+    zeroed += adjusted[at] == 0 ? 1 : 0;
+    moved += tuned[at] != adjusted[at] ? 1 : 0;
+  }
+  EXPECT_GT(zeroed, 20);
+  EXPECT_GT(moved, 20);
 }
 
 /// A client that notes the rounds in which it sends an update.

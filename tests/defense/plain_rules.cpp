@@ -77,7 +77,8 @@ Row bulyan(Rows rows, int f) {
   }
   const std::size_t beta = theta - static_cast<std::size_t>(2 * f);
   return of_each_column(selected, [&](Row column) {
-    const double median = column[column.size() / 2];
+    const std::size_t n = column.size();
+    const double median = (column[(n - 1) / 2] + column[n / 2]) / 2;
     std::stable_sort(column.begin(), column.end(), [&](double a, double b) {
       return std::abs(a - median) < std::abs(b - median);
     });

@@ -54,6 +54,7 @@ class NormalizingWorld {
                                     .sample_counts = counts,
                                     .clients = ids,
                                     .trained_ranges = network.trained_ranges(),
+                                    .statistic_ranges = network.statistic_ranges(),
                                     .trained_tensors = network.trained_tensors()});
   }
 
@@ -120,6 +121,28 @@ TEST(RunningStatistics, AndPaddingAreCombinedLikeAllElseAndGetNoNoise) {
       EXPECT_NEAR(combined_value, mean, 1e-6 * std::abs(mean) + 1e-6);
     }
   }
+}
+
+TEST(RunningStatistics, AreNotScaledWithWeightsThatAreTooLong) {
+  NormalizingWorld own;
+  const std::vector<float> wild = own.with_wild_statistics();
+  NormBound bound({.norm = 1e-3}, {.executor = own.world.executor, .seed = 1});
+  const std::vector<float> combined = own.aggregate(bound, wild).combined.download();
+  const std::vector<double> counts = {3, 1, 4, 1, 5, 9, 2};
+  double longest = 0;
+  for (std::int64_t i = 0; i < own.columns(); ++i) {
+    if (own.is_trained(i)) {
+      longest = std::max(longest, static_cast<double>(std::abs(combined[i])));
+      continue;
+    }
+    double mean = 0;
+    for (std::int64_t r = 0; r < kRows; ++r) {
+      mean += counts[r] / 25 * static_cast<double>(wild[r * own.columns() + i]);
+    }
+    EXPECT_NEAR(combined[i], mean, 1e-6 * std::abs(mean) + 1e-6);
+  }
+  EXPECT_GT(longest, 0);
+  EXPECT_LT(longest, 1e-3);
 }
 
 TEST(RunningStatistics, AreNoPartOfTheLengthThatAnAttackerKeepsTo) {

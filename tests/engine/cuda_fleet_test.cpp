@@ -60,6 +60,16 @@ struct Trained {
   std::vector<LossTotals> totals;  ///< [replicas]
 };
 
+/// A model's numbers, variances of batch norm from 0.
+std::vector<float> random_row(const ParameterLayout& layout, int seed) {
+  std::vector<float> row = random_floats(seed, layout.row_size(), -0.4, 0.4);
+  for (const ParameterSpan& span : layout.spans()) {
+    if (!span.least) continue;
+    for (std::int64_t i = span.offset; i < span.offset + span.size; ++i) row[i] = std::abs(row[i]);
+  }
+  return row;
+}
+
 /// Trains replicas first .. first + count - 1, each with its own row, batches, masks and dropout,
 /// by momentum (even replicas' settings are all alike: one call steps all).
 Trained train(Device device, const NetworkCase& of, int first, int count) {
@@ -72,7 +82,7 @@ Trained train(Device device, const NetworkCase& of, int first, int count) {
   std::vector<float> values;
   std::vector<float> mask;
   for (int r = first; r < first + count; ++r) {
-    const std::vector<float> own = random_floats(r, row, -0.4, 0.4);
+    const std::vector<float> own = random_row(network.layout(), r);
     values.insert(values.end(), own.begin(), own.end());
     for (std::int64_t i = 0; i < mask_row; ++i) mask.push_back((i + r) % 4 == 0 ? 0.0F : 1.0F);
   }
@@ -167,7 +177,7 @@ std::vector<LossTotals> evaluate(Device device, const NetworkCase& of,
   std::vector<float> mask(static_cast<std::size_t>(2 * mask_row + 1), 1);
   for (std::int64_t i = mask_row; i < 2 * mask_row; i += 3) mask[i] = 0;
   const Buffer<float> masks(device, mask);
-  const Buffer<float> row(device, random_floats(1, network.layout().row_size(), -0.4, 0.4));
+  const Buffer<float> row(device, random_row(network.layout(), 1));
   Context context(device);
   Workspace workspace(network, device, kReplicas, kBatch, false);
   FleetEvaluator evaluator(network, store.source(), context, workspace);

@@ -137,7 +137,7 @@ class RunTest(ProgramTest):
     def test_quiet_prints_the_table_only(self):
         printed = self.succeed("run", self.write_experiment(), "--quiet")
         self.assertNotIn("round ", printed)
-        self.assertEqual(len(printed.strip().splitlines()), 2 + 4)
+        self.assertEqual(len(printed.strip().splitlines()), 2 + 4 + 1)
 
     def test_learns_procedural_images(self):
         for dataset in ("synthetic-gray", "synthetic-color"):
@@ -235,7 +235,9 @@ class CheckTest(ProgramTest):
 
     def test_does_not_need_the_data_or_the_device(self):
         experiment = small_experiment(self.folder / "nowhere", device="cuda")
-        self.succeed("check", self.write_experiment(experiment))
+        result = self.call("check", self.write_experiment(experiment))
+        self.assertEqual(result.returncode, 0)
+        self.assertRegex(result.stderr, "^redoubt: checked without the images: data set mnist was")
 
 
 class ListTest(ProgramTest):

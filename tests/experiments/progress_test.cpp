@@ -20,10 +20,12 @@ TEST_F(SmallSimulation, LeavesACheckpointThatAnotherGoesOnFrom) {
   second.restore(observer.last, "state");
   EXPECT_EQ(second.rounds_done(), 3);
   EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
-  // One of before models could limit their inputs.
-  observer.last.metadata["format"] = "redoubt-checkpoint-2";
-  second.restore(observer.last, "state");
-  EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
+  // Those of before models could keep weights at 0, and before they could limit their inputs.
+  for (const char* format : {"redoubt-checkpoint-3", "redoubt-checkpoint-2"}) {
+    observer.last.metadata["format"] = format;
+    second.restore(observer.last, "state");
+    EXPECT_EQ(second.model_file().tensors, first.model_file().tensors);
+  }
 }
 
 /// Stops when so many checkpoints have been told.
@@ -75,6 +77,91 @@ TEST_F(SmallSimulation, GoesOnHearingAsMuchAfterAStop) {
     EXPECT_EQ(std::get<std::int64_t>(*rest.records.back().find("lowest_input")), 30);
     EXPECT_EQ(std::get<std::int64_t>(*rest.records.back().find("highest_input")), 240);
   }
+}
+
+/// Weights that a stage has zeroed stay so after a stop, in a run that starts from the model's
+/// file, and in the next pipeline only if they are its own.
+TEST_F(SmallSimulation, KeepsAdjustedWeightsAtZeroAfterAStop) {
+  const Experiment adjusted = experiment(
+      {"defense.after_training={a: [{adjust_weights: {delta: 1}}, {fine_tune: {rounds: 2}}],"
+       " b: [{fine_tune: {rounds: 1}}]}"});
+  Silent whole;
+  ASSERT_TRUE(Simulation(adjusted).run(whole));
+  const std::string list = whole.models.at("a").metadata.at("zeroed.conv1.weight");
+  EXPECT_EQ(std::count(list.begin(), list.end(), ',') + 1,
+            std::get<std::int64_t>(*whole.records[2].find("zeroed_weights")));
+  EXPECT_FALSE(whole.models.at("b").metadata.contains("zeroed.conv1.weight"));
+  const auto zeros = [](const TensorFile& model) {
+    const std::vector<float>& values = model.find("conv1.weight")->values;
+    return std::count(values.begin(), values.end(), 0.0F);
+  };
+  EXPECT_EQ(zeros(whole.models.at("a")), std::count(list.begin(), list.end(), ',') + 1);
+  EXPECT_EQ(zeros(whole.models.at("b")), 0);
+  for (int after = 1; after <= 6; ++after) {
+    SCOPED_TRACE(testing::Message() << "stopped after checkpoint " << after);
+    std::atomic<bool> stop = false;
+    StopsAtACheckpoint observer(after, stop);
+    Simulation(adjusted).run(observer, stop);
+    Silent rest;
+    Simulation resumed(adjusted);
+    resumed.restore(observer.last, "state");
+    ASSERT_TRUE(resumed.run(rest));
+    for (const auto& [name, model] : rest.models) {
+      EXPECT_EQ(model.tensors, whole.models.at(name).tensors) << name;
+      EXPECT_EQ(model.metadata, whole.models.at(name).metadata) << name;
+    }
+  }
+
+  const auto path = folder_.path() / "adjusted.safetensors";
+  const auto train_on = [&](const TensorFile& model) {
+    write_safetensors(path, model);
+    Silent observer;
+    Simulation further(experiment({"model.initial=" + path.string(), "defense.after_training=[]"}));
+    further.run(observer);
+    return further.model_file();
+  };
+  TensorFile model = whole.models.at("a");
+  EXPECT_EQ(train_on(model).metadata.at("zeroed.conv1.weight"), list);
+  EXPECT_EQ(zeros(train_on(model)), zeros(model));
+  model.metadata["zeroed.conv1.weight"] = "0,999";
+  EXPECT_THAT(input_error([&] { train_on(model); }), HasSubstr("no such weight"));
+}
+
+/// What one of several pipelines cannot do is said, and the others go on.
+TEST_F(SmallSimulation, EndsAPipelineThatCannotGoOnAndNoOther) {
+  // The first stage takes all channels but one, which only the run can know.
+  const std::string too_many =
+      "{a: [{prune: {stop: {accuracy_drop: 1}}}, {prune: {channels: 1}},"
+      " {fine_tune: {rounds: 1}}], b: [{fine_tune: {rounds: 1}}]}";
+  Silent observer;
+  Simulation simulation(experiment({"defense.after_training=" + too_many}));
+  ASSERT_TRUE(simulation.run(observer));
+  ASSERT_EQ(observer.records.size(), 6U);
+  EXPECT_EQ(observer.records[3].stage, "failed");
+  EXPECT_THAT(observer.records[3].note, StartsWith("prune: prune.channels is 1; of layer conv1 1"));
+  EXPECT_FALSE(observer.models.contains("a"));
+  Silent alone;
+  Simulation(experiment({"defense.after_training={b: [{fine_tune: {rounds: 1}}]}"})).run(alone);
+  EXPECT_EQ(observer.models.at("b").tensors, alone.models.at("b").tensors);
+  // The only pipeline of a run is the run.
+  Simulation only(
+      experiment({"defense.after_training=[{prune: {stop: {accuracy_drop: 1}}}, "
+                  "{prune: {channels: 1}}]"}));
+  EXPECT_THAT(input_error([&] { only.run(alone); }), StartsWith("prune.channels is 1"));
+}
+
+TEST_F(SmallSimulation, NumbersTheStepsOfAPipeline) {
+  Silent observer;
+  Simulation(experiment({"defense.after_training=[{prune: {channels: 1}}, {fine_tune: {rounds: 1}},"
+                         " {prune: {channels: 1}}]"}))
+      .run(observer);
+  std::vector<std::int64_t> steps;
+  for (const Record& record : observer.records) {
+    if (const RecordValue* step = record.find("step")) {
+      steps.push_back(std::get<std::int64_t>(*step));
+    }
+  }
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{1, 2, 3}));
 }
 
 TEST_F(SmallSimulation, TestsTheModelWhenAskedWithoutAnEffectOnIt) {

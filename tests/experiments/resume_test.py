@@ -252,7 +252,7 @@ class UnresumableRunTest(ProgramTest):
             (whole[:50], "does not fit into the file"),
             (whole[:-4], "outside the file"),
             (whole + b"    ", "left over"),
-            (whole.replace(b"redoubt-checkpoint-3", b"redoubt-checkpoint-9"), "not a checkpoint"),
+            (whole.replace(b"redoubt-checkpoint-4", b"redoubt-checkpoint-9"), "not a checkpoint"),
             (whole.replace(b'"next_round":"7"', b'"next_round":"9"'), 'next_round is "9"'),
             (whole.replace(b"metrics_bytes", b"metrics_bites"), "metrics.jsonl was"),
         ):

@@ -36,7 +36,7 @@ VALID = [
     "model: {layers: [{conv: {channels: 4, kernel: 3, padding: 1}}, {residual: {body: [{conv: {channels: "
     "4, kernel: 3, padding: 1}}, {batch_norm: {}}], shortcut: []}}, {relu: {}}, global_average_pool, {dense: 10}]}",
     "{model: {preset: wu-fashion, initial: start.safetensors}}",
-    "{model: wu-fashion, federation: {clients_per_round: all, wave: 2, keep: best, lr_decay: 0}}",
+    "{model: wu-fashion, federation: {clients_per_round: all, wave: 2, keep: best, lr_decay: 0.5}}",
     "{model: wu-fashion, federation: {clients: 12, clients_per_round: 5, local: {optimizer: {kind: adam, "
     "lr: 0.002, beta1: 0.8, beta2: 0.99, epsilon: 1.0e-7, weight_decay: 0.001}}}}",
     "{model: wu-fashion, federation: {local: {optimizer: {momentum: 0.5}}}}",
@@ -46,7 +46,7 @@ VALID = [
     "{model: wu-fashion, attack: {trigger: {kind: pattern, row: 1, column: 1, height: 2, width: 5}}}",
     "{model: wu-fashion, attack: {trigger: {kind: distributed, parts: [{row: 0, column: 0, width: 4}]}}}",
     "{model: wu-fashion, attack: {clients: 4, trigger: {kind: distributed}}}",
-    "{model: wu-fashion, attack: {trigger: {kind: semantic, images: [1, 2], test_images: [3]}}}",
+    "{model: wu-fashion, attack: {victim: all, target: 9, trigger: {kind: semantic, images: [1, 2], test_images: [3]}}}",
     "{model: wu-cifar, data: {dataset: cifar10}, attack: {trigger: {kind: semantic, channel: red, share: 0.4}}}",
     "{model: wu-fashion, attack: {trigger: {kind: targeted, samples: 5}}}",
     "{model: wu-fashion, attack: {evade: {metric: cosine, rho: 0.4}, project: 2, protect_channels: true, "

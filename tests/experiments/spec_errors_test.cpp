@@ -1,6 +1,8 @@
 // Wrong experiment files: one message with file, line and key, what was found and what is allowed.
 #include <yaml-cpp/yaml.h>
 
+#include <fstream>
+
 #include "experiments/file/experiment_file.h"
 #include "tests/support/expect_message.h"
 #include "tests/support/temporary_folder.h"
@@ -9,6 +11,7 @@ namespace redoubt::experiments {
 
 using test::input_error;
 using testing::AllOf;
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -101,22 +104,22 @@ TEST(BadExperiment, NumbersHaveRanges) {
       {"federation.clients_per_round", {"1", "10", "all"}, {"0", "11", "some"}},
       {"federation.rounds", {"0", "1000000"}, {"-1", "1000001", "nan", "inf"}},
       {"federation.server_lr", {"0.01", "5"}, {"0", "-1", "1e300", "1e-60"}},
-      {"federation.lr_decay", {"0", "1"}, {"-0.1", "1.01"}},
+      {"federation.lr_decay", {"1e-3", "1"}, {"0", "-0.1", "1.01"}},
       {"federation.wave", {"1", "null"}, {"0"}},
       {"federation.local.epochs", {"1"}, {"0", "0.5"}},
       {"federation.local.batch", {"1", "65536"}, {"0", "65537"}},
       {"federation.local.last_conv_l2", {"0", "0.1"}, {"-0.1"}},
       {"federation.local.optimizer.lr", {"1e-6"}, {"0", "-0.1", "1e39", "fast"}},
-      {"federation.local.optimizer.momentum", {"0", "1"}, {"-0.1", "1.5"}},
+      {"federation.local.optimizer.momentum", {"0", "0.999"}, {"-0.1", "1", "1.5"}},
       {"federation.local.optimizer.weight_decay", {"0"}, {"-1"}},
-      {"attack.clients", {"0", "10", "[]", "[0, 9]"}, {"-1", "11", "[10]", "[3, 3]", "1.5"}},
+      {"attack.clients", {"1", "10", "[0, 9]"}, {"-1", "0", "[]", "11", "[10]", "[3, 3]", "1.5"}},
       {"attack.trigger.pixels", {"1", "3", "9"}, {"0", "2", "10"}},
       {"attack.trigger.row", {"0", "27"}, {"-1"}},
       {"attack.trigger.column", {"0", "27"}, {"-1"}},
       {"attack.trigger.value", {"0", "255"}, {"-1", "256"}},
       {"attack.victim", {"0", "8", "all"}, {"-1", "10", "none"}},
       {"attack.target", {"0", "8"}, {"-1", "10", "all"}},
-      {"attack.poison.copies", {"0"}, {"-1"}},
+      {"attack.poison.copies", {"1"}, {"0", "-1"}},
       {"attack.scale", {"0.5", "full"}, {"0", "-3", "half"}},
       {"attack.from_round", {"1"}, {"0"}},
       {"attack.to_round", {"1", "null"}, {"0"}},
@@ -155,7 +158,7 @@ TEST(BadExperiment, AnEngineMustBeInTheBuild) {
     return;
   }
   EXPECT_THAT(error("{model: wu-fashion}", {"conv_engine=cudnn"}),
-              AllOf(StartsWith("bad.yaml: "), HasSubstr("this build has no cuDNN"),
+              AllOf(StartsWith("--set conv_engine=cudnn: "), HasSubstr("this build has no cuDNN"),
                     HasSubstr("automatic, columns or implicit")));
 }
 
@@ -321,11 +324,77 @@ TEST(BadExperiment, RefusesSettingsThatContradictOneAnother) {
        "export.round is 31; there are 30 rounds"},
       {{"defense.rule={ariba: {suspects: 2, export: {round: 1, clients: [3, 77]}}}"},
        "export.clients lists 77"},
+      {{"attack.clients=0"}, "attack.clients names nobody"},
+      {{"federation.clients_per_round=2", "attack={clients: 3, redraw: true}"},
+       "attack.clients is 3, drawn anew of those in a round"},
+      {{"federation.rounds=0", "defense.after_training=[prune]"}, "nobody has trained"},
+      {{"model={layers: [{dense: 8}, batch_norm, relu, {dense: 10}]}", "federation.local.batch=1"},
+       "federation.local.batch is 1, and a batch_norm layer has one value"},
+      {{"model={layers: [{dense: 8}, batch_norm, relu, {dense: 10}]}", "attack.local.batch=1"},
+       "attack.local.batch is 1, and a batch_norm layer has one value"},
+      {{"data.normalize={mean: [127.5], std: [0.3]}"},
+       "data.normalize.mean has 127.5; a mean is of byte / 255, so from 0 to 1: of bytes as they "
+       "are, 127.5 would be 0.5000"},
+      {{"attack.amplify_statistics=true"}, "attack.scale amplifies nothing"},
+      {{"attack.amplify_statistics=true", "attack.scale=3"}, "no batch norm"},
+      {{"attack={untargeted: {label-flip: {target: 3}}}"}, "found a key that goes with victim"},
   };
   for (const auto& [overrides, expected] : cases) {
     const std::string message = error("{model: wu-fashion, attack: {}}", overrides);
-    EXPECT_THAT(message, AllOf(StartsWith("bad.yaml: "), HasSubstr(expected)));
+    EXPECT_THAT(message,
+                AllOf(AnyOf(StartsWith("bad.yaml: "), StartsWith("--set ")), HasSubstr(expected)));
   }
+}
+
+TEST(BadExperiment, QuotesWhatItFoundOnOneShortLine) {
+  const std::string message = error("model: wu-fashion\nseed: \"one\\ntwo\"\n");
+  EXPECT_THAT(message, HasSubstr("bad.yaml:2: seed: found \"one\\ntwo\"; it must be"));
+  const std::string large = error("model: wu-fashion\nseed: " + std::string(5000, 'x') + "\n");
+  EXPECT_LT(large.size(), 300U);
+  EXPECT_THAT(large, HasSubstr("xxx\"...; it must be"));
+}
+
+/// YAML's merge key, and keys that are there to be referred to.
+TEST(Experiment, MayMergeMaps) {
+  const Experiment merged = parse_experiment(
+      "x-common: &c {clients: 7, rounds: 3}\n"
+      "x-more: &m {rounds: 4, server_lr: 0.5}\n"
+      "model: wu-fashion\n"
+      "federation:\n"
+      "  <<: [*c, *m]\n"
+      "  clients: 6\n"
+      "  local: {<<: {epochs: 2, batch: 5}, batch: 9}\n",
+      "merge.yaml");
+  EXPECT_EQ(merged.federation.clients, 6) << "the map's own key";
+  EXPECT_EQ(merged.federation.rounds, 3) << "of the first that has it";
+  EXPECT_EQ(merged.federation.server_lr, 0.5F);
+  EXPECT_EQ(merged.federation.local.epochs, 2);
+  EXPECT_EQ(merged.federation.local.batch, 9);
+  EXPECT_THAT(error("model: wu-fashion\nfederation: {<<: 3}\n"),
+              HasSubstr("bad.yaml:2: federation.<<: found \"3\"; it must be a map"));
+  EXPECT_THAT(error("model: wu-fashion\nfederation:\n  <<: {clints: 3}\n"),
+              HasSubstr("bad.yaml:3: federation.clints: unknown key; did you mean \"clients\"?"));
+}
+
+/// What contradicts another key, or the images, stands somewhere in the file all the same.
+TEST(BadExperiment, NamesTheLineOfAContradiction) {
+  EXPECT_THAT(error("model: wu-fashion\nattack:\n  victim: 1\n  target: 1\n"),
+              StartsWith("bad.yaml:3: attack.victim and attack.target are both 1"));
+  EXPECT_THAT(error("model: wu-fashion\nattack:\n  target: 3\n", {"attack.victim=3"}),
+              StartsWith("--set attack.victim=3: attack.victim and"));
+  const test::TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "own.yaml";
+  std::ofstream(file) << "model: wu-fashion\ndata:\n  validation_samples: 100\n";
+  const auto told = [&](const char* message, const std::vector<std::string>& overrides = {}) {
+    return input_error([&] { fail_in(file, overrides, InputError(message)); });
+  };
+  EXPECT_EQ(told("data.validation_samples is 100; ..."),
+            file.string() + ":3: data.validation_samples is 100; ...");
+  EXPECT_EQ(told("data.partition: too few"), file.string() + ":2: data.partition: too few");
+  EXPECT_EQ(told("data.partition: too few", {"data.partition=iid"}),
+            "--set data.partition=iid: data.partition: too few");
+  EXPECT_EQ(told("attack: nothing to poison"), file.string() + ": attack: nothing to poison");
+  EXPECT_EQ(told("/data/images: truncated"), "/data/images: truncated");
 }
 
 TEST(BadExperiment, RefusesKeysOfABackdoorBesideAnUntargetedAttack) {

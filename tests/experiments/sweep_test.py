@@ -39,13 +39,14 @@ class SweepTest(ProgramTest):
         self.assertEqual(sorted(line.split("  ")[0] for line in printed.splitlines()[:4]), POINTS)
         self.assertIn("4 of 4 points are done, 0 failed", printed)
         rows = self.rows()
-        stages = ["round", "prune", "fine_tune", "adjust_weights"]
+        stages = ["training", "prune", "fine_tune", "adjust_weights"]
         self.assertEqual([row["point"] for row in rows], [p for p in POINTS for _ in stages])
         self.assertEqual([row["stage"] for row in rows], stages * len(POINTS))
         for row in rows:
             folder = self.output / "small" / row["point"]
             summary = json.loads((folder / "summary.json").read_text())
-            line = next(s for s in summary["stages"] if s["stage"] == row["stage"])
+            stage = row["stage"].replace("training", "round")
+            line = next(s for s in summary["stages"] if s["stage"] == stage)
             self.assertEqual(row["point"], f"seed={row['seed']},attack={row['attack']}")
             self.assertEqual(float(row["accuracy"]), line["accuracy"])
             self.assertEqual(row["attack_success_rate"] == "", row["attack"] == "none")
@@ -208,7 +209,7 @@ class SweepTest(ProgramTest):
         self.assertIn("1 of 2 points are done, 1 failed", result.stdout)
         self.assertEqual(
             [row["stage"] for row in self.rows()],
-            ["round", "prune", "fine_tune", "adjust_weights", "failed"],
+            ["training", "prune", "fine_tune", "adjust_weights", "failed"],
         )
 
     def test_checks_every_point_before_the_first_runs(self):

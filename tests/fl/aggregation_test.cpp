@@ -178,6 +178,16 @@ TEST_F(Rule, WhoseWeightIsNegativeOrNoNumberIsNamed) {
   }
 }
 
+TEST_F(Rule, WhoseCombinedRowIsNotFiniteIsNamed) {
+  const auto bad = [](const UpdateMatrix& updates) {
+    std::vector<float> row(static_cast<std::size_t>(updates.shape.columns));
+    row.back() = NAN;
+    return Aggregate{.row_weights = {}, .combined = {Device(), std::span<const float>(row)}};
+  };
+  EXPECT_THAT(test::input_error([&] { moved_by(false, bad, small_settings()); }),
+              testing::HasSubstr("the aggregation rule any-rule combined finite updates to a row"));
+}
+
 TEST_F(Rule, FedAvgWeighsByWhatClientsTrainedOn) {
   const std::vector<double> counts = {7, 0.5, 100};
   const std::vector<int> ids = {1, 4, 6};

@@ -125,13 +125,45 @@ TEST(SemanticBackdoor, ChoosesTheVictimsImagesThatAreMostlyOfTheColour) {
               HasSubstr("chooses by colour"));
 }
 
-TEST(SemanticBackdoor, TakesListedImagesButNeverTestsThoseOfTheTarget) {
+/// A list that was made for another copy of the data set tells of itself.
+TEST(SemanticBackdoor, RefusesListedImagesOfAnotherClass) {
   TriggerTable table;
   SemanticTriggerSettings settings;
-  settings.images = {6, 2};
-  settings.test_images = {0, 1, 3};
+  settings.images = {1, 2, 4};
+  settings.test_images = {1, 3};
+  EXPECT_THAT(input_error([&] { plan(coloured(), settings, 1, 0, table); }),
+              AllOf(HasSubstr("attack.trigger.images lists 2 of class 0, 4 of class 0"),
+                    HasSubstr("attack.victim is 1")));
+  settings.images = {1, 3};
+  settings.test_images = {0, 1};
+  EXPECT_THAT(input_error([&] { plan(coloured(), settings, std::nullopt, 0, table); }),
+              AllOf(HasSubstr("attack.trigger.test_images lists 0 of class 0"),
+                    HasSubstr("the target, attack.target 0")));
+}
+
+/// A rate says little before it is known what the images are called anyway.
+TEST(Backdoor, ComparesWithTheSameImagesUnstampedOrTheVictimsOthers) {
+  TriggerTable table;
+  const Backdoor stamped = plan(gray(), PixelTriggerSettings{.row = 4, .column = 4}, 5, 7, table);
+  ASSERT_EQ(stamped.baseline.size(), stamped.evaluation.size());
+  for (std::size_t i = 0; i < stamped.baseline.size(); ++i) {
+    EXPECT_EQ(stamped.baseline[i], (Sample{stamped.evaluation[i].image, -1, 7}));
+  }
+  SemanticTriggerSettings semantic;
+  semantic.images = {1};
+  semantic.test_images = {1, 7};
+  // Of label 1, test images 1, 3, 5 and 7, which follow 8 training images.
+  EXPECT_THAT(plan(coloured(), semantic, 1, 0, table).baseline,
+              ElementsAre(Sample{11, -1, 0}, Sample{13, -1, 0}));
+}
+
+TEST(SemanticBackdoor, TakesListedImages) {
+  TriggerTable table;
+  SemanticTriggerSettings settings;
+  settings.images = {7, 3};
+  settings.test_images = {1, 3};
   const Backdoor backdoor = plan(coloured(), settings, std::nullopt, 0, table);
-  EXPECT_THAT(backdoor.images, ElementsAre(2, 6));
+  EXPECT_THAT(backdoor.images, ElementsAre(3, 7));
   EXPECT_THAT(backdoor.evaluation, ElementsAre(Sample{9, -1, 0}, Sample{11, -1, 0}));
   settings.images = {8};
   EXPECT_THAT(input_error([&] { plan(coloured(), settings, 1, 0, table); }),

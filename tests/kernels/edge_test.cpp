@@ -152,6 +152,33 @@ TEST_P(Edge, TheMeanNearTheMedianStaysAmongTheRowsWhereDistancesOverflow) {
   EXPECT_FLOAT_EQ(mean.download()[0] / 1e38F, (6 * -2.0F + 2) / 7);
 }
 
+/// El Mhamdi et al. name no order of equals, so none may decide.
+TEST_P(Edge, TheMeanNearTheMedianTurnsWithItsColumn) {
+  const std::vector<std::vector<float>> columns = {{0, 1, 2, 5, 7, 8},
+                                                   {-1, -1, 0, 1},
+                                                   {-2, -1, 1, 2},
+                                                   {3, 1, 2, 5, 1, 1, 9},
+                                                   {0, 1, 2, 5, 7, 8, 10, 11, 12, 30}};
+  for (const std::vector<float>& column : columns) {
+    const auto rows = static_cast<int>(column.size());
+    for (int keep = 1; keep <= rows; ++keep) {
+      std::vector<float> means;
+      for (const float sign : {1.0F, -1.0F}) {
+        std::vector<float> own = column;
+        for (float& value : own) value *= sign;
+        Context context(GetParam());
+        Buffer<float> matrix(GetParam(), std::span<const float>(own));
+        Buffer<float> mean(GetParam(), 1);
+        kernels::mean_near_median_columns(context, {rows, 1}, keep, {matrix.data(), 1},
+                                          mean.data());
+        context.synchronize();
+        means.push_back(mean.download()[0]);
+      }
+      EXPECT_EQ(means[0], -means[1]) << keep << " of " << rows;
+    }
+  }
+}
+
 TEST_P(Edge, AddingRowsInWavesGivesTheSameBitsAsAtOnce) {
   constexpr std::int64_t kColumns = 3001;
   const Values matrix = random_values(61, 7 * kColumns);

@@ -136,6 +136,29 @@ OperationCase rows_case(int rows, std::int64_t columns, int threads) {
   return entry;
 }
 
+/// Of sorted values, the nearest to the median; those as far away as the last of them share what
+/// is left.
+double mean_near_median(const Values& sorted, std::size_t keep) {
+  const std::size_t n = sorted.size();
+  const double median = (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+  Values distances;
+  for (const double value : sorted) distances.push_back(std::abs(value - median));
+  std::sort(distances.begin(), distances.end());
+  const double last = distances[keep - 1];
+  double sum = 0;
+  Values tied;
+  std::size_t nearer = 0;
+  for (const double value : sorted) {
+    if (std::abs(value - median) == last) tied.push_back(value);
+    if (std::abs(value - median) >= last) continue;
+    sum += value;
+    ++nearer;
+  }
+  double of_tied = 0;
+  for (const double value : tied) of_tied += value / static_cast<double>(tied.size());
+  return (sum + static_cast<double>(keep - nearer) * of_tied) / static_cast<double>(keep);
+}
+
 /// Order statistics by sorting doubles.
 OperationCase columns_case(int rows, std::int64_t columns, int threads, bool ties) {
   const kernels::MatrixShape s = {rows, columns};
@@ -182,10 +205,7 @@ OperationCase columns_case(int rows, std::int64_t columns, int threads, bool tie
       results[0].values.push_back(
           mean_of(column, static_cast<std::size_t>(trim), static_cast<std::size_t>(keep)));
       results[1].values.push_back(n % 2 == 1 ? middle : (column[n / 2 - 1] + middle) / 2);
-      std::stable_sort(column.begin(), column.end(), [&](double a, double b) {
-        return std::abs(a - middle) < std::abs(b - middle);
-      });
-      results[2].values.push_back(mean_of(column, 0, static_cast<std::size_t>(keep)));
+      results[2].values.push_back(mean_near_median(column, static_cast<std::size_t>(keep)));
     }
     return results;
   };

@@ -22,7 +22,6 @@ def percent(value):
 class TableTest(Reports):
     def ours(self, stage, metric, **places):
         """The values of a stage, of both seeds, straight from results.csv."""
-        stage = "round" if stage == "training" else stage
         rows = [row for row in self.results() if row["stage"] == stage]
         rows = [row for row in rows if all(row[axis] == place for axis, place in places.items())]
         return [float(row[metric]) for row in rows]

@@ -21,6 +21,8 @@ struct BackdoorPlanning {
   void stamp(const Trigger& trigger);
   void measure_on_stamped_test_images();
   void measure_on(int image);
+  /// Fills in Backdoor::baseline, once it is known what the attack is measured on.
+  void compare_with_the_untriggered();
 };
 
 }  // namespace redoubt

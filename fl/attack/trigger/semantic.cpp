@@ -9,7 +9,10 @@ namespace redoubt {
 
 namespace {
 
-std::vector<int> checked(std::vector<int> images, const char* key, const Split& split) {
+constexpr std::ptrdiff_t kMostNamed = 8;
+
+std::vector<int> checked(std::vector<int> images, const char* key, const Split& split,
+                         const BackdoorGoal& goal) {
   std::sort(images.begin(), images.end());
   const auto twice = std::adjacent_find(images.begin(), images.end());
   if (twice != images.end()) {
@@ -19,6 +22,22 @@ std::vector<int> checked(std::vector<int> images, const char* key, const Split& 
     throw InputError(fmt::format("attack.trigger.{} lists {}; images go from 0 to {}", key,
                                  images.front() < 0 ? images.front() : images.back(),
                                  split.count() - 1));
+  }
+  std::vector<std::string> others;
+  for (const int image : images) {
+    if (goal.is_victim(split.labels[image])) continue;
+    others.push_back(fmt::format("{} of class {}", image, split.labels[image]));
+  }
+  if (!others.empty()) {
+    throw InputError(fmt::format(
+        "attack.trigger.{} lists {}{}, and {}; are the places those of this copy of the data set?",
+        key,
+        fmt::join(others.begin(), others.begin() + std::min(kMostNamed, std::ssize(others)), ", "),
+        std::ssize(others) > kMostNamed
+            ? fmt::format(" and {} more", std::ssize(others) - kMostNamed)
+            : "",
+        goal.victim ? fmt::format("attack.victim is {}", *goal.victim)
+                    : fmt::format("that is the target, attack.target {}", goal.target)));
   }
   return images;
 }
@@ -65,11 +84,11 @@ void SemanticTrigger::plan(const Settings& settings, BackdoorPlanning& planning)
   Backdoor& backdoor = planning.backdoor;
   backdoor.goal.trigger = -1;
   const bool listed = !settings.images.empty() || !settings.test_images.empty();
-  backdoor.images = listed ? checked(settings.images, "images", dataset.train)
+  backdoor.images = listed ? checked(settings.images, "images", dataset.train, backdoor.goal)
                            : with_feature(settings, dataset, dataset.train, backdoor.goal);
-  std::vector<int> test = listed ? checked(settings.test_images, "test_images", dataset.test)
-                                 : with_feature(settings, dataset, dataset.test, backdoor.goal);
-  std::erase_if(test, [&](int i) { return dataset.test.labels[i] == backdoor.goal.target; });
+  std::vector<int> test =
+      listed ? checked(settings.test_images, "test_images", dataset.test, backdoor.goal)
+             : with_feature(settings, dataset, dataset.test, backdoor.goal);
   if (backdoor.images.empty() || test.empty()) {
     throw InputError(fmt::format(
         "attack.trigger: {} training and {} test images have the feature; there must be some of "

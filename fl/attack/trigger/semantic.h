@@ -42,7 +42,7 @@ struct SemanticTriggerSettings {
         between(1, 255));
     by_colour.field("share", s.share,
                     "an image is of the colour if so large a share of its pixels is",
-                    between(0, 1));
+                    above_to(0, 1));
   }
 };
 
