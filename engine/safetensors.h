@@ -42,8 +42,8 @@ struct TensorFile {
 void write_safetensors(const std::filesystem::path& path, const TensorFile& file);
 
 /// Throws InputError naming the file and what is wrong with it: not there, truncated, no JSON, a
-/// tensor that is not of floats (F32, F16 or BF16), overlaps another or leaves a gap, a shape that disagrees with its
-/// bytes.
+/// tensor that is not of floats (F32, F16 or BF16), overlaps another or leaves a gap, a shape that
+/// disagrees with its bytes.
 TensorFile read_safetensors(const std::filesystem::path& path);
 
 /// A model's row (host memory) as tensors, in the layout's order.

@@ -1,6 +1,8 @@
 #include "experiments/file/experiment_file.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/parser.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -17,15 +19,67 @@ namespace redoubt::experiments {
 
 namespace {
 
+/// Hears a document and keeps nothing of it.
+struct DeafHandler : YAML::EventHandler {
+  using Mark = YAML::Mark;
+  void OnDocumentStart(const Mark& /*mark*/) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnAlias(const Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnScalar(const Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {}
+  void OnSequenceStart(const Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                       YAML::EmitterStyle::value /*style*/) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {}
+  void OnMapEnd() override {}
+};
+
+/// Of a text whose first document is sound. YAML::LoadAll() finds documents without end in some
+/// texts of one line.
+bool has_several_documents(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DeafHandler deaf;
+  return parser.HandleNextDocument(deaf) && parser.HandleNextDocument(deaf);
+}
+
+/// Every key is a word, down to the leaves. Counts the values on the way, those of an alias each
+/// time that it stands for them: a few lines of aliases of aliases would keep readers busy for
+/// ever.
+void check_tree(const YAML::Node& node, const std::string& origin, int depth,
+                std::int64_t& values) {
+  constexpr int kDeepest = 200;
+  constexpr std::int64_t kMostValues = 20'000'000;
+  if (++values > kMostValues) {
+    throw InputError(origin + ": more than " + std::to_string(kMostValues) +
+                     " values, each alias counted for what it stands for");
+  }
+  if (depth > kDeepest) {
+    throw InputError(origin + ": values stand more than " + std::to_string(kDeepest) +
+                     " deep, or hold themselves by an alias");
+  }
+  if (node.IsSequence()) {
+    for (const auto& item : node) check_tree(item, origin, depth + 1, values);
+  } else if (node.IsMap()) {
+    for (const auto& pair : node) {
+      if (!pair.first.IsScalar()) {
+        const int line = std::max(pair.first.Mark().line, node.Mark().line);
+        throw InputError(origin + ":" + std::to_string(line + 1) + ": a key must be a word");
+      }
+      check_tree(pair.second, origin, depth + 1, values);
+    }
+  }
+}
+
 YAML::Node load_document(const std::string& text, const std::string& origin) {
   YAML::Node root;
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      throw InputError(origin + ": found " + std::to_string(documents.size()) +
-                       " YAML documents; an experiment is one");
+    root = YAML::Load(text);
+    if (has_several_documents(text)) {
+      throw InputError(origin + ": found several YAML documents; an experiment is one");
     }
-    if (!documents.empty()) root = documents.front();
   } catch (const YAML::ParserException& error) {
     throw InputError(origin + ":" + std::to_string(error.mark.line + 1) +
                      ": no valid YAML: " + error.msg);
@@ -34,6 +88,8 @@ YAML::Node load_document(const std::string& text, const std::string& origin) {
     throw InputError(origin + ": found " + describe_node(root) +
                      "; an experiment is a map of keys");
   }
+  std::int64_t values = 0;
+  check_tree(root, origin, 0, values);
   return root;
 }
 

@@ -12,7 +12,10 @@ std::string describe_node(const YAML::Node& node) {
 }
 
 void YamlValue::fail(const std::string& message) const {
-  const std::string key = path.empty() ? "" : path + ": ";
+  constexpr std::size_t kLongest = 300;  // of a path in a message
+  const std::string key = path.empty()              ? ""
+                          : path.size() <= kLongest ? path + ": "
+                                                    : path.substr(0, kLongest) + "...: ";
   // The last override of a key is the one that holds.
   for (auto it = source.overrides.rbegin(); it != source.overrides.rend(); ++it) {
     const auto& [set_path, text] = *it;

@@ -59,6 +59,7 @@ class Section:
         tables = results_tables(study, self.prefix)
         if study.paper.published:
             tables.append(DIFFERENCE_KEY)
+        tables.append(baseline_table(study, self.prefix))
         self.add("results", "Results", [missing_note(study), *warned(study), *tables,
                                         published_note(study)])
         x = (study.paper.x or "").split(".")[-1].replace("_", " ")
@@ -96,9 +97,21 @@ def counted(count, word):
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+def baseline_table(study, prefix):
+    """What an attack has won lies between the two; None where no run has a baseline or the tables
+    have it already."""
+    both = ["attack_success_rate", "attack_success_baseline"]
+    has_both = all(m in study.results and study.results[m].notna().any() for m in both)
+    if not has_both or both[1] in study.paper.metrics:
+        return None
+    return plain_table(study, prefix, "baseline", "Attack success beside its baseline: the same "
+                       "images without the trigger", both, lambda stage: True)
+
+
 def measured_on(summaries):
     """`attack measured on 1,028 images`, where runs say so."""
-    counts = {s["attack_measured_on"]["images"] for s in summaries if s.get("attack_measured_on")}
+    counts = {s["attack_measured_on"].get("images", 0) for s in summaries
+              if s.get("attack_measured_on")}
     if not counts:
         return []
     span = " to ".join(f"{count:,}" for count in sorted({min(counts), max(counts)}))

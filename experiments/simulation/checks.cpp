@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "engine/network.h"
 #include "experiments/simulation/experiment_data.h"
 #include "kernels/device.h"
@@ -16,7 +17,9 @@ namespace {
 void check_name(const std::string& name) {
   const bool fits = !name.empty() && name.size() <= kLongestName && name != "." && name != ".." &&
                     name.find('/') == std::string::npos && name.front() != '-';
-  if (!fits) throw InputError(fmt::format("name is \"{}\"; it must fit as a folder's name", name));
+  if (!fits) {
+    throw InputError(fmt::format("name is {}; it must fit as a folder's name", in_quotes(name)));
+  }
 }
 
 /// Whether a GPU is there is another matter: a file may be checked on a machine without one.

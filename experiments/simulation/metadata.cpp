@@ -90,9 +90,9 @@ std::vector<float> mask_of(const ParameterLayout& layout, const TensorFile& file
   std::vector<float> mask(static_cast<std::size_t>(layout.mask_size()), 1.0F);
   for (const auto& [key, list] : file.metadata) {
     if (!key.starts_with(kPruned)) continue;
-    const auto span = std::find_if(
-        layout.channels().begin(), layout.channels().end(),
-        [&](const ChannelSpan& other) { return other.name == key.substr(kPruned.size()); });
+    const std::string name = key.substr(kPruned.size());
+    const auto span = std::find_if(layout.channels().begin(), layout.channels().end(),
+                                   [&](const ChannelSpan& other) { return other.name == name; });
     if (span == layout.channels().end()) {
       throw InputError(origin + ": " + key + " is " + in_quotes(list) +
                        ", and the model has no such channel");
@@ -123,9 +123,12 @@ std::vector<std::int64_t> zeroed_in(const ParameterLayout& layout, const TensorF
     if (!key.starts_with(kZeroed)) continue;
     const std::string name = key.substr(kZeroed.size());
     const ParameterSpan* span = layout.find(name);
-    const int last = span == nullptr ? -1 : static_cast<int>(span->size) - 1;
+    const NamedTensor* tensor = file.find(name);
+    const bool there =
+        span != nullptr && tensor != nullptr && std::ssize(tensor->values) == span->size;
+    const int last = there ? static_cast<int>(span->size) - 1 : -1;
     for (const int place : places_in(key, list, last, origin, "weight")) {
-      if (file.find(name)->values[place] != 0) {
+      if (tensor->values[place] != 0) {
         throw InputError(origin + ": " + key + " lists " + std::to_string(place) +
                          ", a weight that is not 0");
       }

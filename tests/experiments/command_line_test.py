@@ -3,7 +3,7 @@
 import json
 import unittest
 
-from program import RUN_FILES, ProgramTest, metrics, small_experiment
+from program import RUN_FILES, ProgramTest, metrics, small_experiment, write_small_mnist
 
 
 class RunTest(ProgramTest):
@@ -205,6 +205,37 @@ class ExistingRunTest(ProgramTest):
                 "holds no run", "run", self.write_experiment(), "--output", self.output, *option
             )
         self.assertEqual([path.name for path in (self.output / "small").iterdir()], ["thesis.txt"])
+
+
+class NormalizationTest(ProgramTest):
+    """What images are normalised by goes with the model."""
+
+    def test_a_model_is_measured_as_it_was_trained(self):
+        file = self.write_experiment()
+        folder = self.run_to_end(file)
+        model = folder / "model.safetensors"
+        summary = json.loads((folder / "summary.json").read_text())
+        own = json.loads(self.succeed("evaluate", model, file))
+        self.assertEqual(own["accuracy"], summary["stages"][-1]["accuracy"])
+        other = self.call("evaluate", model, file, "--set", "data.normalize=unit")
+        self.assertEqual(json.loads(other.stdout), own)
+        mean = f"{summary['normalization']['mean'][0]:.5f}"
+        self.assertRegex(other.stderr, f"^redoubt: .*model.safetensors was trained on images normalised by mean {mean}")
+        # A part of the images is normalised by all of them.
+        part = self.call("evaluate", model, file, "--set", "data.train_samples=100")
+        self.assertEqual((json.loads(part.stdout), part.stderr), (own, ""))
+
+    def test_another_data_set_of_the_same_name_is_no_resumption(self):
+        file = self.write_experiment()
+        self.run_to_end(file)
+        (self.output / "small" / "summary.json").unlink()
+        other = self.folder / "other"
+        write_small_mnist(other, seed=2)
+        settings = (self.output / "small" / "experiment.yaml").read_text()
+        self.write_experiment(small_experiment(other))
+        (self.output / "small" / "experiment.yaml").write_text(
+            settings.replace(str(self.data_folder), str(other)))
+        self.fail_with('the run there has "mean: [', "run", file, "--output", self.output, "--resume")
 
 
 class CheckTest(ProgramTest):

@@ -63,6 +63,42 @@ class PipelinesTest(ProgramTest):
             (self.alone([]) / "model.safetensors").read_bytes(),
         )
 
+    def test_one_that_cannot_go_on_ends_alone(self):
+        # Only the run can know that the first stage leaves one channel.
+        pipelines = {"too far": [{"prune": {"stop": {"accuracy_drop": 1}}}, {"prune": {"channels": 1}}],
+                     "tune": [TUNE]}
+        file = self.experiment(pipelines)
+        run = self.call("run", file, "--output", self.output)
+        self.assertEqual(run.returncode, 2, run.stderr)
+        self.assertIn("pipeline too far ended early: prune: prune.channels is 1", run.stderr)
+        folder = self.output / "small"
+        self.assertEqual([path.name for path in (folder / "pipelines").iterdir()], ["tune.safetensors"])
+        lines = self.stage_lines(folder, "too far")
+        self.assertEqual([line["stage"] for line in lines], ["prune", "failed"])
+        self.assertEqual([line["step"] for line in lines if "step" in line], [1])
+        self.assertIn("failed", run.stdout)
+        again = self.call("run", file, "--output", self.output, "--resume")
+        self.assertEqual(again.returncode, 2, "as the run itself")
+        # What `defend` makes of them is the same.
+        defended = self.call("defend", self.alone([]), self.pipeline_file(pipelines))
+        self.assertEqual(defended.returncode, 2)
+        self.assertIn("too far ended early: prune: prune.channels is 1", defended.stderr)
+        self.assertIn("tune", defended.stdout)
+
+    def test_a_sweep_shows_the_other_pipelines_of_a_point(self):
+        experiment = small_experiment(self.data_folder, sweep={"seed": [1]})
+        experiment["defense"] = {"after_training": {
+            "too far": [{"prune": {"stop": {"accuracy_drop": 1}}}, {"prune": {"channels": 1}}],
+            "tune": [TUNE]}}
+        ended = self.call("sweep", self.write_experiment(experiment), "--output", self.output)
+        self.assertEqual(ended.returncode, 1, ended.stderr)
+        self.assertIn("pipeline too far FAILED: prune: ", ended.stdout)
+        table = (self.output / "small" / "results.csv").read_text().splitlines()
+        rows = [dict(zip(table[0].split(","), line.split(","))) for line in table[1:]]
+        self.assertEqual([row["stage"] for row in rows], ["training", "prune", "failed", "fine_tune"])
+        self.assertEqual([row["step"] for row in rows], ["", "1", "", "1"])
+        self.assertEqual([bool(row["seconds"]) for row in rows], [True, False, False, False])
+
     def test_defend_does_what_the_run_would_have_done(self):
         run = self.alone([ADJUST, TUNE])
         before = (run / "metrics.jsonl").read_bytes()

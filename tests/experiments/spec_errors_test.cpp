@@ -264,7 +264,8 @@ TEST(BadExperiment, RefusesWhatIsNoYamlOrNoMap) {
               AllOf(StartsWith("bad.yaml:2: "), HasSubstr("no valid YAML")));
   EXPECT_THAT(error("a: *nowhere\n"), AllOf(StartsWith("bad.yaml:1: "), HasSubstr("YAML")));
   EXPECT_THAT(error(""), StartsWith("bad.yaml: found nothing"));
-  EXPECT_THAT(error("name: a\n---\nname: b\n"), StartsWith("bad.yaml: found 2 YAML documents"));
+  EXPECT_THAT(error("name: a\n---\nname: b\n"),
+              StartsWith("bad.yaml: found several YAML documents"));
   EXPECT_THAT(error("- 1\n- 2\n"), StartsWith("bad.yaml: found a list"));
   EXPECT_THAT(error("{[1, 2]: 3}\n"), StartsWith("bad.yaml:1: "));
 }
@@ -344,6 +345,29 @@ TEST(BadExperiment, RefusesSettingsThatContradictOneAnother) {
     EXPECT_THAT(message,
                 AllOf(AnyOf(StartsWith("bad.yaml: "), StartsWith("--set ")), HasSubstr(expected)));
   }
+}
+
+TEST(BadExperiment, RefusesKeysThatAreNoWordsAnywhere) {
+  for (const char* text : {"model: toy4\n? [a]\n: 1\n", "model: toy4\ndata:\n  : {kind: iid}\n",
+                           "model: toy4\nsweep:\n  ? {a: b}\n  : [1]\n",
+                           "model: toy4\ndefense: {after_training: [{[1]: 2}]}\n"}) {
+    EXPECT_THAT(error(text), AllOf(StartsWith("bad.yaml:"), HasSubstr("a key must be a word")));
+  }
+}
+
+/// A few lines of aliases that stand for 10^10 values.
+TEST(BadExperiment, IsNotReadForEver) {
+  std::string text = "model: toy4\nx-0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n";
+  for (int i = 1; i < 10; ++i) {
+    const std::string before = "*a" + std::to_string(i - 1);
+    text += "x-" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + before;
+    for (int j = 1; j < 10; ++j) text += ", " + before;
+    text += "]\n";
+  }
+  EXPECT_THAT(error(text), HasSubstr("more than 20000000 values, each alias counted"));
+  EXPECT_THAT(error("model: toy4\nx-a: &a {b: [*a]}\n"), HasSubstr("hold themselves by an alias"));
+  // In which yaml-cpp finds documents without end.
+  EXPECT_THAT(error("# a comment\n!, roe a\n"), StartsWith("bad.yaml:"));
 }
 
 TEST(BadExperiment, QuotesWhatItFoundOnOneShortLine) {
