@@ -50,6 +50,8 @@ Json experiment_schema() {
   schema["properties"]["paper"] = described_as(
       "what a paper prints, for `redoubt report` to set ours beside; it changes nothing in a run",
       value_schema(PaperBlock(), {}, definitions));
+  schema["patternProperties"] = {
+      {"^x-", {{"description", "what other places of the file refer to by aliases and `<<`"}}}};
   schema["$defs"] = std::move(definitions);
   return schema;
 }

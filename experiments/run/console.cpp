@@ -172,8 +172,12 @@ std::string stage_table_text(const std::vector<RecordLine>& stages) {
         note_of(line));
   }
   const auto images = stages.empty() ? std::nullopt : stages.front().count(kAttackImages);
-  if (images)
-    text += fmt::format("attack success and its baseline are of {} images\n", grouped(*images));
+  if (!images) return text;
+  const bool beside = std::any_of(stages.begin(), stages.end(), [](const RecordLine& line) {
+    return has(line, *find_metric("attack_success_baseline"));
+  });
+  text += fmt::format("attack success {} of {} images\n", beside ? "and its baseline are" : "is",
+                      grouped(*images));
   return text;
 }
 

@@ -30,6 +30,7 @@ VALID = [
     "{model: wu-fashion, data: {dataset: fashion-mnist, directory: some/where, train_samples: 4000, "
     "normalize: {mean: [0.5], std: [0.2]}, partition: {kind: dirichlet, alpha: 0.7}}}",
     "{model: wu-fashion, data: {partition: iid, normalize: unit}}",
+    "{x-rounds: 3, model: wu-fashion}",
     "{model: wu-fashion, data: {partition: {kind: k-label, labels: 2}, normalize: standard}}",
     "model: {layers: [{conv: {channels: 4, kernel: 3, name: first}}, relu, {max_pool: 2}, batch_norm, "
     "{dropout: 0.25}, {average_pool: {window: 2, stride: 0}}, {dense: 10}], initialization: he}",
