@@ -224,11 +224,12 @@ TEST_F(Safetensors, OfAModelHoldFiniteNumbersAndVariancesFromZero) {
                     {.name = "bn1.running_var", .shape = {2}, .values = {0, variance}}}};
     return input_error([&] { fill_row(layout, file, "m", row); });
   };
-  EXPECT_NO_THROW(fill_row(layout,
-                           {.metadata = {},
-                            .tensors = {{.name = "bn1.weight", .shape = {2}, .values = {1, -1}},
-                                        {.name = "bn1.running_var", .shape = {2}, .values = {0, 2}}}},
-                           "m", row));
+  EXPECT_NO_THROW(
+      fill_row(layout,
+               {.metadata = {},
+                .tensors = {{.name = "bn1.weight", .shape = {2}, .values = {1, -1}},
+                            {.name = "bn1.running_var", .shape = {2}, .values = {0, 2}}}},
+               "m", row));
   EXPECT_THAT(message(NAN, 1), HasSubstr("m: tensor bn1.weight has nan at place 1"));
   EXPECT_THAT(message(INFINITY, 1), HasSubstr("tensor bn1.weight has inf at place 1"));
   EXPECT_THAT(message(1, -0.25F), HasSubstr("m: tensor bn1.running_var has -0.25"));
