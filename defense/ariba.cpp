@@ -133,14 +133,13 @@ void check_span(const ParameterSpan& weight, const AribaSettings& settings, int 
   const int least = least_clients(weight, settings);
   if (participants >= least) return;
   const int size = fragment_size(weight, settings.fragments);
-  throw InputError(
-      fmt::format("defense.rule: ariba cuts {} into {} fragments of {} numbers a client, which of "
-                  "{} clients in "
-                  "a round span at most {} directions: all Mahalanobis distances would be the "
-                  "same. It takes {} "
-                  "clients, smaller fragments or more of them, or the detector nearest-neighbours",
-                  weight.name, weight.size / size, size, participants,
-                  (participants - 1) * (weight.size / size), least));
+  throw InputError(fmt::format(
+      "defense.rule: ariba cuts {} into {} fragments of {} numbers a client, which of {} clients "
+      "in "
+      "a round span at most {} directions: all Mahalanobis distances would be the same. It takes "
+      "{} clients, smaller fragments or more of them, or the detector nearest-neighbours",
+      weight.name, weight.size / size, size, participants,
+      (participants - 1) * (weight.size / size), least));
 }
 
 /// What is to be exported comes to pass.

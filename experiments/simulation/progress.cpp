@@ -10,10 +10,10 @@ namespace redoubt::experiments {
 
 namespace {
 
-constexpr const char* kFormat = "redoubt-checkpoint-4";
-/// Of before models could keep weights at 0, and before they could limit their inputs; those who
-/// know only these must not read newer ones.
-constexpr std::array kOlderFormats = {"redoubt-checkpoint-3", "redoubt-checkpoint-2"};
+/// What is written, then those of before models could keep weights at 0, and before they could
+/// limit their inputs; those who know only these must not read newer ones.
+constexpr std::array kFormats = {"redoubt-checkpoint-4", "redoubt-checkpoint-3",
+                                 "redoubt-checkpoint-2"};
 
 constexpr const char* kRow = "row";
 constexpr const char* kMask = "mask";
@@ -28,7 +28,7 @@ NamedTensor flat_tensor(std::string name, const std::vector<float>& values) {
 
 TensorFile file_of(const FederationState& state) {
   TensorFile file;
-  file.metadata = {{"format", kFormat}, {"next_round", std::to_string(state.next_round)}};
+  file.metadata = {{"format", kFormats.front()}, {"next_round", std::to_string(state.next_round)}};
   add_input_range(state.inputs, file);
   file.tensors = {flat_tensor(kRow, state.row), flat_tensor(kMask, state.mask)};
   if (!state.kept.empty()) file.tensors.push_back(flat_tensor(kKept, state.kept));
@@ -84,11 +84,8 @@ FederationState state_in(const TensorFile& file, const RunLength& length,
 
 void check_format(const TensorFile& file, const std::string& origin) {
   const auto format = file.metadata.find("format");
-  const bool known =
-      format != file.metadata.end() &&
-      (format->second == kFormat || std::find(kOlderFormats.begin(), kOlderFormats.end(),
-                                              format->second) != kOlderFormats.end());
-  if (!known) {
+  if (format == file.metadata.end() ||
+      std::find(kFormats.begin(), kFormats.end(), format->second) == kFormats.end()) {
     throw InputError(origin + ": not a checkpoint of this version of redoubt");
   }
 }

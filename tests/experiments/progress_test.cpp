@@ -43,6 +43,23 @@ class StopsAtACheckpoint : public Silent {
   std::atomic<bool>& stop_;
 };
 
+/// Stops the experiment after its first checkpoint, its second, ... its sixth, goes on from there
+/// to the end, and calls see(what went on, what it told).
+template <class See>
+void resume_after_each_stop(const Experiment& experiment, const See& see) {
+  for (int after = 1; after <= 6; ++after) {
+    SCOPED_TRACE(testing::Message() << "stopped after checkpoint " << after);
+    std::atomic<bool> stop = false;
+    StopsAtACheckpoint observer(after, stop);
+    Simulation(experiment).run(observer, stop);
+    Silent rest;
+    Simulation resumed(experiment);
+    resumed.restore(observer.last, "state");
+    ASSERT_TRUE(resumed.run(rest));
+    see(resumed, rest);
+  }
+}
+
 /// Of a model whose inputs were limited before it was trained, and again by a stage.
 TEST_F(SmallSimulation, GoesOnHearingAsMuchAfterAStop) {
   const Network network = make_network(experiment().model, {1, 28, 28}, 10);
@@ -58,15 +75,7 @@ TEST_F(SmallSimulation, GoesOnHearingAsMuchAfterAStop) {
   Simulation first(limited);
   ASSERT_TRUE(first.run(whole));
   EXPECT_EQ(first.model_file().metadata.at("highest_input"), "240") << "the trained model";
-  for (int after = 1; after <= 6; ++after) {
-    SCOPED_TRACE(testing::Message() << "stopped after checkpoint " << after);
-    std::atomic<bool> stop = false;
-    StopsAtACheckpoint observer(after, stop);
-    Simulation(limited).run(observer, stop);
-    Silent rest;
-    Simulation resumed(limited);
-    resumed.restore(observer.last, "state");
-    ASSERT_TRUE(resumed.run(rest));
+  resume_after_each_stop(limited, [&](Simulation& resumed, const Silent& rest) {
     EXPECT_EQ(resumed.model_file().tensors, first.model_file().tensors);
     EXPECT_EQ(resumed.model_file().metadata, first.model_file().metadata);
     ASSERT_FALSE(rest.records.empty());
@@ -76,7 +85,7 @@ TEST_F(SmallSimulation, GoesOnHearingAsMuchAfterAStop) {
     }
     EXPECT_EQ(std::get<std::int64_t>(*rest.records.back().find("lowest_input")), 30);
     EXPECT_EQ(std::get<std::int64_t>(*rest.records.back().find("highest_input")), 240);
-  }
+  });
 }
 
 /// Weights that a stage has zeroed stay so after a stop, in a run that starts from the model's
@@ -97,20 +106,12 @@ TEST_F(SmallSimulation, KeepsAdjustedWeightsAtZeroAfterAStop) {
   };
   EXPECT_EQ(zeros(whole.models.at("a")), std::count(list.begin(), list.end(), ',') + 1);
   EXPECT_EQ(zeros(whole.models.at("b")), 0);
-  for (int after = 1; after <= 6; ++after) {
-    SCOPED_TRACE(testing::Message() << "stopped after checkpoint " << after);
-    std::atomic<bool> stop = false;
-    StopsAtACheckpoint observer(after, stop);
-    Simulation(adjusted).run(observer, stop);
-    Silent rest;
-    Simulation resumed(adjusted);
-    resumed.restore(observer.last, "state");
-    ASSERT_TRUE(resumed.run(rest));
+  resume_after_each_stop(adjusted, [&](const Simulation& /*resumed*/, const Silent& rest) {
     for (const auto& [name, model] : rest.models) {
       EXPECT_EQ(model.tensors, whole.models.at(name).tensors) << name;
       EXPECT_EQ(model.metadata, whole.models.at(name).metadata) << name;
     }
-  }
+  });
 
   const auto path = folder_.path() / "adjusted.safetensors";
   const auto train_on = [&](const TensorFile& model) {
